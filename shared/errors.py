@@ -1,0 +1,103 @@
+"""The one error hierarchy: `http_status` and `code` alone map it to HTTP and to DLQ reasons."""
+
+from typing import ClassVar
+
+
+class UltronError(Exception):
+    """Base of every error this project raises on purpose.
+
+    The message says what was wrong, where, and what to do; it never holds a secret. It is shown
+    to API users only where `is_public` is true.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    http_status: ClassVar[int] = 500
+    is_public: ClassVar[bool] = False
+
+
+class SettingsError(UltronError):
+    """A setting is missing or malformed; the message names the variable."""
+
+    code = "BAD_SETTINGS"
+
+
+class InvalidInputError(UltronError):
+    """The caller sent something outside the documented bounds."""
+
+    code = "INVALID_INPUT"
+    http_status = 400
+    is_public = True
+
+
+class NotFoundError(UltronError):
+    """No such corpus, index, run or object."""
+
+    code = "NOT_FOUND"
+    http_status = 404
+    is_public = True
+
+
+class DimensionMismatchError(UltronError):
+    """Vectors of different models or dimensions were about to meet."""
+
+    code = "DIMENSION_MISMATCH"
+    http_status = 409
+    is_public = True
+
+
+class TextTooLongError(UltronError):
+    """A text or body exceeds the documented size."""
+
+    code = "TEXT_TOO_LONG"
+    http_status = 413
+    is_public = True
+
+
+class ConflictError(UltronError):
+    """A conditional write lost its race; reading again and retrying is safe."""
+
+    code = "CONFLICT"
+
+
+class LeaseHeldError(UltronError):
+    """Another live run holds the corpus."""
+
+    code = "LEASE_HELD"
+    http_status = 409
+    is_public = True
+
+
+class InvalidJobError(UltronError):
+    """A queue message is not a job of this stage."""
+
+    code = "INVALID_JOB"
+
+
+class CorruptObjectError(UltronError):
+    """A stored object fails its checksum or cannot be parsed; the message names the key."""
+
+    code = "CORRUPT_OBJECT"
+
+
+class SourceError(UltronError):
+    """A source answered something that cannot be used; the page becomes a gap."""
+
+    code = "SOURCE"
+
+
+class SourceUnavailableError(SourceError):
+    """The source kept failing (429, 5xx, network) after all retries."""
+
+    code = "SOURCE_UNAVAILABLE"
+
+
+class SourceCredentialsError(SourceError):
+    """The source refuses our credentials."""
+
+    code = "SOURCE_CREDENTIALS"
+
+
+class BudgetExhaustedError(SourceError):
+    """The daily budget of calls to a source is spent."""
+
+    code = "BUDGET_EXHAUSTED"

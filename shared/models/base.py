@@ -1,0 +1,20 @@
+"""What all contracts share: strictness and the names that appear in keys."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+CorpusName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Safe in S3 keys, SSM names and query strings."""
+
+RunId = Annotated[str, StringConstraints(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$")]
+"""UTC start time and a hash of what asked for the run: `20261123T060000Z-1a2b3c4d`."""
+
+PageId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,199}$")]
+"""`<endpoint>-<number>`, unique in its run and safe in keys."""
+
+
+class Contract(BaseModel):
+    """Immutable, and refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

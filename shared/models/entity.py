@@ -1,0 +1,63 @@
+"""Canonical entities and the edges between them: what every source is turned into."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.models.base import Contract
+
+Scalar = str | int | float | bool | None
+
+
+class Note(Contract):
+    """A short remark tied to the page it comes from."""
+
+    text: Annotated[str, Field(max_length=240)]
+    url: str
+
+
+class Entity(Contract):
+    """One thing of a corpus; a pure function of its raw line and the code version.
+
+    `description` is plain text and stays empty where the source has none. `modified` is ISO 8601
+    when the source's date could be read, the source's own text otherwise (then `warnings` says
+    so), and None when the source has none. `extras` holds the fields of its type.
+    """
+
+    entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+    source: str
+    source_id: Annotated[str, Field(min_length=1, max_length=400)]
+    title: str
+    description: str
+    modified: str | None = None
+    urls: tuple[str, ...] = ()
+    thumbnail: str | None = None
+    attribution: str | None = None
+    schema_version: int = 1
+    ingest_run_id: str
+    record_checksum: str
+    extras: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """`<type>:<source id>`, unique in a corpus."""
+        return f"{self.entity_type}:{self.source_id}"
+
+
+class Edge(Contract):
+    """A relation such as `character_appears_in_comic`; the ends are entity keys."""
+
+    relation: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,79}$")]
+    from_key: str
+    to_key: str
+
+
+class Reject(Contract):
+    """A raw line that could not become an entity: where, why, and the field path."""
+
+    line_number: Annotated[int, Field(ge=1)]
+    reason: str
+    field_path: str | None = None
+    raw: Annotated[str, Field(max_length=2000)]
