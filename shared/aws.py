@@ -1,0 +1,60 @@
+"""The only place that makes AWS clients; each is made once a process."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+
+# Standard mode backs off with jitter; a stage's own retries sit above it (SQS redelivery).
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=3,
+    read_timeout=30,
+    max_pool_connections=32,
+    s3={"addressing_style": "path"},
+)
+
+
+@cache
+def s3_client() -> "S3Client":
+    """Return the process's S3 client."""
+    return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def sqs_client() -> "SQSClient":
+    """Return the process's SQS client."""
+    return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def dynamodb_client() -> "DynamoDBClient":
+    """Return the process's DynamoDB client."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+@cache
+def ssm_client() -> "SSMClient":
+    """Return the process's SSM client."""
+    return boto3.client("ssm", config=_CONFIG)
+
+
+@cache
+def secrets_client() -> "SecretsManagerClient":
+    """Return the process's Secrets Manager client."""
+    return boto3.client("secretsmanager", config=_CONFIG)
+
+
+@cache
+def lambda_client() -> "LambdaClient":
+    """Return the process's Lambda client."""
+    return boto3.client("lambda", config=_CONFIG)

@@ -1,0 +1,1 @@
+"""SQS: publishing jobs, and running a batch of them with partial failures."""

@@ -1,0 +1,64 @@
+"""A run of ingest, as recorded: what was asked, how far it is, how it ended."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.models.base import Contract, CorpusName, RunId
+
+RunMode = Literal["full", "incremental"]
+RunStatus = Literal["planning", "running", "succeeded", "incomplete", "failed"]
+PageOutcome = Literal["done", "unchanged", "gap", "failed"]
+
+TERMINAL_STATUSES: frozenset[RunStatus] = frozenset({"succeeded", "incomplete", "failed"})
+
+
+class EndpointCheckpoint(Contract):
+    """How far an endpoint of a source was read by the last run that ended well.
+
+    `last_modified` is what the next incremental run asks for changes since; `etag` belongs to
+    the planner's probe with that same question.
+    """
+
+    last_modified: str | None = None
+    etag: str | None = None
+
+
+class RunRecord(Contract):
+    """The run itself; times are ISO 8601 in UTC."""
+
+    run_id: RunId
+    corpus: CorpusName
+    mode: RunMode
+    status: RunStatus
+    seq: Annotated[int, Field(ge=0)]
+    started_at: str
+    ended_at: str | None = None
+    pages_planned: int | None = None
+    reason: str | None = None
+    next_checkpoints: dict[str, EndpointCheckpoint] = Field(default_factory=dict)
+
+
+class RunProgress(Contract):
+    """A run with its counters.
+
+    `pages_unchanged` pages are also counted in `pages_done`.
+    """
+
+    run: RunRecord
+    pages_done: int = 0
+    pages_unchanged: int = 0
+    pages_gap: int = 0
+    pages_failed: int = 0
+    raw_records: int = 0
+    entities: int = 0
+    edges: int = 0
+    rejects: int = 0
+    chunks: int = 0
+    vectors: int = 0
+    shards: int = 0
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the run is in a terminal state."""
+        return self.run.status in TERMINAL_STATUSES

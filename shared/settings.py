@@ -1,0 +1,48 @@
+"""Settings come from the environment, once, through here; nothing else reads `os.environ`."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import SettingsError
+
+
+class ServiceSettings(BaseSettings):
+    """Base of each service's settings: a field `bucket_name` is the variable `BUCKET_NAME`."""
+
+    model_config = SettingsConfigDict(frozen=True, case_sensitive=False, extra="ignore")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SettingsError: names every variable that is missing or malformed.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = ", ".join(
+                f"{str(e['loc'][0]).upper() if e['loc'] else cls.__name__}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            )
+            raise SettingsError(
+                f"the function's environment variables are wrong: {problems}; "
+                "set them on the function (terraform/ does)"
+            ) from None
+
+
+class StageSettings(ServiceSettings):
+    """What every queue stage needs."""
+
+    bucket_name: Annotated[str, Field(min_length=1)]
+    checkpoint_table: Annotated[str, Field(min_length=1)]
+    maximum_receives: Annotated[int, Field(ge=1, le=1000)] = 5
+
+
+class PublishingStageSettings(StageSettings):
+    """What a stage needs that hands work on."""
+
+    next_queue_url: Annotated[str, Field(min_length=1)]
+    publish_copies: Annotated[int, Field(ge=1, le=3)] = 1
