@@ -1,0 +1,144 @@
+"""The encoder of the functions: onnxruntime and tokenizers, without torch."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from shared.embedding.batches import plan_batches
+from shared.embedding.encoder import Vectors
+from shared.embedding.model_files import (
+    GRAPH_NAME,
+    TOKENIZER_NAME,
+    LocalModel,
+    open_model_directory,
+)
+from shared.errors import CorruptObjectError, InvalidInputError
+from shared.models.manifest import ModelIdentity
+
+TEXTS_PER_TOKENIZER_CALL = 512
+
+
+def available_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxOptions:
+    """How the model runs.
+
+    `threads` of 0 means every CPU this process may use. `tokens_per_batch` bounds the padded size
+    of a batch: small batches of similar length are the fastest on CPUs, as their activations stay
+    in the cache.
+    """
+
+    threads: int = 0
+    tokens_per_batch: int = 1024
+
+
+class OnnxEncoder:
+    """Implements `Encoder`; safe to call from several threads."""
+
+    def __init__(self, model: LocalModel, options: OnnxOptions | None = None) -> None:
+        """Load the graph and the tokenizer of a checked bundle.
+
+        Raises:
+            CorruptObjectError: onnxruntime or tokenizers cannot load a file of the bundle.
+        """
+        self._bundle = model.bundle
+        self._options = options or OnnxOptions()
+        self._tokenizer = _load_tokenizer(model.directory / TOKENIZER_NAME, self._bundle.max_tokens)
+        self._session = _load_session(model.directory / GRAPH_NAME, self._options.threads)
+
+    @classmethod
+    def from_directory(cls, directory: Path, options: OnnxOptions | None = None) -> "OnnxEncoder":
+        """Open a model folder that is on this machine already, as `build_model.py` writes it."""
+        return cls(open_model_directory(directory), options)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._bundle.identity
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit-length row a text, in order."""
+        rows = self._tokenize(texts)
+        vectors = np.empty((len(rows), self.identity.dims), dtype=np.float32)
+        lengths = [len(row) for row in rows]
+        for positions in plan_batches(lengths, self._options.tokens_per_batch):
+            vectors[positions] = self._run([rows[position] for position in positions])
+        return vectors
+
+    def encode_query(self, text: str) -> Vectors:
+        """Return the unit-length vector of a question."""
+        return cast(Vectors, self._run(self._tokenize([self._bundle.query_prefix + text]))[0])
+
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, cut at the model's limit.
+
+        In slices: an encoding takes many times the room of the ids that are kept of it.
+        """
+        rows: list[list[int]] = []
+        remaining = iter(texts)
+        while part := list(islice(remaining, TEXTS_PER_TOKENIZER_CALL)):
+            for position, text in enumerate(part, start=len(rows)):
+                _require_unicode(text, position)
+            rows.extend(encoding.ids for encoding in self._tokenizer.encode_batch_fast(part))
+        return rows
+
+    def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
+        longest = max(len(row) for row in rows)
+        # The value of padding is free: the mask keeps it out of attention and pooling.
+        input_ids = np.zeros((len(rows), longest), dtype=np.int64)
+        attention_mask = np.zeros_like(input_ids)
+        for index, row in enumerate(rows):
+            input_ids[index, : len(row)] = row
+            attention_mask[index, : len(row)] = 1
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        return cast(Vectors, self._session.run(["embeddings"], inputs)[0])
+
+
+def _require_unicode(text: str, position: int) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"text {position} holds a lone surrogate at character {error.start}; send valid Unicode"
+        ) from error
+
+
+def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    # The Rust library raises bare Exception for whatever it cannot read.
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise CorruptObjectError(f"tokenizers cannot load {path}: {error}") from error
+    tokenizer.enable_truncation(max_length=max_tokens)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _load_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Always a number of ours: left to itself, onnxruntime pins threads to cores that a function
+    # may not use. Spinning threads would burn the share of a CPU that a small function has.
+    options.intra_op_num_threads = threads or available_cpus()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Every batch has another shape: patterns of memory never repeat.
+    options.enable_mem_pattern = False
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own exceptions share no narrower base
+        raise CorruptObjectError(f"onnxruntime cannot load {path}: {error}") from error
