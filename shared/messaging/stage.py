@@ -1,0 +1,160 @@
+"""Runs the batches of a queue stage: each message fails alone, and its last failure is recorded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from pydantic import ValidationError
+
+from shared.errors import InvalidJobError, UltronError
+from shared.models.jobs import Job
+from shared.observability import logger
+from shared.state.failures import FailureLog
+from shared.state.runs import RunStore, StageName
+
+JobT = TypeVar("JobT", bound=Job)
+Event = Mapping[str, Any]
+BatchResponse = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """What every stage needs to account for its jobs."""
+
+    runs: RunStore
+    failures: FailureLog
+    maximum_receives: int
+
+
+class QueueStage(Generic[JobT]):
+    """Parses messages to jobs, skips those that are recorded, and runs the rest one by one.
+
+    `handle` does the work of one job: read, write the output, publish, then record.
+    """
+
+    def __init__(
+        self,
+        name: StageName,
+        job_type: type[JobT],
+        handle: Callable[[JobT], None],
+        state: StageState,
+    ) -> None:
+        self._name = name
+        self._job_type = job_type
+        self._handle = handle
+        self._state = state
+
+    def process(self, event: Event, context: Any) -> BatchResponse:
+        """Run a batch and return the failed messages, as the event source mapping expects."""
+        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+        records = list(event.get("Records", []))
+        with processor(records, self._process_record, context):
+            processor.process()
+        return dict(processor.response())
+
+    def _process_record(self, record: SQSRecord) -> None:
+        job: JobT | None = None
+        try:
+            job = parse_job(record.body, self._job_type)
+            if not skip_recorded(job, self._name, self._state.runs):
+                self._handle(job)
+        except Exception as error:
+            record_failure(self._name, record, job, error, self._state)
+            raise
+
+
+def parse_job(body: str, job_type: type[JobT]) -> JobT:
+    """Read a message body.
+
+    Raises:
+        InvalidJobError: it is no job of this stage; names the fields.
+    """
+    try:
+        return job_type.model_validate_json(body)
+    except ValidationError as error:
+        fields = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'message'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidJobError(f"the message is no {job_type.__name__}: {fields}") from None
+
+
+def job_part(job: Job) -> int | None:
+    """Return which part of a page the job is about, None for a whole page."""
+    part = getattr(job, "part", None)
+    return part if isinstance(part, int) else None
+
+
+def skip_recorded(job: Job, stage: StageName, runs: RunStore) -> bool:
+    """Whether an earlier delivery did this job; if so, make sure that its page was ended."""
+    if not runs.is_recorded(job, stage, job_part(job)):
+        return False
+    logger.info("skipped a job that is done", extra={"stage": stage, "page_id": job.page_id})
+    runs.end_page_if_complete(job)
+    return True
+
+
+def record_failure(
+    stage: StageName, record: SQSRecord, job: Job | None, error: Exception, state: StageState
+) -> None:
+    """Log a failure; at the last receive, keep its reason and count the page as failed."""
+    code = error.code if isinstance(error, UltronError) else type(error).__name__
+    # Errors of libraries may quote data or requests: only our own messages are shown.
+    reason = str(error) if isinstance(error, UltronError) else f"unexpected {code}"
+    receives = int(record.attributes.approximate_receive_count or 1)
+    details = {"stage": stage, "code": code, "reason": reason, "receives": receives}
+    if isinstance(error, UltronError):
+        logger.warning("a job failed", extra=details)
+    else:
+        logger.exception("a job failed unexpectedly", extra=details)
+    if receives < state.maximum_receives:
+        return
+    state.failures.record(stage, record.message_id, code, reason, job.run_id if job else None)
+    if job is not None and state.runs.exists(job.run_id):
+        state.runs.end_page(job, "failed", f"{stage}: {code}: {reason}")
+
+
+class QueueBatchStage(QueueStage[JobT]):
+    """A stage that does the jobs of a batch together.
+
+    `handle_batch` returns, for each position whose job failed, the error it failed with; the jobs
+    it does not name succeeded.
+    """
+
+    def __init__(
+        self,
+        name: StageName,
+        job_type: type[JobT],
+        handle_batch: Callable[[Sequence[JobT]], Mapping[int, Exception]],
+        state: StageState,
+    ) -> None:
+        super().__init__(name, job_type, self._lookup, state)
+        self._handle_batch = handle_batch
+        self._outcomes: Mapping[str, Exception] = {}
+
+    def process(self, event: Event, context: Any) -> BatchResponse:
+        """Run the whole batch at once, then answer for each message."""
+        self._outcomes = self._run_batch(event)
+        return super().process(event, context)
+
+    def _run_batch(self, event: Event) -> dict[str, Exception]:
+        jobs: dict[str, JobT] = {}
+        for record in event.get("Records", []):
+            try:
+                job = parse_job(record["body"], self._job_type)
+            except InvalidJobError:
+                continue  # answered for, with its reason, when its own record is processed
+            if not self._state.runs.is_recorded(job, self._name, job_part(job)):
+                jobs.setdefault(job.model_dump_json(), job)
+        if not jobs:
+            return {}
+        identities = list(jobs)
+        errors = self._handle_batch(list(jobs.values()))
+        return {identities[number]: error for number, error in errors.items()}
+
+    def _lookup(self, job: JobT) -> None:
+        error = self._outcomes.get(job.model_dump_json())
+        if error is not None:
+            raise error

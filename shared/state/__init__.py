@@ -1,0 +1,1 @@
+"""What the pipeline remembers of runs, pages and corpora, in DynamoDB."""

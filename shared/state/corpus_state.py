@@ -1,0 +1,109 @@
+"""What is remembered of a corpus between runs: its lease, checkpoints, page etags and budgets."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from shared.errors import BudgetExhaustedError, LeaseHeldError
+from shared.models.run import EndpointCheckpoint
+from shared.state.run_records import Clock, corpus_partition, utc_now
+from shared.state.runs import RunStore
+from shared.state.table import ConditionFailedError, StateTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_BUDGET_KEPT = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may write a corpus, and until when (seconds since the epoch)."""
+
+    run_id: str
+    expires_at: float
+
+
+class CorpusState:
+    """Reads and writes the items of a corpus's partition."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, clock: Clock = utc_now) -> None:
+        self._table = StateTable(client, table_name)
+        self._clock = clock
+
+    def lease(self, corpus: str) -> Lease | None:
+        """Return the present lease, expired or not."""
+        item = self._table.get(corpus_partition(corpus), "LEASE")
+        return None if item is None else Lease(item["run_id"], item["expires_at"])
+
+    def acquire_lease(self, corpus: str, run_id: str, lifetime_seconds: int) -> None:
+        """Take the corpus for a run, or renew what the run holds already.
+
+        Raises:
+            LeaseHeldError: another run's lease has not expired; the message names that run.
+        """
+        now = self._clock().timestamp()
+        try:
+            self._table.put(
+                {
+                    "PK": corpus_partition(corpus),
+                    "SK": "LEASE",
+                    "run_id": run_id,
+                    "expires_at": int(now) + lifetime_seconds,
+                },
+                "attribute_not_exists(PK) OR run_id = :run OR expires_at <= :now",
+                {":run": run_id, ":now": int(now)},
+            )
+        except ConditionFailedError:
+            held = self.lease(corpus)
+            holder = held.run_id if held else "another run"
+            raise LeaseHeldError(
+                f"corpus {corpus} is being ingested by run {holder}; wait for it to end"
+            ) from None
+
+    def close_abandoned_run(self, corpus: str, run_id: str, runs: RunStore) -> str | None:
+        """End the run whose lease on the corpus has expired, so that `run_id` may begin.
+
+        Returns:
+            The id of the run that was ended, or None.
+        """
+        held = self.lease(corpus)
+        if held is None or held.run_id == run_id:
+            return None
+        if held.expires_at > self._clock().timestamp() or not runs.exists(held.run_id):
+            return None
+        runs.fail_run(held.run_id, "the run did not end before its lease expired")
+        return held.run_id
+
+    def checkpoint(self, corpus: str, endpoint: str) -> EndpointCheckpoint:
+        """Return how far an endpoint was read; empty when it never was."""
+        item = self._table.get(corpus_partition(corpus), f"CHECKPOINT#{endpoint}") or {}
+        return EndpointCheckpoint(last_modified=item.get("last_modified"), etag=item.get("etag"))
+
+    def page_etag(self, corpus: str, query_hash: str) -> str | None:
+        """Return the etag of a page that an earlier run wholly indexed."""
+        item = self._table.get(corpus_partition(corpus), f"ETAG#{query_hash}")
+        return None if item is None else item["etag"]
+
+    def spend_budget(self, name: str, day: date, limit: int) -> None:
+        """Count one call against a daily budget.
+
+        Raises:
+            BudgetExhaustedError: the day's calls are spent.
+        """
+        expires = int((self._clock() + _BUDGET_KEPT).timestamp())
+        write = self._table.update_write(
+            f"BUDGET#{name}",
+            day.isoformat(),
+            "ADD calls :one SET #ttl = :ttl",
+            {":one": 1, ":limit": limit, ":ttl": expires},
+            "attribute_not_exists(calls) OR calls < :limit",
+            {"#ttl": "ttl"},
+        )
+        try:
+            self._table.transact([write])
+        except ConditionFailedError:
+            raise BudgetExhaustedError(
+                f"the {limit} calls a day to {name} are spent for {day}; "
+                "the rest of the run becomes gaps, which the next run reads again"
+            ) from None

@@ -1,0 +1,40 @@
+"""Why messages were given up: readable beside the dead-letter queues, for as long as they hold."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.state.run_records import Clock, utc_now
+from shared.state.table import Item, StateTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_KEPT = timedelta(days=14)  # as long as a dead-letter queue keeps its messages
+
+
+class FailureLog:
+    """Records the last failure of each message."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, clock: Clock = utc_now) -> None:
+        self._table = StateTable(client, table_name)
+        self._clock = clock
+
+    def record(
+        self, stage: str, message_id: str, code: str, reason: str, run_id: str | None = None
+    ) -> None:
+        """Write why a message of a stage failed for the last time."""
+        self._table.put(
+            {
+                "PK": f"DLQ#{stage}",
+                "SK": message_id,
+                "code": code,
+                "reason": reason,
+                "run_id": run_id,
+                "failed_at": self._clock().isoformat(timespec="milliseconds"),
+                "ttl": int((self._clock() + _KEPT).timestamp()),
+            }
+        )
+
+    def reason(self, stage: str, message_id: str) -> Item | None:
+        """Return `code`, `reason`, `run_id` and `failed_at` of a message, if it was recorded."""
+        return self._table.get(f"DLQ#{stage}", message_id)

@@ -1,0 +1,178 @@
+"""The one DynamoDB table, in plain Python values."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from shared.errors import ConflictError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+Item = dict[str, Any]
+
+_SERIALIZER = TypeSerializer()
+_DESERIALIZER = TypeDeserializer()
+_TRANSACTION_ATTEMPTS = 12
+_LONGEST_WAIT_SECONDS = 1.0
+
+
+class ConditionFailedError(ConflictError):
+    """A conditional write found the item in another state.
+
+    `indexes` are the positions, in a transaction, of the writes whose conditions failed.
+    """
+
+    def __init__(self, message: str, indexes: Sequence[int] = (0,)) -> None:
+        super().__init__(message)
+        self.indexes = tuple(indexes)
+
+
+class StateTable:
+    """Reads and writes items by `PK` and `SK`; every read is consistent."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._wait = wait
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Return the item, or None."""
+        response = self._client.get_item(
+            TableName=self._name, Key=serialise({"PK": pk, "SK": sk}), ConsistentRead=True
+        )
+        return deserialise(response["Item"]) if "Item" in response else None
+
+    def query(self, pk: str, sk_prefix: str) -> Iterator[Item]:
+        """Yield the items of a partition whose sort key begins so, in its order."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues=serialise({":pk": pk, ":sk": sk_prefix}),
+            ConsistentRead=True,
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield deserialise(item)
+
+    def put(
+        self, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write an item.
+
+        Raises:
+            ConditionFailedError: `condition` did not hold.
+        """
+        self.transact([self.put_write(item, condition, values)])
+
+    def put_write(
+        self, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None
+    ) -> "TransactWriteItemTypeDef":
+        """Return a put for `transact`."""
+        put: Any = {"TableName": self._name, "Item": serialise(item)}
+        if condition is not None:
+            put["ConditionExpression"] = condition
+        if values:
+            put["ExpressionAttributeValues"] = serialise(values)
+        return {"Put": put}
+
+    def update_write(
+        self,
+        pk: str,
+        sk: str,
+        expression: str,
+        values: Mapping[str, Any],
+        condition: str | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> "TransactWriteItemTypeDef":
+        """Return an update for `transact`."""
+        update: Any = {
+            "TableName": self._name,
+            "Key": serialise({"PK": pk, "SK": sk}),
+            "UpdateExpression": expression,
+            "ExpressionAttributeValues": serialise(values),
+        }
+        if condition is not None:
+            update["ConditionExpression"] = condition
+        if names:
+            update["ExpressionAttributeNames"] = dict(names)
+        return {"Update": update}
+
+    def delete_write(
+        self, pk: str, sk: str, condition: str, values: Mapping[str, Any]
+    ) -> "TransactWriteItemTypeDef":
+        """Return a conditional delete for `transact`."""
+        return {
+            "Delete": {
+                "TableName": self._name,
+                "Key": serialise({"PK": pk, "SK": sk}),
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": serialise(values),
+            }
+        }
+
+    def transact(self, writes: Sequence["TransactWriteItemTypeDef"]) -> None:
+        """Make all writes or none; collisions with other transactions are tried again.
+
+        Raises:
+            ConditionFailedError: a condition did not hold.
+            ConflictError: other writers kept getting in between.
+        """
+        for attempt in range(_TRANSACTION_ATTEMPTS):
+            try:
+                self._client.transact_write_items(TransactItems=list(writes))
+                return
+            except ClientError as error:
+                codes = _cancellation_codes(error)
+                failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+                if failed:
+                    raise ConditionFailedError("a condition did not hold", failed) from error
+                if "TransactionConflict" not in codes:
+                    raise
+            # Full jitter: many workers that end at once must not meet again at once.
+            longest = min(_LONGEST_WAIT_SECONDS, 0.02 * 2**attempt)
+            self._wait(random.uniform(0, longest))  # noqa: S311 - jitter, not cryptography
+        raise ConflictError(
+            f"{len(writes)} writes to {self._name} kept colliding with others' transactions"
+        )
+
+
+def serialise(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn plain values into DynamoDB's typed form; None is left out of maps at the top."""
+    return {key: _SERIALIZER.serialize(value) for key, value in values.items() if value is not None}
+
+
+def deserialise(item: Mapping[str, Any]) -> Item:
+    """Turn DynamoDB's typed form into plain values; whole numbers become int."""
+    return {key: _plain(_DESERIALIZER.deserialize(value)) for key, value in item.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _cancellation_codes(error: ClientError) -> list[str]:
+    reasons: list[Any] = error.response.get("CancellationReasons", [])
+    code = error.response.get("Error", {}).get("Code", "")
+    if reasons:
+        return [reason.get("Code", "None") for reason in reasons]
+    if code in {"TransactionConflictException", "TransactionInProgressException"}:
+        return ["TransactionConflict"]
+    return []
