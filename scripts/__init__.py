@@ -1,0 +1,1 @@
+"""Command-line tools of the project: builds, the local AWS, the local Marvel gateway."""

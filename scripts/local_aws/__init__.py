@@ -1,0 +1,1 @@
+"""The embedded local AWS: one MiniStack process in a virtual environment of its own."""

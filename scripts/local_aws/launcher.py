@@ -1,0 +1,165 @@
+"""Run MiniStack, a local AWS, with its known differences from AWS mended.
+
+Runs in `.venv-local-aws` only, and imports nothing else of this project: MiniStack runs functions
+with the same interpreter, so what is visible here is visible to them. Every `mend_…` names one
+defect of one release; when the pin in requirements/constraints.txt moves, each is looked at again.
+"""
+
+import sys
+from importlib.metadata import version
+from typing import Any
+from xml.sax.saxutils import escape
+
+MENDED_VERSION = "1.5.33"
+
+# AWS authorises these calls under another action's name.
+IAM_ACTION_OF_OPERATION = {
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "bedrock:Converse": "bedrock:InvokeModel",
+    "bedrock:ConverseStream": "bedrock:InvokeModelWithResponseStream",
+}
+
+
+def query_xml(value: Any) -> str:
+    """A value in the XML of AWS's query protocol; absent and empty scalars are left out."""
+    if isinstance(value, dict):
+        return "".join(
+            f"<{name}>{query_xml(item)}</{name}>"
+            for name, item in value.items()
+            if item is not None and item != ""
+        )
+    if isinstance(value, list):
+        return "".join(f"<member>{query_xml(item)}</member>" for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return escape(str(value))
+
+
+def alarm_members(alarms: list[dict[str, Any]]) -> str:
+    """`<member>` elements of alarms as DescribeAlarms stores them.
+
+    Times are left out (the store keeps them in another format than the XML protocol). An alarm on a
+    percentile has no `Statistic`, though the store fills in an average.
+    """
+    members = []
+    for alarm in alarms:
+        left_out = {"Statistic"} if alarm.get("ExtendedStatistic") else set[str]()
+        members.append(
+            {
+                name: value
+                for name, value in alarm.items()
+                if name not in left_out and name != "Tags" and not name.endswith("Timestamp")
+            }
+        )
+    return query_xml(members)
+
+
+def mend_alarm_descriptions(cloudwatch: Any) -> None:
+    """1.5.33: DescribeAlarms' XML lacks dimensions, period, statistic and actions.
+
+    The JSON answer has them: ask for that one, and write its alarms into the XML.
+    """
+    original = cloudwatch._describe_alarms
+
+    def describe_alarms(
+        params: dict[str, Any], cbor_data: Any, is_cbor: bool, is_json: bool = False
+    ) -> Any:
+        answer = original(params, cbor_data, is_cbor, is_json)
+        if is_cbor or is_json or answer[0] != 200:
+            return answer
+        status, headers, body = answer
+        before, opening, rest = body.decode().partition("<MetricAlarms>")
+        _, closing, after = rest.partition("</MetricAlarms>")
+        shown = [
+            alarm
+            for name, alarm in sorted(cloudwatch._alarms.items())
+            if f"<AlarmName>{name}</AlarmName>" in rest
+        ]
+        mended = before + opening + alarm_members(shown) + closing + after
+        return status, headers, mended.encode()
+
+    cloudwatch._describe_alarms = describe_alarms
+
+
+def mend_mock_integrations(gateway: Any) -> None:
+    """1.5.33: a MOCK integration, which has no HTTP method, reads back as POST."""
+    original = gateway._put_integration
+
+    def put_integration(
+        api_id: str, resource_id: str, http_method: str, data: dict[str, Any]
+    ) -> Any:
+        if data.get("type") == "MOCK":
+            data = {"httpMethod": None, **data}
+        return original(api_id, resource_id, http_method, data)
+
+    gateway._put_integration = put_integration
+
+
+def mend_generated_api_keys(gateway: Any) -> None:
+    """1.5.33: the empty value by which Terraform asks for a generated key is refused as short."""
+    original = gateway._create_api_key
+
+    def create_api_key(data: dict[str, Any]) -> Any:
+        return original(
+            {name: item for name, item in data.items() if (name, item) != ("value", "")}
+        )
+
+    gateway._create_api_key = create_api_key
+
+
+def mend_usage_plan_updates(gateway: Any) -> None:
+    """1.5.33: UpdateUsagePlan stores limits as strings, which Terraform cannot read back."""
+    original = gateway._update_usage_plan
+    number_of: dict[str, dict[str, type[int] | type[float]]] = {
+        "throttle": {"rateLimit": float, "burstLimit": int},
+        "quota": {"limit": int, "offset": int},
+    }
+
+    def update_usage_plan(plan_id: str, data: dict[str, Any]) -> Any:
+        status, headers, body = original(plan_id, data)
+        plan = gateway._usage_plans.get(plan_id)
+        if status != 200 or plan is None:
+            return status, headers, body
+        for section, fields in number_of.items():
+            for field, number in fields.items():
+                if field in (plan.get(section) or {}):
+                    plan[section][field] = number(plan[section][field])
+        return gateway._v1_response(plan)
+
+    gateway._update_usage_plan = update_usage_plan
+
+
+def mend_iam_actions(actions: Any) -> None:
+    """1.5.33: with AUTH=true, batch and Converse calls are checked under names AWS never checks."""
+    original = actions.extract_iam_action
+
+    def extract_iam_action(*arguments: Any, **options: Any) -> str | None:
+        action: str | None = original(*arguments, **options)
+        return action if action is None else IAM_ACTION_OF_OPERATION.get(action, action)
+
+    actions.extract_iam_action = extract_iam_action
+
+
+def main() -> None:
+    """Mend MiniStack and serve until SIGTERM; its settings come from the environment."""
+    if version("ministack") != MENDED_VERSION:
+        sys.exit(
+            f"This launcher mends MiniStack {MENDED_VERSION} and found {version('ministack')}:"
+            " remove .venv-local-aws and run `make environments`."
+        )
+    from ministack import app
+    from ministack.core import iam_actions
+    from ministack.services import apigateway_v1, cloudwatch
+
+    mend_alarm_descriptions(cloudwatch)
+    mend_mock_integrations(apigateway_v1)
+    mend_generated_api_keys(apigateway_v1)
+    mend_usage_plan_updates(apigateway_v1)
+    mend_iam_actions(iam_actions)
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

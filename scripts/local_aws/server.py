@@ -1,0 +1,56 @@
+"""How MiniStack is started: its command, its environment and its files."""
+
+import os
+from pathlib import Path
+
+from scripts.environments import interpreter
+from scripts.local_aws.process import BackgroundServer, LocalProcessError
+
+DEFAULT_PORT = 4566
+PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"
+REGION = "us-east-1"
+ACCOUNT_ID = "000000000000"
+# MiniStack takes any credentials; these are the customary ones.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def local_aws(
+    root: Path, directory: Path, port: int = DEFAULT_PORT, *, enforce_policies: bool = False
+) -> BackgroundServer:
+    """The local AWS that keeps its files in `directory` (absolute) and listens on `port`.
+
+    It sees a clean environment: it hands its own on to every function it runs, and a credential, a
+    proxy or a PYTHONPATH of the person at the terminal must not reach them. `enforce_policies`
+    makes it check the identity policy of every call of a function.
+
+    Raises LocalProcessError when its virtual environment has not been made.
+    """
+    python = interpreter("local-aws", root)
+    if not python.exists():
+        raise LocalProcessError(f"{python.parents[1].name} is missing: run `make environments`.")
+    temporary = directory / "tmp"
+    return BackgroundServer(
+        title="the local AWS",
+        command=(str(python), "-I", str(root / "scripts" / "local_aws" / "launcher.py")),
+        environment={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(temporary),
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(temporary),
+            "STATE_DIR": str(directory / "state"),
+            "S3_DATA_DIR": str(directory / "s3"),
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            "AUTH": "true" if enforce_policies else "false",
+            # Services that would listen on ports of their own, and containers it might look for.
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
+        },
+        directory=directory,
+        port=port,
+        health_path="/_ministack/health",
+        port_setting=PORT_VARIABLE,
+    )
