@@ -1,0 +1,1 @@
+"""From the weights of a sentence-transformers model to a model bundle, without torch."""

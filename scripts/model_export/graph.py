@@ -1,0 +1,232 @@
+"""Writing the ONNX graph of a BERT encoder straight from its weights.
+
+The layout of the network is that of "BERT: Pre-training of Deep Bidirectional Transformers"
+(arXiv:1810.04805) with the parameter names of the `transformers` library. Pooling and the scaling
+to unit length are part of the graph. The same weights make the same bytes.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from scripts.build_support import BuildError
+from scripts.model_export.configuration import EncoderConfiguration
+
+Array = npt.NDArray[np.generic]
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+# LayerNormalization since 17, Gelu since 20; with it goes the file format 9.
+OPSET = 20
+IR_VERSION = 9
+CONTRIB_DOMAIN = "com.microsoft"
+# Added to the attention scores of padding: its share becomes exactly 0, as exp(-1e30) is.
+MASKED_SCORE = np.float32(1e30)
+
+
+@dataclass
+class GraphBuilder:
+    """Collects nodes and constants, and names them in order."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def constant(self, name: str, value: Array) -> str:
+        """Add a constant under a readable, unique name."""
+        unique = f"{name}.{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), unique))
+        return unique
+
+    def node(
+        self,
+        operator: str,
+        *inputs: str,
+        output: str | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
+        """Add a node with one output and return the output's name."""
+        name = output or f"{operator}_{len(self.nodes)}"
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [name], domain=domain, **attributes)
+        )
+        return name
+
+    def split(self, operator: str, value: str, outputs: int, **attributes: Any) -> list[str]:
+        """Add a node with several outputs and return their names."""
+        names = [f"{operator}_{len(self.nodes)}_{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(operator, [value], names, **attributes))
+        return names
+
+
+class Layers:
+    """How matrix products and table look-ups are written: here in float32."""
+
+    def linear(self, graph: GraphBuilder, value: str, name: str, matrix: Array, bias: Array) -> str:
+        """`value @ matrix + bias`; `matrix` is (inputs, outputs)."""
+        product = graph.node("MatMul", value, graph.constant(f"{name}.weight", matrix))
+        return graph.node("Add", product, graph.constant(f"{name}.bias", bias))
+
+    def lookup(self, graph: GraphBuilder, ids: str, name: str, table: Array) -> str:
+        """The rows of `table` that `ids` name."""
+        return graph.node("Gather", graph.constant(name, table), ids)
+
+
+class EncoderWriter:
+    """Writes one model; `layers` decides the precision."""
+
+    def __init__(
+        self, configuration: EncoderConfiguration, weights: Weights, layers: Layers
+    ) -> None:
+        self._configuration = configuration
+        self._weights = weights
+        self._layers = layers
+        self._graph = GraphBuilder()
+
+    def write(self, metadata: Mapping[str, str]) -> bytes:
+        """Return the serialised model.
+
+        Raises:
+            BuildError: a weight is missing or has another shape than the configuration says.
+        """
+        hidden = self._embed_tokens()
+        mask = self._graph.node("Cast", "attention_mask", to=onnx.TensorProto.FLOAT)
+        scores_bias = self._scores_bias(mask)
+        for layer in range(self._configuration.layers):
+            hidden = self._layer(hidden, f"encoder.layer.{layer}", scores_bias)
+        self._graph.node(
+            "LpNormalization", self._pool(hidden, mask), output="embeddings", axis=-1, p=2
+        )
+        return self._serialize(metadata)
+
+    def _weight(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
+        weight = self._weights.get(name)
+        if weight is None:
+            raise BuildError(f"the weights hold no {name}; are they those of this config.json?")
+        if shape and weight.shape != shape:
+            raise BuildError(f"{name} has the shape {weight.shape} where {shape} was expected")
+        return weight
+
+    def _linear(self, value: str, name: str, inputs: int, outputs: int) -> str:
+        matrix = self._weight(f"{name}.weight", outputs, inputs).T
+        bias = self._weight(f"{name}.bias", outputs)
+        return self._layers.linear(self._graph, value, name, matrix, bias)
+
+    def _normalize(self, value: str, name: str) -> str:
+        dims = self._configuration.dims
+        return self._graph.node(
+            "LayerNormalization",
+            value,
+            self._graph.constant(f"{name}.weight", self._weight(f"{name}.weight", dims)),
+            self._graph.constant(f"{name}.bias", self._weight(f"{name}.bias", dims)),
+            axis=-1,
+            epsilon=self._configuration.layer_norm_epsilon,
+        )
+
+    def _embed_tokens(self) -> str:
+        graph, first = self._graph, self._configuration.first_position
+        table = self._weight("embeddings.word_embeddings.weight")
+        words = self._layers.lookup(graph, "input_ids", "word_embeddings", table)
+        # A single text has the token type 0 throughout, so its row can be added here and now.
+        types = self._weight("embeddings.token_type_embeddings.weight")
+        places = self._weight("embeddings.position_embeddings.weight")[first:] + types[0]
+        tokens = graph.node("Shape", "input_ids", start=1, end=2)
+        start = graph.constant("first", np.array([0], dtype=np.int64))
+        positions = graph.node(
+            "Slice", graph.constant("position_embeddings", places), start, tokens, start
+        )
+        return self._normalize(graph.node("Add", words, positions), "embeddings.LayerNorm")
+
+    def _scores_bias(self, mask: str) -> str:
+        """0 where a token is, a huge negative number where padding is: (batch, 1, 1, tokens)."""
+        graph = self._graph
+        shifted = graph.node("Sub", mask, graph.constant("one", np.array(1, dtype=np.float32)))
+        scaled = graph.node("Mul", shifted, graph.constant("masked_score", np.array(MASKED_SCORE)))
+        axes = graph.constant("head_axes", np.array([1, 2], dtype=np.int64))
+        return graph.node("Unsqueeze", scaled, axes)
+
+    def _layer(self, hidden: str, name: str, scores_bias: str) -> str:
+        dims, graph = self._configuration.dims, self._graph
+        inner = self._weight(f"{name}.intermediate.dense.weight").shape[0]
+        attended = self._attention(hidden, f"{name}.attention.self", scores_bias)
+        attended = self._linear(attended, f"{name}.attention.output.dense", dims, dims)
+        hidden = self._normalize(
+            graph.node("Add", attended, hidden), f"{name}.attention.output.LayerNorm"
+        )
+        grown = self._activate(self._linear(hidden, f"{name}.intermediate.dense", dims, inner))
+        shrunk = self._linear(grown, f"{name}.output.dense", inner, dims)
+        return self._normalize(graph.node("Add", shrunk, hidden), f"{name}.output.LayerNorm")
+
+    def _activate(self, value: str) -> str:
+        match self._configuration.activation:
+            case "gelu":
+                return self._graph.node("Gelu", value)
+            case "gelu-tanh":
+                return self._graph.node("Gelu", value, approximate="tanh")
+            case "relu":
+                return self._graph.node("Relu", value)
+
+    def _attention(self, hidden: str, name: str, scores_bias: str) -> str:
+        """Attention of all heads. Queries, keys and values come from one matrix product."""
+        graph, dims = self._graph, self._configuration.dims
+        heads = self._configuration.heads
+        if dims % heads:
+            raise BuildError(f"{dims} dimensions cannot be split over {heads} attention heads")
+        matrices = [self._weight(f"{name}.{part}.weight", dims, dims).T for part in _PARTS]
+        biases = [self._weight(f"{name}.{part}.bias", dims) for part in _PARTS]
+        scale = np.float32(1 / math.sqrt(dims // heads))
+        matrices[0], biases[0] = matrices[0] * scale, biases[0] * scale
+        joined = self._layers.linear(
+            graph, hidden, f"{name}.qkv", np.concatenate(matrices, axis=1), np.concatenate(biases)
+        )
+        query, key, value = graph.split("Split", joined, 3, axis=-1, num_outputs=3)
+        scores = graph.node(
+            "MatMul", self._heads(query, [0, 2, 1, 3]), self._heads(key, [0, 2, 3, 1])
+        )
+        shares = graph.node("Softmax", graph.node("Add", scores, scores_bias), axis=-1)
+        mixed = graph.node("MatMul", shares, self._heads(value, [0, 2, 1, 3]))
+        shape = graph.constant("hidden_shape", np.array([0, 0, dims], dtype=np.int64))
+        return graph.node("Reshape", graph.node("Transpose", mixed, perm=[0, 2, 1, 3]), shape)
+
+    def _heads(self, value: str, order: list[int]) -> str:
+        """(batch, tokens, dims) as (batch, tokens, heads, dims of a head), then transposed."""
+        heads = self._configuration.heads
+        shape = np.array([0, 0, heads, self._configuration.dims // heads], dtype=np.int64)
+        reshaped = self._graph.node("Reshape", value, self._graph.constant("heads_shape", shape))
+        return self._graph.node("Transpose", reshaped, perm=order)
+
+    def _pool(self, hidden: str, mask: str) -> str:
+        graph = self._graph
+        if self._configuration.pooling == "cls":
+            first = graph.constant("first_token", np.array(0, dtype=np.int64))
+            return graph.node("Gather", hidden, first, axis=1)
+        # A sum over the tokens: dividing by their number would not change the direction.
+        axis = graph.constant("row_axis", np.array([1], dtype=np.int64))
+        summed = graph.node("MatMul", graph.node("Unsqueeze", mask, axis), hidden)
+        return graph.node("Squeeze", summed, axis)
+
+    def _serialize(self, metadata: Mapping[str, str]) -> bytes:
+        inputs = [
+            helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch", "tokens"])
+            for name in ("input_ids", "attention_mask")
+        ]
+        output = helper.make_tensor_value_info(
+            "embeddings", onnx.TensorProto.FLOAT, ["batch", self._configuration.dims]
+        )
+        graph = helper.make_graph(
+            self._graph.nodes, "encoder", inputs, [output], self._graph.constants
+        )
+        domains = {node.domain for node in self._graph.nodes} - {""}
+        opsets = [helper.make_opsetid("", OPSET)]
+        opsets += [helper.make_opsetid(domain, 1) for domain in sorted(domains)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        helper.set_model_props(model, dict(sorted(metadata.items())))
+        return bytes(model.SerializeToString(deterministic=True))
+
+
+_PARTS = ("query", "key", "value")

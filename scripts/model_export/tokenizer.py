@@ -1,0 +1,44 @@
+"""The tokenizer file of a bundle: the model's own, with the truncation and padding we need."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from scripts.build_support import BuildError
+
+
+def tokenizer_bytes(folder: Path, max_tokens: int, pad_token_id: int) -> bytes:
+    """Return `tokenizer.json` cut at `max_tokens` and padded to the longest text of a batch.
+
+    Both are set because published files carry whatever was set when they were saved: that of
+    all-MiniLM-L6-v2 cuts and pads at 128 tokens where the model takes 256.
+
+    Raises:
+        BuildError: the file cannot be read by the tokenizers library.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        pad_token = Tokenizer.from_str(json.dumps(document)).id_to_token(pad_token_id)
+    # The Rust library raises bare Exception for whatever it cannot read.
+    except Exception as error:
+        raise BuildError(f"{path} is no tokenizer: {error}") from error
+    if pad_token is None:
+        raise BuildError(f"{path} has no token with the id {pad_token_id}, the padding's")
+    document["truncation"] = {
+        "direction": "Right",
+        "max_length": max_tokens,
+        "strategy": "LongestFirst",
+        "stride": 0,
+    }
+    document["padding"] = {
+        "strategy": "BatchLongest",
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": pad_token_id,
+        "pad_type_id": 0,
+        "pad_token": pad_token,
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
