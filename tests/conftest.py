@@ -1,0 +1,27 @@
+"""What every test gets: no way to an AWS account of the person who runs it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.local_aws.server import CREDENTIALS, REGION
+
+
+@pytest.fixture(autouse=True)
+def no_real_aws(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the person's AWS settings; the e2e suite alone reads them, to find its endpoint."""
+    if "e2e" in request.path.parts:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_REGION", REGION)
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
