@@ -1,5 +1,6 @@
 """What is remembered of a corpus between runs: its lease, checkpoints, page etags and budgets."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -60,6 +61,14 @@ class CorpusState:
             raise LeaseHeldError(
                 f"corpus {corpus} is being ingested by run {holder}; wait for it to end"
             ) from None
+
+    def release_lease(self, corpus: str, run_id: str) -> None:
+        """Give the corpus back if the run still holds it."""
+        write = self._table.delete_write(
+            corpus_partition(corpus), "LEASE", "run_id = :run", {":run": run_id}
+        )
+        with contextlib.suppress(ConditionFailedError):  # another run's lease, or none: not ours
+            self._table.transact([write])
 
     def close_abandoned_run(self, corpus: str, run_id: str, runs: RunStore) -> str | None:
         """End the run whose lease on the corpus has expired, so that `run_id` may begin.

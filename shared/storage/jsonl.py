@@ -27,6 +27,8 @@ def decode_lines(data: bytes, key: str) -> Iterator[str]:
     Raises:
         CorruptObjectError: the object is not gzip, is cut short or is not UTF-8.
     """
+    if not data:  # gzip would call it an empty text, but nothing we write is zero bytes long
+        raise CorruptObjectError(f"{key} is empty; write it again from the stage before")
     try:
         text = gzip.decompress(data).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:

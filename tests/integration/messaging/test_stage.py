@@ -1,0 +1,166 @@
+"""Queue stages against a real table: a message fails alone, and its last failure can be read."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.errors import CorruptObjectError
+from shared.messaging.publisher import JobPublisher
+from shared.messaging.stage import QueueBatchStage, QueueStage, StageState
+from shared.models.jobs import DeriveJob, PageJob
+from shared.models.run import RunRecord
+from shared.state.failures import FailureLog
+from shared.state.runs import RunStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+MAXIMUM_RECEIVES = 5
+
+
+@pytest.fixture
+def state(dynamodb_client: "DynamoDBClient", checkpoint_table: str) -> StageState:
+    runs = RunStore(dynamodb_client, checkpoint_table)
+    return StageState(runs, FailureLog(dynamodb_client, checkpoint_table), MAXIMUM_RECEIVES)
+
+
+def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]:
+    run_id = f"20261123T090000Z-{number:08x}"
+    corpus = f"stage-{number}"
+    state.runs.start_run(
+        RunRecord(
+            run_id=run_id, corpus=corpus, mode="full", status="planning", seq=1, started_at="now"
+        )
+    )
+    jobs = [
+        PageJob(corpus=corpus, run_id=run_id, page_id=f"p-{n}", seq=1, endpoint="comics", query={})
+        for n in range(pages)
+    ]
+    state.runs.add_pages(jobs)
+    state.runs.finish_planning(run_id, pages, {})
+    return [
+        DeriveJob(
+            corpus=corpus,
+            run_id=run_id,
+            page_id=job.page_id,
+            seq=1,
+            endpoint="comics",
+            raw_key=f"raw/{job.page_id}",
+        )
+        for job in jobs
+    ]
+
+
+def sqs_event(bodies: Sequence[str], receives: int = 1) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "r",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:derive-jobs",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def failed_ids(response: Mapping[str, Any]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def test_a_poison_message_fails_alone(state: StageState) -> None:
+    jobs = start_run(state, 1)
+    handled: list[str] = []
+
+    def handle(job: DeriveJob) -> None:
+        if job.page_id == "p-1":
+            raise CorruptObjectError("raw/p-1 is cut short")
+        handled.append(job.page_id)
+
+    stage = QueueStage("derive", DeriveJob, handle, state)
+    bodies = [jobs[0].model_dump_json(), "no job at all", jobs[1].model_dump_json(), "{}"]
+    response = stage.process(sqs_event([*bodies, jobs[2].model_dump_json()]), None)
+    assert failed_ids(response) == ["message-1", "message-2", "message-3"]
+    assert handled == ["p-0", "p-2"]
+    assert state.failures.reason("derive", "message-2") is None
+    assert state.runs.get_run(jobs[0].run_id).pages_failed == 0
+
+
+def test_the_last_failure_is_recorded_and_counted(state: StageState) -> None:
+    jobs = start_run(state, 2)
+
+    def handle(job: DeriveJob) -> None:
+        raise CorruptObjectError(f"{job.raw_key} is cut short")
+
+    stage = QueueStage("derive", DeriveJob, handle, state)
+    event = sqs_event([jobs[0].model_dump_json(), '{"kind": "derive"}'], MAXIMUM_RECEIVES)
+    assert failed_ids(stage.process(event, None)) == ["message-0", "message-1"]
+    failure = state.failures.reason("derive", "message-0")
+    assert failure is not None
+    assert failure["code"] == "CORRUPT_OBJECT"
+    assert failure["reason"] == "raw/p-0 is cut short"
+    assert failure["run_id"] == jobs[0].run_id
+    invalid = state.failures.reason("derive", "message-1")
+    assert invalid is not None
+    assert invalid["code"] == "INVALID_JOB"
+    assert "raw_key: Field required" in invalid["reason"]
+    assert state.runs.get_run(jobs[0].run_id).pages_failed == 1
+
+
+def test_an_unexpected_error_shows_nothing_of_the_data(state: StageState) -> None:
+    [job] = start_run(state, 3, pages=1)
+
+    def handle(job: DeriveJob) -> None:
+        raise ValueError("private text of a record")
+
+    stage = QueueStage("derive", DeriveJob, handle, state)
+    stage.process(sqs_event([job.model_dump_json()], MAXIMUM_RECEIVES), None)
+    failure = state.failures.reason("derive", "message-0")
+    assert failure is not None
+    assert failure["reason"] == "unexpected ValueError"
+
+
+def test_a_recorded_job_is_not_done_again(state: StageState) -> None:
+    [job] = start_run(state, 4, pages=1)
+    state.runs.record_stage(job, "derive", {"entities": 1})
+    handled: list[DeriveJob] = []
+    stage = QueueStage("derive", DeriveJob, handled.append, state)
+    assert failed_ids(stage.process(sqs_event([job.model_dump_json()] * 2), None)) == []
+    assert handled == []
+
+
+def test_a_batch_stage_answers_for_each_message(state: StageState) -> None:
+    jobs = start_run(state, 5)
+    batches: list[list[str]] = []
+
+    def handle_batch(batch: Sequence[DeriveJob]) -> Mapping[int, Exception]:
+        batches.append([job.page_id for job in batch])
+        return {1: CorruptObjectError("bad shard")}
+
+    stage = QueueBatchStage("derive", DeriveJob, handle_batch, state)
+    bodies = [jobs[0].model_dump_json(), jobs[1].model_dump_json(), "{", jobs[0].model_dump_json()]
+    response = stage.process(sqs_event(bodies), None)
+    assert batches == [["p-0", "p-1"]]
+    assert failed_ids(response) == ["message-1", "message-2"]
+
+
+def test_the_publisher_sends_every_job_as_often_as_asked(
+    sqs_client: "SQSClient", state: StageState
+) -> None:
+    jobs = start_run(state, 6, pages=23)
+    queue_url = sqs_client.create_queue(QueueName="publisher-test")["QueueUrl"]
+    JobPublisher(sqs_client, queue_url, copies=2).publish(jobs)
+    received: list[str] = []
+    while messages := sqs_client.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get(
+        "Messages"
+    ):
+        for message in messages:
+            received.append(message["Body"])
+            sqs_client.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    assert sorted(received) == sorted(job.model_dump_json() for job in jobs for _ in range(2))

@@ -1,0 +1,267 @@
+"""The accounting of a run on a real table: every mark counts once, whatever is repeated."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.errors import BudgetExhaustedError, InvalidJobError, LeaseHeldError, NotFoundError
+from shared.models.jobs import PageJob
+from shared.models.run import EndpointCheckpoint, RunRecord
+from shared.state.corpus_state import CorpusState
+from shared.state.runs import RunStore, StageName
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CHECKPOINTS = {"comics": EndpointCheckpoint(last_modified="2026-11-23T06:00:00Z", etag="e1")}
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class World:
+    """A run store, a corpus state and fresh names for each example."""
+
+    _numbers = iter(range(1, 1_000_000))
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self.clock = Clock()
+        self.runs = RunStore(client, table, self.clock)
+        self.corpora = CorpusState(client, table, self.clock)
+        self.fresh()
+
+    def fresh(self) -> None:
+        number = next(self._numbers)
+        self.corpus = f"corpus-{number}"
+        self.run_id = f"20261123T060000Z-{number:08x}"
+
+    def start(self, pages: int, run_id: str | None = None) -> list[PageJob]:
+        run_id = run_id or self.run_id
+        self.corpora.acquire_lease(self.corpus, run_id, 3600)
+        record = RunRecord(
+            run_id=run_id,
+            corpus=self.corpus,
+            mode="incremental",
+            status="planning",
+            seq=1,
+            started_at=self.clock().isoformat(),
+        )
+        self.runs.start_run(record)
+        jobs = [
+            PageJob(
+                corpus=self.corpus,
+                run_id=run_id,
+                page_id=f"comics-{n:05d}",
+                seq=1,
+                endpoint="comics",
+                query={"offset": str(n)},
+            )
+            for n in range(pages)
+        ]
+        self.runs.add_pages(jobs)
+        self.runs.finish_planning(run_id, pages, CHECKPOINTS)
+        return jobs
+
+    def finish_page(self, job: PageJob, parts: int = 1) -> None:
+        self.runs.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q1")
+        self.runs.record_stage(job, "derive", {"entities": 2})
+        self.runs.record_stage(job, "chunk", {"chunks": 3}, parts=parts)
+        for part in range(parts):
+            self.runs.record_stage(job, "embed", {"vectors": 3}, part=part, parts=parts)
+            self.runs.record_stage(job, "index", {"shards": 1}, part=part, parts=parts)
+
+
+@pytest.fixture
+def world(dynamodb_client: "DynamoDBClient", checkpoint_table: str) -> Iterator[World]:
+    yield World(dynamodb_client, checkpoint_table)
+
+
+def test_a_run_succeeds_when_its_last_page_is_indexed(world: World) -> None:
+    first, second = world.start(2)
+    world.finish_page(first)
+    assert world.runs.get_run(world.run_id).run.status == "running"
+    world.finish_page(second, parts=2)
+    progress = world.runs.get_run(world.run_id)
+    assert progress.run.status == "succeeded"
+    assert (progress.pages_done, progress.raw_records, progress.shards) == (2, 4, 3)
+    assert world.corpora.lease(world.corpus) is None
+    assert world.corpora.checkpoint(world.corpus, "comics") == CHECKPOINTS["comics"]
+    assert world.corpora.page_etag(world.corpus, "q1") == "page-e"
+
+
+def test_a_run_of_no_pages_ends_at_once(world: World) -> None:
+    world.start(0)
+    assert world.runs.get_run(world.run_id).run.status == "succeeded"
+
+
+def test_an_etag_is_not_trusted_before_its_page_is_indexed(world: World) -> None:
+    [job] = world.start(1)
+    world.runs.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q2")
+    assert world.corpora.page_etag(world.corpus, "q2") is None
+
+
+def test_a_gap_ends_the_run_incomplete_and_keeps_the_watermark(world: World) -> None:
+    first, second = world.start(2)
+    world.finish_page(first)
+    world.runs.end_page(second, "gap", "429 for ever")
+    progress = world.runs.get_run(world.run_id)
+    assert progress.run.status == "incomplete"
+    assert progress.run.reason == "1 gaps and 0 failed pages of 2"
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.lease(world.corpus) is None
+
+
+def test_a_redriven_page_turns_an_incomplete_run_into_a_succeeded_one(world: World) -> None:
+    first, second = world.start(2)
+    world.finish_page(first)
+    world.runs.end_page(second, "failed", "poison")
+    world.finish_page(second)
+    progress = world.runs.get_run(world.run_id)
+    assert progress.run.status == "succeeded"
+    assert (progress.pages_done, progress.pages_failed) == (2, 0)
+    # The watermark stays: a page redriven late must not carry it behind a newer run's.
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+
+
+def test_a_done_page_stays_done(world: World) -> None:
+    [job] = world.start(1)
+    world.finish_page(job)
+    world.runs.end_page(job, "failed", "late")
+    assert world.runs.get_run(world.run_id).pages_failed == 0
+
+
+def test_the_last_mark_may_be_an_early_stage(world: World) -> None:
+    [job] = world.start(1)
+    world.runs.record_stage(job, "embed", {"vectors": 3}, part=0, parts=1)
+    world.runs.record_stage(job, "index", {"shards": 1}, part=0, parts=1)
+    world.runs.record_stage(job, "derive", {"entities": 2})
+    world.runs.record_stage(job, "chunk", {"chunks": 3}, parts=1)
+    assert world.runs.get_run(world.run_id).run.status == "running"
+    world.runs.record_stage(job, "fetch", {"raw_records": 2})
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.raw_records) == ("succeeded", 2)
+
+
+def test_a_page_that_no_run_planned_is_refused(world: World) -> None:
+    [job] = world.start(1)
+    foreign = job.model_copy(update={"page_id": "comics-99999"})
+    with pytest.raises(InvalidJobError, match="has no page comics-99999"):
+        world.runs.record_stage(foreign, "fetch", {"raw_records": 1})
+    assert world.runs.get_run(world.run_id).raw_records == 0
+
+
+def test_an_unknown_run_is_not_found(world: World) -> None:
+    with pytest.raises(NotFoundError):
+        world.runs.get_run("20261123T060000Z-ffffffff")
+
+
+def test_planning_again_changes_nothing(world: World) -> None:
+    [job] = world.start(1)
+    world.runs.record_stage(job, "fetch", {"raw_records": 2})
+    world.start(1)
+    assert world.runs.is_recorded(job, "fetch")
+    assert world.runs.get_run(world.run_id).raw_records == 2
+
+
+def test_one_live_run_a_corpus(world: World) -> None:
+    world.start(1)
+    with pytest.raises(LeaseHeldError, match=world.run_id):
+        world.corpora.acquire_lease(world.corpus, "20261123T070000Z-00000000", 60)
+
+
+def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
+    first, second = world.start(2)
+    world.finish_page(first)
+    next_run = world.run_id.replace("T06", "T08")
+    assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
+    world.clock.now += timedelta(seconds=3601)
+    assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) == world.run_id
+    progress = world.runs.get_run(world.run_id)
+    assert progress.run.status == "failed"
+    assert (progress.pages_done, progress.pages_failed) == (1, 1)
+    world.corpora.acquire_lease(world.corpus, next_run, 60)
+    # What was still under way may end well later, and is then counted as done.
+    world.finish_page(second)
+    assert world.runs.get_run(world.run_id).pages_done == 2
+    held = world.corpora.lease(world.corpus)
+    assert held is not None
+    assert held.run_id == next_run
+
+
+def test_a_budget_is_never_exceeded_by_many_at_once(world: World) -> None:
+    day = world.clock().date()
+    outcomes: list[bool] = []
+
+    def spend() -> None:
+        for _ in range(5):
+            try:
+                world.corpora.spend_budget(world.corpus, day, 12)
+                outcomes.append(True)
+            except BudgetExhaustedError:
+                outcomes.append(False)
+
+    threads = [threading.Thread(target=spend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count(True) == 12
+
+
+Mark = tuple[int, StageName, int | None]
+PAGES, PARTS = 3, 2
+WHOLE: tuple[StageName, ...] = ("fetch", "derive", "chunk")
+PARTED: tuple[StageName, ...] = ("embed", "index")
+ALL_MARKS: list[Mark] = [
+    *((page, stage, None) for page in range(PAGES) for stage in WHOLE),
+    *((page, stage, n) for page in range(PAGES) for stage in PARTED for n in range(PARTS)),
+]
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(order=st.permutations(ALL_MARKS * 2), failures=st.sets(st.integers(0, PAGES - 1)))
+def test_counters_are_exact_in_any_order_and_number_of_deliveries(
+    world: World, order: list[Mark], failures: set[int]
+) -> None:
+    world.fresh()
+    jobs = world.start(PAGES)
+    for page in failures:
+        world.runs.end_page(jobs[page], "failed", "poison")
+    for page, stage, part in order:
+        parts = None if stage in {"fetch", "derive"} else PARTS
+        world.runs.record_stage(jobs[page], stage, {"vectors": 1}, part=part, parts=parts)
+        progress = world.runs.get_run(world.run_id)
+        ended = progress.pages_done + progress.pages_failed
+        assert ended <= PAGES
+        assert progress.is_ended == (ended == PAGES)
+    progress = world.runs.get_run(world.run_id)
+    assert progress.run.status == "succeeded"
+    assert progress.pages_done == PAGES
+    assert progress.vectors == len(ALL_MARKS)
+
+
+def test_counters_are_exact_under_threads(world: World) -> None:
+    jobs = world.start(8)
+    work = [job for job in jobs for _ in range(2)]
+    threads = [threading.Thread(target=world.finish_page, args=(job, 2)) for job in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    progress = world.runs.get_run(world.run_id)
+    assert progress.run.status == "succeeded"
+    assert (progress.pages_done, progress.raw_records, progress.vectors) == (8, 16, 48)

@@ -1,0 +1,73 @@
+"""The object-store protocol, on S3 and in memory alike."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.errors import ConflictError, NotFoundError
+from shared.storage.memory import MemoryObjectStore
+from shared.storage.object_store import ObjectStore
+from shared.storage.s3 import S3ObjectStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture(params=["memory", "s3"])
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    if request.param == "memory":
+        return MemoryObjectStore()
+    client: S3Client = request.getfixturevalue("s3_client")
+    return S3ObjectStore(client, request.getfixturevalue("bucket_name"))
+
+
+def test_what_is_put_is_read(store: ObjectStore, tmp_path: Path) -> None:
+    etag = store.put("a/b", b"data", content_type="text/plain", metadata={"run": "1"})
+    stored = store.get("a/b")
+    assert (stored.data, stored.etag, stored.metadata["run"]) == (b"data", etag, "1")
+    store.download("a/b", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"data"
+
+
+def test_a_missing_object_is_named(store: ObjectStore, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no object at a/missing"):
+        store.get("a/missing")
+    with pytest.raises(NotFoundError):
+        store.get_if_changed("a/missing", '"e"')
+    with pytest.raises(NotFoundError):
+        store.download("a/missing", tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_first_creator_wins(store: ObjectStore) -> None:
+    store.put("k", b"one", if_absent=True)
+    with pytest.raises(ConflictError):
+        store.put("k", b"two", if_absent=True)
+    assert store.get("k").data == b"one"
+
+
+def test_a_stale_etag_changes_nothing(store: ObjectStore) -> None:
+    first = store.put("k", b"one")
+    second = store.put("k", b"two", if_match=first)
+    with pytest.raises(ConflictError):
+        store.put("k", b"three", if_match=first)
+    assert store.get("k").data == b"two"
+    assert store.get_if_changed("k", second) is None
+    changed = store.get_if_changed("k", first)
+    assert changed is not None
+    assert changed.data == b"two"
+
+
+def test_a_match_on_a_deleted_object_is_a_conflict(store: ObjectStore) -> None:
+    etag = store.put("k", b"one")
+    store.delete("k")
+    store.delete("k")
+    with pytest.raises(ConflictError):
+        store.put("k", b"two", if_match=etag)
+
+
+def test_listing_is_ordered_and_bounded_by_the_prefix(store: ObjectStore) -> None:
+    for key in ("p/b", "p/a", "q/c"):
+        store.put(key, b"12345")
+    assert [(o.key, o.size_bytes) for o in store.list("p/")] == [("p/a", 5), ("p/b", 5)]
