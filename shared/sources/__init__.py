@@ -1,0 +1,1 @@
+"""Where corpora come from: one class a source, behind the `Source` protocol."""

@@ -1,0 +1,1 @@
+"""The Marvel Comics API v1 wire format."""

@@ -1,0 +1,53 @@
+"""Credentials of sources, from Secrets Manager."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from shared.errors import SourceCredentialsError
+from shared.sources.marvel.signing import MarvelKeys
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+# Short enough that a rotated key is in use within a few minutes.
+_MAXIMUM_AGE_SECONDS = 300
+
+
+class _KeyPair(BaseModel):
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    public_key: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    private_key: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class SourceSecrets:
+    """Reads secrets below a prefix; answers are kept for five minutes."""
+
+    def __init__(self, client: "SecretsManagerClient", prefix: str) -> None:
+        self._provider = SecretsProvider(boto3_client=client)
+        self._prefix = prefix.rstrip("/")
+
+    def marvel_keys(self, name: str) -> MarvelKeys:
+        """Return the key pair in the secret `<prefix>/<name>`.
+
+        Raises:
+            SourceCredentialsError: there is no such secret, or it holds something else.
+        """
+        full_name = f"{self._prefix}/{name}"
+        try:
+            document = self._provider.get(full_name, max_age=_MAXIMUM_AGE_SECONDS)
+        except GetParameterError as error:
+            raise SourceCredentialsError(
+                f"the secret {full_name} cannot be read: {type(error.__cause__ or error).__name__}"
+            ) from error
+        try:
+            pair = _KeyPair.model_validate_json(str(document))
+        except ValidationError:
+            # `from None`: the library's error would quote the secret.
+            raise SourceCredentialsError(
+                f'the secret {full_name} is not {{"public_key": …, "private_key": …}}'
+            ) from None
+        return MarvelKeys(pair.public_key, pair.private_key)
