@@ -1,0 +1,49 @@
+"""Ranking: the best rows with a stable order, and reciprocal rank fusion."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Ranked = list[tuple[int, float]]
+"""`(row, score)`, best first."""
+
+RECIPROCAL_RANK_CONSTANT = 60
+_SCORE_DECIMALS = 6
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+def rounded_scores(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Scores to six decimals.
+
+    The last bits of a product depend on which rows share a call; rounding makes equal rows tie.
+    """
+    exact: npt.NDArray[np.float64] = scores.astype(np.float64)
+    return exact.round(_SCORE_DECIMALS)
+
+
+def best_rows(
+    labels: npt.NDArray[np.integer], scores: npt.NDArray[np.float64], count: int
+) -> Ranked:
+    """The `count` best by score, then by smallest label."""
+    if count < len(scores):
+        worst = np.partition(scores, len(scores) - count)[len(scores) - count]
+        keep = scores >= worst  # every row that ties with the last one, so that labels decide
+        labels, scores = labels[keep], scores[keep]
+    order = np.lexsort((labels, -scores))[:count]
+    return list(zip(labels[order].tolist(), scores[order].tolist(), strict=True))
+
+
+def reciprocal_rank_fusion(rankings: Iterable[Sequence[KeyT]]) -> dict[KeyT, float]:
+    """Fuse rankings: the sum of 1 / (60 + rank) over those that hold a key, ranks from 1.
+
+    Source: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and
+    individual Rank Learning Methods", SIGIR 2009.
+    """
+    scores: dict[KeyT, float] = {}
+    for ranking in rankings:
+        for rank, key in enumerate(ranking, start=1):
+            scores[key] = scores.get(key, 0.0) + 1.0 / (RECIPROCAL_RANK_CONSTANT + rank)
+    return scores
