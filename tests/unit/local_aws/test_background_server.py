@@ -1,0 +1,172 @@
+"""Servers that outlive their command: started once, never confused with another process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.local_aws.process import (
+    BackgroundServer,
+    LocalProcessError,
+    free_port,
+    is_port_free,
+    live_group_members,
+    process_identity,
+)
+
+HTTP_SERVER = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+
+
+def server_in(directory: Path, command: tuple[str, ...] | None = None) -> BackgroundServer:
+    port = free_port()
+    return BackgroundServer(
+        title="the test server",
+        command=command or (*HTTP_SERVER, str(port)),
+        environment={},
+        directory=directory / "server",
+        port=port,
+        health_path="/",
+        port_setting="TEST_PORT",
+    )
+
+
+def test_a_server_is_started_found_again_and_stopped(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+    assert server.running_pid() is None
+    try:
+        assert server.start()
+        pid = server.running_pid()
+        assert pid is not None
+        assert not server.start()
+        assert server.running_pid() == pid
+    finally:
+        assert server.stop()
+    assert process_identity(pid) is None
+    assert is_port_free(server.port)
+    assert not server.stop()
+
+
+def test_another_process_with_the_recorded_number_is_never_signalled(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        server.directory.mkdir()
+        record = {"pid": stranger.pid, "identity": "an earlier process", "port": server.port}
+        (server.directory / "process.json").write_text(json.dumps(record))
+        assert server.running_pid() is None
+        assert not server.stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"pid": "x", "identity": "y"}'])
+def test_a_broken_pid_file_means_not_running(tmp_path: Path, text: str) -> None:
+    server = server_in(tmp_path)
+    server.directory.mkdir()
+    (server.directory / "process.json").write_text(text)
+    assert server.running_pid() is None
+
+
+def test_a_taken_port_names_the_port_and_the_setting(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", server.port))
+        taken.listen()
+        with pytest.raises(LocalProcessError, match=f"Port {server.port}.*taken.*TEST_PORT"):
+            server.start()
+    assert not server.directory.exists()
+
+
+def test_a_server_on_another_port_is_not_taken_for_the_wanted_one(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+    other = server_in(tmp_path)
+    try:
+        server.start()
+        with pytest.raises(
+            LocalProcessError, match=f"on port {server.port}, and port {other.port}"
+        ):
+            other.start()
+    finally:
+        server.stop()
+
+
+def test_a_server_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
+    server = server_in(tmp_path, (sys.executable, "-c", "raise SystemExit('no such thing')"))
+    with pytest.raises(LocalProcessError, match=r"(?s)ended at once \(status 1\).*no such thing"):
+        server.start()
+    assert server.running_pid() is None
+
+
+def test_a_silent_server_is_ended(tmp_path: Path) -> None:
+    server = server_in(tmp_path, (sys.executable, "-c", "__import__('time').sleep(600)"))
+    with pytest.raises(LocalProcessError, match="did not answer"):
+        server.start(timeout_seconds=0.3)
+    assert server.running_pid() is None
+
+
+def test_a_deaf_server_and_its_children_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.local_aws.process.STOP_TIMEOUT_SECONDS", 0.5)
+    child = f"{DEAF} time.sleep(600)"
+    parent = (
+        "import subprocess, sys, http.server;"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}]);"
+        f"{DEAF}"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])),"
+        " http.server.SimpleHTTPRequestHandler).serve_forever()"
+    )
+    port = free_port()
+    server = BackgroundServer(
+        title="the deaf server",
+        command=(sys.executable, "-c", parent, str(port)),
+        environment={},
+        directory=tmp_path / "server",
+        port=port,
+        health_path="/",
+        port_setting="TEST_PORT",
+    )
+    server.start()
+    pid = server.running_pid()
+    assert pid is not None
+    assert len(live_group_members(pid)) == 2
+    assert server.stop()
+    assert not live_group_members(pid)
+
+
+def test_an_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
+    server = server_in(tmp_path, (sys.executable, "-c", "__import__('time').sleep(600)"))
+    previous = signal.getsignal(signal.SIGALRM)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            server.start()
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert server.running_pid() is None
+    assert not list(server.directory.glob("process.json"))
+
+
+def test_the_identity_of_a_process_is_stable_and_its_own() -> None:
+    assert process_identity(os.getpid()) == process_identity(os.getpid())
+    assert process_identity(os.getpid()) != process_identity(os.getppid())
+
+
+def test_a_process_that_nobody_waited_for_counts_as_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert process_identity(child.pid) is None
+    child.wait()
