@@ -1,0 +1,1 @@
+"""Commits finished shards to the manifests of their indexes."""

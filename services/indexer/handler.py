@@ -1,0 +1,27 @@
+"""Lambda entry of the indexer: index-jobs in, a new manifest out."""
+
+from functools import cache
+from typing import Any
+
+from services.indexer.group_commit import GroupCommitter
+from services.indexer.settings import IndexerSettings
+from shared import wiring
+from shared.messaging.stage import QueueBatchStage
+from shared.models.jobs import IndexJob
+from shared.observability import logger, metrics, tracer
+
+
+@cache
+def _stage() -> QueueBatchStage[IndexJob]:
+    settings = IndexerSettings.load()
+    state = wiring.stage_state(settings)
+    committer = GroupCommitter(store=wiring.object_store(settings), runs=state.runs)
+    return QueueBatchStage("index", IndexJob, committer.commit_batch, state)
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Commit the shards of a batch of messages."""
+    return _stage().process(event, context)
