@@ -34,11 +34,13 @@ class ServiceSettings(BaseSettings):
 
 
 class StageSettings(ServiceSettings):
-    """What every queue stage needs."""
+    """What every queue stage needs; a failed message first returns after `retry_delay_seconds`."""
 
     bucket_name: Annotated[str, Field(min_length=1)]
     checkpoint_table: Annotated[str, Field(min_length=1)]
+    queue_url: Annotated[str, Field(min_length=1)]
     maximum_receives: Annotated[int, Field(ge=1, le=1000)] = 5
+    retry_delay_seconds: Annotated[int, Field(ge=0, le=900)] = 10
 
 
 class PublishingStageSettings(StageSettings):

@@ -2,6 +2,7 @@
 
 from shared import aws
 from shared.messaging.publisher import JobPublisher
+from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import StageState
 from shared.settings import PublishingStageSettings, StageSettings
 from shared.state.failures import FailureLog
@@ -26,4 +27,5 @@ def stage_state(settings: StageSettings) -> StageState:
         runs=RunStore(client, settings.checkpoint_table),
         failures=FailureLog(client, settings.checkpoint_table),
         maximum_receives=settings.maximum_receives,
+        redelivery=Redelivery(aws.sqs_client(), settings.queue_url, settings.retry_delay_seconds),
     )

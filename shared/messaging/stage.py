@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
 
 from shared.errors import InvalidJobError, UltronError
+from shared.messaging.redelivery import Redelivery
 from shared.models.jobs import Job
 from shared.observability import logger
 from shared.state.failures import FailureLog
@@ -26,6 +27,7 @@ class StageState:
     runs: RunStore
     failures: FailureLog
     maximum_receives: int
+    redelivery: Redelivery
 
 
 class QueueStage(Generic[JobT]):
@@ -110,6 +112,7 @@ def record_failure(
     else:
         logger.exception("a job failed unexpectedly", extra=details)
     if receives < state.maximum_receives:
+        state.redelivery.schedule(record, receives)
         return
     state.failures.record(stage, record.message_id, code, reason, job.run_id if job else None)
     if job is not None and state.runs.exists(job.run_id):

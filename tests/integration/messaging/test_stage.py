@@ -1,12 +1,14 @@
 """Queue stages against a real table: a message fails alone, and its last failure can be read."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.errors import CorruptObjectError
 from shared.messaging.publisher import JobPublisher
+from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import QueueBatchStage, QueueStage, StageState
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import RunRecord
@@ -21,9 +23,18 @@ MAXIMUM_RECEIVES = 5
 
 
 @pytest.fixture
-def state(dynamodb_client: "DynamoDBClient", checkpoint_table: str) -> StageState:
-    runs = RunStore(dynamodb_client, checkpoint_table)
-    return StageState(runs, FailureLog(dynamodb_client, checkpoint_table), MAXIMUM_RECEIVES)
+def state(
+    dynamodb_client: "DynamoDBClient",
+    checkpoint_table: str,
+    sqs_client: "SQSClient",
+    queue_url: str,
+) -> StageState:
+    return StageState(
+        RunStore(dynamodb_client, checkpoint_table),
+        FailureLog(dynamodb_client, checkpoint_table),
+        MAXIMUM_RECEIVES,
+        Redelivery(sqs_client, queue_url, first_delay_seconds=0),
+    )
 
 
 def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]:
@@ -150,11 +161,53 @@ def test_a_batch_stage_answers_for_each_message(state: StageState) -> None:
     assert failed_ids(response) == ["message-1", "message-2"]
 
 
+def receive_one(client: "SQSClient", queue_url: str) -> SQSRecord | None:
+    messages = client.receive_message(
+        QueueUrl=queue_url, VisibilityTimeout=3600, AttributeNames=["ApproximateReceiveCount"]
+    ).get("Messages", [])
+    if not messages:
+        return None
+    [message] = messages
+    event = sqs_event([message["Body"]], int(message["Attributes"]["ApproximateReceiveCount"]))
+    record = event["Records"][0]
+    record |= {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"]}
+    return SQSRecord(record)
+
+
+def test_a_failed_message_comes_back_long_before_its_visibility_timeout(
+    sqs_client: "SQSClient", queue_url: str, state: StageState
+) -> None:
+    def handle(job: DeriveJob) -> None:
+        raise CorruptObjectError("cut short")
+
+    stage = QueueStage("derive", DeriveJob, handle, state)
+    [job] = start_run(state, 7, pages=1)
+    sqs_client.send_message(QueueUrl=queue_url, MessageBody=job.model_dump_json())
+    for receives in range(1, 4):
+        record = receive_one(sqs_client, queue_url)
+        assert record is not None, f"hidden for the whole hour after {receives - 1} receives"
+        assert record.attributes.approximate_receive_count == str(receives)
+        stage.process({"Records": [record.raw_event]}, None)
+
+
+def test_the_delay_doubles_and_has_an_end() -> None:
+    asked: list[int] = []
+
+    class Recorder:
+        def change_message_visibility(self, **call: Any) -> None:
+            asked.append(call["VisibilityTimeout"])
+
+    redelivery = Redelivery(cast("SQSClient", Recorder()), "url", first_delay_seconds=10)
+    record = SQSRecord(sqs_event(["{}"])["Records"][0])
+    for receives in (1, 2, 3, 9):
+        redelivery.schedule(record, receives)
+    assert asked == [10, 20, 40, 900]
+
+
 def test_the_publisher_sends_every_job_as_often_as_asked(
-    sqs_client: "SQSClient", state: StageState
+    sqs_client: "SQSClient", queue_url: str, state: StageState
 ) -> None:
     jobs = start_run(state, 6, pages=23)
-    queue_url = sqs_client.create_queue(QueueName="publisher-test")["QueueUrl"]
     JobPublisher(sqs_client, queue_url, copies=2).publish(jobs)
     received: list[str] = []
     while messages := sqs_client.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get(
