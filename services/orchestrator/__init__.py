@@ -1,0 +1,1 @@
+"""`POST /chat`: a LangGraph graph that retrieves, answers by quotation and remembers sessions."""

@@ -1,0 +1,58 @@
+"""The body of `POST /chat`, and its bounds."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from shared.models.base import Contract, CorpusName
+
+MAXIMUM_MESSAGE_CHARACTERS = 4_000
+MAXIMUM_BODY_BYTES = 64 * 1024
+MAXIMUM_RESULTS = 50
+DEFAULT_RESULTS = 5
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _iso_date(value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(
+            "must be an ISO 8601 date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
+        ) from None
+    return value
+
+
+FilterText = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
+FilterDate = Annotated[str, Field(max_length=40), AfterValidator(_iso_date)]
+
+
+class ChatFilters(Contract):
+    """Narrows what is retrieved; the same meaning as the `filter.*` parameters of `/retrieve`."""
+
+    model_config = ConfigDict(strict=True)
+
+    entity: FilterText | None = None
+    id: FilterText | None = None
+    since: FilterDate | None = None
+    until: FilterDate | None = None
+
+
+class ChatRequest(Contract):
+    """One turn. A `session_id` outside its pattern starts a new session instead of failing."""
+
+    model_config = ConfigDict(strict=True)
+
+    message: Annotated[
+        str, Field(max_length=MAXIMUM_MESSAGE_CHARACTERS), AfterValidator(_not_blank)
+    ]
+    session_id: str | None = None
+    k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = DEFAULT_RESULTS
+    filters: ChatFilters = ChatFilters()
+    corpus: CorpusName | None = None

@@ -1,0 +1,90 @@
+"""Lambda entry of the orchestrator: `POST /chat`."""
+
+import binascii
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.metrics import MetricUnit
+
+from services.orchestrator.chat import answer, read_request
+from services.orchestrator.extractive import ExtractiveGenerator
+from services.orchestrator.graph import ChatDefaults, ChatGraph
+from services.orchestrator.retrieval import RetrieveFunction
+from services.orchestrator.sessions import dynamodb_sessions
+from services.orchestrator.settings import OrchestratorSettings
+from shared import aws
+from shared.errors import InvalidInputError, UltronError
+from shared.http_api import json_response, problem_response
+from shared.observability import logger, metrics, tracer
+
+
+@cache
+def _graph() -> ChatGraph:
+    settings = OrchestratorSettings.load()
+    # Only dense scores are cosines; others are not comparable with the bound.
+    minimum_score = settings.minimum_score if settings.retrieve_mode == "dense" else None
+    return ChatGraph(
+        retriever=RetrieveFunction(aws.lambda_client(), settings.retrieve_function_name),
+        generator=ExtractiveGenerator(minimum_score),
+        checkpointer=dynamodb_sessions(
+            aws.dynamodb_client(), settings.checkpoint_table, settings.session_ttl_days
+        ),
+        defaults=ChatDefaults(
+            corpus=settings.default_corpus,
+            retrieve_mode=settings.retrieve_mode,
+            threshold=None,
+            history_turns=settings.history_turns,
+        ),
+    )
+
+
+def build_api(graph: Callable[[], ChatGraph]) -> APIGatewayRestResolver:
+    """Make the resolver; `graph` is called with the first valid request."""
+    api = APIGatewayRestResolver()
+
+    @api.post("/chat")
+    def chat() -> Response[str]:
+        request = read_request(_body(api))
+        body = answer(graph(), request)
+        # Lengths and counts only: what people ask is theirs.
+        logger.info(
+            "turn answered",
+            message_characters=len(request.message),
+            results=len(body["results"]),
+            citations=len(body["citations"]),
+            timing_ms=body["timing_ms"],
+        )
+        metrics.add_metric("ChatTurns", MetricUnit.Count, 1)
+        return json_response(body)
+
+    def problem(error: Exception) -> Response[str]:
+        request_id = api.current_event.request_context.request_id or ""
+        if isinstance(error, UltronError) and error.is_public:
+            logger.info("turn refused", code=error.code, status=error.http_status)
+        else:
+            logger.exception("turn failed", error_type=type(error).__name__)
+        return problem_response(error, request_id)
+
+    api.exception_handler(Exception)(problem)
+
+    return api
+
+
+def _body(api: APIGatewayRestResolver) -> str | None:
+    try:
+        return api.current_event.decoded_body
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise InvalidInputError("the body is not UTF-8 text") from error
+
+
+_api = build_api(_graph)
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one turn of a chat."""
+    return _api.resolve(event, context)

@@ -1,0 +1,149 @@
+"""Asks the `retrieve` function, by direct invocation."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from services.orchestrator.generator import Passage
+from shared.errors import (
+    DimensionMismatchError,
+    InvalidInputError,
+    NotFoundError,
+    TextTooLongError,
+    UltronError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+_PUBLIC_ERRORS: Mapping[str, type[UltronError]] = {
+    error.code: error
+    for error in (InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError)
+}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to retrieve: `k` chunks for `query`; absent filters are left out of `filters`."""
+
+    query: str
+    k: int
+    mode: str
+    corpus: str
+    filters: Mapping[str, str]
+    threshold: float | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """Return the event that `retrieve` takes."""
+        return {
+            "retrieve": {
+                "q": self.query,
+                "k": self.k,
+                "mode": self.mode,
+                "corpus": self.corpus,
+                "filters": dict(self.filters),
+                "threshold": self.threshold,
+            }
+        }
+
+
+class _ResultMetadata(BaseModel):
+    title: str = ""
+    urls: list[str] = Field(default_factory=list)
+    attribution: str | None = None
+
+
+class _Result(BaseModel):
+    id: str
+    score: float
+    snippet: str
+    meta: _ResultMetadata
+
+
+class _Answer(BaseModel):
+    results: list[_Result]
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """`results` as `retrieve` gave them, for the response; `passages` the same, for a generator."""
+
+    results: tuple[Mapping[str, Any], ...] = ()
+    passages: tuple[Passage, ...] = ()
+    attribution: str | None = None
+
+
+class RetrieveFunction:
+    """The `retrieve` Lambda function."""
+
+    def __init__(self, client: "LambdaClient", function_name: str) -> None:
+        self._client = client
+        self._function_name = function_name
+
+    def search(self, search: Search) -> Retrieved:
+        """Invoke the function and read its answer.
+
+        Raises:
+            InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError: the
+                function refused the search for that reason.
+            UltronError: it failed, or answered what cannot be read.
+        """
+        response = self._client.invoke(
+            FunctionName=self._function_name, Payload=json.dumps(search.payload()).encode()
+        )
+        body = response["Payload"].read()
+        if "FunctionError" in response:
+            # The payload of a crash holds a stack trace, which may quote the query.
+            raise UltronError(
+                f"function {self._function_name} crashed ({response['FunctionError']}); see its log"
+            )
+        return read_answer(body)
+
+
+def read_answer(body: bytes) -> Retrieved:
+    """Read what `retrieve` answered to a direct invocation.
+
+    Raises:
+        UltronError: the error it reports, of the same class where that is public.
+    """
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise UltronError("retrieve answered something that is not JSON") from error
+    if not isinstance(document, dict):
+        raise UltronError("retrieve answered JSON that is not an object")
+    if "error" in document:
+        raise _reported_error(document["error"])
+    try:
+        answer = _Answer.model_validate(document)
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, e["loc"])) for e in error.errors(include_input=False)})
+        raise UltronError(f"retrieve answered without usable {', '.join(fields)}") from None
+    return Retrieved(
+        results=tuple(document["results"]),
+        passages=tuple(map(_passage, answer.results)),
+        attribution=_attribution(answer),
+    )
+
+
+def _reported_error(report: object) -> UltronError:
+    code = report.get("code") if isinstance(report, dict) else None
+    message = report.get("message") if isinstance(report, dict) else None
+    error_class = _PUBLIC_ERRORS.get(str(code))
+    if error_class is None or not isinstance(message, str):
+        return UltronError(f"retrieve reported an error of its own ({code}); see its log")
+    return error_class(message)
+
+
+def _passage(result: _Result) -> Passage:
+    url = result.meta.urls[0] if result.meta.urls else None
+    return Passage(result.id, result.meta.title, url, result.snippet, result.score)
+
+
+def _attribution(answer: _Answer) -> str | None:
+    """Name every source once, in the order of the results."""
+    named = (result.meta.attribution for result in answer.results)
+    return "; ".join(dict.fromkeys(filter(None, named))) or None
