@@ -84,7 +84,7 @@ def parse_page(body: bytes) -> ResultPage:
         lines=tuple(lines),
         newest_modified=modified if isinstance(modified, str) else None,
         etag=wrapper.etag,
-        attribution=wrapper.attribution,
+        attribution=wrapper.attribution[:_LONGEST_MESSAGE] if wrapper.attribution else None,
     )
 
 

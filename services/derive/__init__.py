@@ -1,0 +1,1 @@
+"""Turns raw lines into canonical entities, relation edges and rejects."""

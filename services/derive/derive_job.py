@@ -1,0 +1,81 @@
+"""The work of derive for one page."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from services.derive.canonical import Canonicaliser, RecordContext
+from services.derive.jsonl_records import canonicalise_jsonl
+from services.derive.marvel.entities import canonicalise_marvel
+from services.derive.page import DerivedPage, derive_page
+from shared.corpora import CorpusRegistry
+from shared.messaging.publisher import JobPublisher
+from shared.models.corpus import JsonlSource, MarvelSource
+from shared.models.jobs import ChunkJob, DeriveJob
+from shared.observability import logger
+from shared.sources.raw_object import read_attribution
+from shared.state.runs import RunStore
+from shared.storage import jsonl, keys
+from shared.storage.object_store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Deriver:
+    """Reads a raw page, writes its entities, edges and rejects, publishes its chunk job."""
+
+    store: ObjectStore
+    corpora: CorpusRegistry
+    publisher: JobPublisher
+    runs: RunStore
+
+    def derive(self, job: DeriveJob) -> None:
+        """Do the job; running it again writes the same bytes to the same keys.
+
+        Raises:
+            CorruptObjectError: the raw object cannot be read.
+        """
+        raw = self.store.get(job.raw_key)
+        context = RecordContext(job.endpoint, job.run_id, read_attribution(raw.metadata))
+        canonicalise = canonicaliser(self.corpora.get(job.corpus).source)
+        page = derive_page(jsonl.decode_lines(raw.data, job.raw_key), canonicalise, context)
+        self._write(job, page)
+        if page.rejects:
+            logger.warning(
+                "rejected raw lines",
+                extra={"rejects": len(page.rejects), "key": keys.rejects_key(job)},
+            )
+        self.publisher.publish([_chunk_job(job)])
+        counts = {
+            "entities": len(page.entities),
+            "edges": len(page.edges),
+            "rejects": len(page.rejects),
+        }
+        self.runs.record_stage(job, "derive", counts)
+
+    def _write(self, job: DeriveJob, page: DerivedPage) -> None:
+        # All three are always written: a page derived again after a fix must not keep old rejects.
+        for key, records in (
+            (keys.rejects_key(job), page.rejects),
+            (keys.edges_key(job), page.edges),
+            (keys.entities_key(job), page.entities),
+        ):
+            body = jsonl.encode_models(records)
+            self.store.put(key, body, content_type=jsonl.CONTENT_TYPE)
+
+
+def canonicaliser(source: MarvelSource | JsonlSource) -> Canonicaliser:
+    """Return the function that turns records of a source into entities."""
+    match source:
+        case MarvelSource():
+            return canonicalise_marvel
+        case JsonlSource() as settings:
+            return partial(canonicalise_jsonl, settings)
+
+
+def _chunk_job(job: DeriveJob) -> ChunkJob:
+    return ChunkJob(
+        corpus=job.corpus,
+        run_id=job.run_id,
+        page_id=job.page_id,
+        seq=job.seq,
+        entities_key=keys.entities_key(job),
+    )

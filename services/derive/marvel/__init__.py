@@ -1,0 +1,1 @@
+"""From Marvel's wire format to canonical entities and edges."""

@@ -1,0 +1,72 @@
+"""Derives one page: lines in, entities, edges and rejects out. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.derive.canonical import (
+    Canonicaliser,
+    CanonicalRecord,
+    Record,
+    RecordContext,
+    RecordRejectedError,
+)
+from shared.models.entity import Edge, Entity, Reject
+from shared.sources.raw_json import load_json
+
+_LONGEST_RAW = 2000
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedPage:
+    """What a page became; every raw line is in an entity or among the rejects."""
+
+    entities: tuple[Entity, ...]
+    edges: tuple[Edge, ...]
+    rejects: tuple[Reject, ...]
+
+
+def derive_page(
+    lines: Iterable[str], canonicalise: Canonicaliser, context: RecordContext
+) -> DerivedPage:
+    """Derive every line by itself; of several records of one entity the last one counts."""
+    records: dict[str, CanonicalRecord] = {}
+    rejects: list[Reject] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = canonicalise(parse_record(line), context)
+        except RecordRejectedError as error:
+            rejects.append(_reject(number, line, error))
+            continue
+        records.pop(record.entity.key, None)
+        records[record.entity.key] = record
+    edges = dict.fromkeys(edge for record in records.values() for edge in record.edges)
+    return DerivedPage(
+        entities=tuple(record.entity for record in records.values()),
+        edges=tuple(edges),
+        rejects=tuple(rejects),
+    )
+
+
+def parse_record(line: str) -> Record:
+    """Parse a raw line.
+
+    Raises:
+        RecordRejectedError: it is no JSON, or no object.
+    """
+    try:
+        record = load_json(line)
+    except ValueError as error:
+        raise RecordRejectedError(f"the line is no JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise RecordRejectedError("the line is no JSON object")
+    return record
+
+
+def _reject(number: int, line: str, error: RecordRejectedError) -> Reject:
+    return Reject(
+        line_number=number,
+        reason=str(error)[:_LONGEST_REASON],
+        field_path=error.field_path,
+        raw=line[:_LONGEST_RAW],
+    )

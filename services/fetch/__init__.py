@@ -1,0 +1,1 @@
+"""Fetches the planned pages of a source and keeps them exactly as received."""

@@ -1,0 +1,133 @@
+"""Plans a run: lease, run record, pages, page jobs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from services.ingest.request import IngestRequest
+from shared.corpora import CorpusRegistry
+from shared.errors import LeaseHeldError, SourceError
+from shared.messaging.publisher import JobPublisher
+from shared.models.base import Contract
+from shared.models.corpus import Corpus
+from shared.models.jobs import PageJob
+from shared.models.run import TERMINAL_STATUSES, RunRecord
+from shared.observability import logger
+from shared.sources.base import Plan, Source
+from shared.state.corpus_state import CorpusState
+from shared.state.runs import RunStore
+
+
+class RunSummary(Contract):
+    """The answer: `status` is the run's, or `busy` when run `run_id` holds the corpus."""
+
+    run_id: str
+    status: str
+    pages_planned: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Starts runs, and resumes one whose planning was cut off."""
+
+    corpora: CorpusRegistry
+    make_source: Callable[[Corpus], Source]
+    publisher: JobPublisher
+    runs: RunStore
+    state: CorpusState
+    now: Callable[[], datetime]
+    lease_seconds: int
+
+    def plan(self, request: IngestRequest) -> RunSummary:
+        """Plan the run of a request; delivered again, the request gets the same run.
+
+        Raises:
+            NotFoundError: there is no such corpus.
+        """
+        corpus = self.corpora.get(request.corpus)
+        run_id = self._run_id(request)
+        if self.runs.exists(run_id) and self._record(run_id).status != "planning":
+            return self._summary(run_id)
+        try:
+            self._take_lease(corpus.name, run_id)
+        except LeaseHeldError as error:
+            return self._busy(corpus.name, error)
+        record = self.runs.start_run(self._new_record(request, run_id))
+        if record.status in TERMINAL_STATUSES:
+            # A twin of this invocation planned and ended the run meanwhile.
+            self.state.release_lease(corpus.name, run_id)
+        elif record.status == "planning":
+            self._plan_pages(corpus, record)
+        return self._summary(run_id)
+
+    def _run_id(self, request: IngestRequest) -> str:
+        """Return the live run of this request, else the id of a new one."""
+        lease = self.state.lease(request.corpus)
+        if lease is not None and lease.run_id.endswith(f"-{request.request_hash}"):
+            return lease.run_id
+        return request.run_id(self.now())
+
+    def _take_lease(self, corpus: str, run_id: str) -> None:
+        abandoned = self.state.close_abandoned_run(corpus, run_id, self.runs)
+        if abandoned is not None:
+            logger.warning("closed an abandoned run", extra={"abandoned_run_id": abandoned})
+        self.state.acquire_lease(corpus, run_id, self.lease_seconds)
+
+    def _new_record(self, request: IngestRequest, run_id: str) -> RunRecord:
+        # Not the request's time: a late event must still order after runs that ended before it.
+        now = self.now()
+        return RunRecord(
+            run_id=run_id,
+            corpus=request.corpus,
+            mode=request.mode,
+            status="planning",
+            seq=int(now.timestamp() * 1000),
+            started_at=now.isoformat(timespec="milliseconds"),
+        )
+
+    def _plan_pages(self, corpus: Corpus, record: RunRecord) -> None:
+        try:
+            source = self.make_source(corpus)
+            plan = source.plan(record.mode, partial(self.state.checkpoint, corpus.name))
+        except SourceError as error:
+            self.runs.fail_run(record.run_id, f"planning failed: {error.code}: {error}")
+            return
+        self.runs.add_pages(_page_jobs(record, plan))
+        # Read back: an attempt that was cut off may have planned pages that this plan has not.
+        pages = list(self.runs.pages(record.run_id))
+        self.publisher.publish(
+            PageJob.model_validate_json(page["job"]) for page in pages if "outcome" not in page
+        )
+        self.runs.finish_planning(record.run_id, len(pages), plan.next_checkpoints)
+
+    def _busy(self, corpus: str, error: LeaseHeldError) -> RunSummary:
+        lease = self.state.lease(corpus)
+        return RunSummary(run_id=lease.run_id if lease else "", status="busy", reason=str(error))
+
+    def _record(self, run_id: str) -> RunRecord:
+        return self.runs.get_run(run_id).run
+
+    def _summary(self, run_id: str) -> RunSummary:
+        record = self._record(run_id)
+        return RunSummary(
+            run_id=run_id,
+            status=record.status,
+            pages_planned=record.pages_planned,
+            reason=record.reason,
+        )
+
+
+def _page_jobs(record: RunRecord, plan: Plan) -> list[PageJob]:
+    return [
+        PageJob(
+            corpus=record.corpus,
+            run_id=record.run_id,
+            page_id=page.page_id,
+            seq=record.seq,
+            endpoint=page.endpoint,
+            query=dict(page.query),
+        )
+        for page in plan.pages
+    ]

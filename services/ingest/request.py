@@ -1,0 +1,54 @@
+"""What starts a run: the event of the schedule, or a direct invocation."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from shared.errors import InvalidInputError
+from shared.models.base import Contract, CorpusName
+from shared.models.run import RunMode
+
+
+class IngestRequest(Contract):
+    """A request for a run.
+
+    `request_id` names the request: the same one, delivered again, resumes its run and starts no
+    other. `time` is when the schedule fired; without it a new run is named after the present.
+    """
+
+    corpus: CorpusName
+    mode: RunMode = "incremental"
+    request_id: Annotated[str, Field(min_length=1, max_length=200)]
+    time: AwareDatetime | None = None
+
+    @property
+    def request_hash(self) -> str:
+        """The end of the run id: 8 hex characters of the sha256 of `request_id`."""
+        return hashlib.sha256(self.request_id.encode()).hexdigest()[:8]
+
+    def run_id(self, now: datetime) -> str:
+        """Return the id of a new run for this request."""
+        moment = (self.time or now).astimezone(UTC)
+        return f"{moment:%Y%m%dT%H%M%SZ}-{self.request_hash}"
+
+
+def parse_request(event: Mapping[str, Any], invocation_id: str) -> IngestRequest:
+    """Read the event; `invocation_id` stands in for a missing `request_id`.
+
+    Raises:
+        InvalidInputError: names each wrong field.
+    """
+    try:
+        return IngestRequest.model_validate({"request_id": invocation_id, **event})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidInputError(
+            f"the request is not valid: {problems}; "
+            'send {"corpus": "…", "mode": "incremental" or "full", "request_id": "…"}'
+        ) from None
