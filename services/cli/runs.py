@@ -1,0 +1,90 @@
+"""Starting a run and watching it to its end."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from services.cli.errors import UnavailableError
+from shared import errors
+from shared.errors import UltronError
+from shared.models.run import RunMode, RunProgress
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+POLL_SECONDS = 1.0
+
+
+class ReadsRuns(Protocol):
+    """What of RunStore is needed here."""
+
+    def get_run(self, run_id: str) -> RunProgress:
+        """Return a run with its counters, or raise NotFoundError."""
+        ...
+
+
+def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: RunMode) -> str:
+    """Have the ingest function plan a run; its id.
+
+    The request has an id of its own, so that a retry of the call starts no second run.
+
+    Raises:
+        UltronError: what the function raised (LeaseHeldError, NotFoundError …), or
+            UnavailableError when its answer is none.
+    """
+    event = {"corpus": corpus, "mode": mode, "request_id": str(uuid.uuid4())}
+    answer = client.invoke(FunctionName=function_name, Payload=json.dumps(event).encode())
+    payload = answer["Payload"].read()
+    if answer.get("FunctionError"):
+        raise raised_by_function(payload)
+    try:
+        return str(json.loads(payload)["run_id"])
+    except (ValueError, KeyError, TypeError):
+        raise UnavailableError(
+            f"{function_name} answered without a run_id; is that the ingest function?"
+        ) from None
+
+
+def raised_by_function(payload: bytes) -> UltronError:
+    """The error that a function's failed invocation tells of: `errorType` and `errorMessage`."""
+    try:
+        document: Any = json.loads(payload)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return UnavailableError("the function failed and gave no reason; see its log")
+    message = str(document.get("errorMessage") or "no reason given")
+    error_type = getattr(errors, str(document.get("errorType")), None)
+    if isinstance(error_type, type) and issubclass(error_type, UltronError):
+        return error_type(message)
+    return UnavailableError(f"the function failed: {message}")
+
+
+def watch_run(
+    runs: ReadsRuns,
+    run_id: str,
+    show: Callable[[RunProgress], None],
+    timeout_seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> RunProgress:
+    """Show a run's progress until it ends; its last state.
+
+    Raises:
+        NotFoundError: there is no such run.
+        UnavailableError: it has not ended in time; it goes on.
+    """
+    deadline = clock() + timeout_seconds
+    while True:
+        progress = runs.get_run(run_id)
+        show(progress)
+        if progress.is_ended:
+            return progress
+        if clock() >= deadline:
+            raise UnavailableError(
+                f"run {run_id} has not ended within {timeout_seconds:.0f} s and goes on; "
+                f"`ultron run watch {run_id}` watches it further"
+            )
+        pause(POLL_SECONDS)

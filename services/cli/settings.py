@@ -1,0 +1,23 @@
+"""Settings of the command: the environment, over it the outputs file, over both the options."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+class CommandSettings(ServiceSettings):
+    """Where a deployment is found; every one may come from an option or an outputs file instead.
+
+    `aws_endpoint_url` is the local AWS, as for every AWS tool.
+    """
+
+    ultron_outputs: Name | None = None
+    ultron_api_url: Name | None = None
+    ultron_api_key: Name | None = Field(default=None, repr=False)
+    ultron_checkpoint_table: Name | None = None
+    ultron_ingest_function: Name | None = None
+    aws_endpoint_url: Name | None = None
