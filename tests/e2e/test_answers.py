@@ -1,0 +1,69 @@
+"""What a consumer of the API gets, over HTTP through API Gateway."""
+
+import uuid
+
+from shared.models.run import RunProgress
+from tests.e2e.stack import Stack
+
+QUESTION = "Who created Ultron?"
+
+
+def test_retrieve_names_the_creator_of_ultron(stack: Stack, marvel_run: RunProgress) -> None:
+    answer = stack.retrieve(QUESTION, k="5")
+    assert answer.status == 200
+    best = answer.body["results"][0]
+    assert any("Pym" in result["snippet"] for result in answer.body["results"][:3])
+    assert best["meta"]["title"]
+    assert best["meta"]["source_path"].startswith("raw/marvel/")
+    assert answer.body["model"]["dims"] == 384
+    assert answer.body["index"]["version"] >= 1
+    assert set(answer.body["timing_ms"]) >= {"embed", "search", "total"}
+    scores = [result["score"] for result in answer.body["results"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_chat_answers_with_a_cited_sentence(stack: Stack, marvel_run: RunProgress) -> None:
+    answer = stack.chat(QUESTION)
+    assert answer.status == 200
+    assert "Pym" in answer.body["answer"]
+    assert "[1]" in answer.body["answer"]
+    first = answer.body["citations"][0]
+    assert first["n"] == 1
+    assert first["title"]
+    assert any("Pym" in citation["snippet"] for citation in answer.body["citations"])
+
+
+def test_chat_remembers_whom_the_session_is_about(stack: Stack, marvel_run: RunProgress) -> None:
+    session = uuid.uuid4().hex
+    first = stack.chat("Who is Jocasta?", session_id=session)
+    assert first.body["session_id"] == session
+    follow_up = stack.chat("Who built her?", session_id=session)
+    assert "Jocasta" in str(follow_up.body["results"])
+    assert "Ultron" in follow_up.body["answer"]
+
+
+def test_chat_says_so_when_nothing_is_relevant(stack: Stack, marvel_run: RunProgress) -> None:
+    answer = stack.chat("How do I bake sourdough bread with rye flour?")
+    assert answer.status == 200
+    assert answer.body["citations"] == []
+
+
+def test_filters_narrow_the_results(stack: Stack, marvel_run: RunProgress) -> None:
+    answer = stack.retrieve("Ultron", k="20", **{"filter.entity": "comic"})
+    assert {result["meta"]["entity"] for result in answer.body["results"]} == {"comic"}
+    wanted = answer.body["results"][0]["meta"]["id"]
+    one = stack.retrieve("Ultron", **{"filter.entity": "comic", "filter.id": wanted})
+    assert {result["meta"]["id"] for result in one.body["results"]} == {wanted}
+    assert stack.retrieve("Ultron", **{"filter.since": "2999-01-01"}).body["results"] == []
+
+
+def test_every_mode_answers(stack: Stack, marvel_run: RunProgress) -> None:
+    for mode in ("dense", "lexical", "hybrid"):
+        answer = stack.retrieve("Mar-Vell", mode=mode)
+        assert (answer.status, answer.body["mode"]) == (200, mode)
+        assert "Mar-Vell" in str(answer.body["results"])
+
+
+def test_health_needs_no_key(stack: Stack) -> None:
+    answer = stack.request("GET", "/health", key=None)
+    assert (answer.status, answer.body["status"]) == (200, "ok")
