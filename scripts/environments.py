@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PYTHON = (3, 11)
 CONSTRAINTS = "requirements/constraints.txt"
 STAMP_NAME = "ultron-environment.json"
-HNSWLIB_BUILDER = "scripts/build_hnswlib.py"
+HNSWLIB_SOURCES = ("scripts/build_hnswlib.py", "scripts/bundling/hnswlib_wheel.py")
 SHOWN_LINES_OF_A_FAILURE = 12
 
 
@@ -101,7 +101,7 @@ def fingerprint(environment: Environment, root: Path = ROOT) -> str:
     """Hex sha256 of all that decides what the environment holds."""
     files = [CONSTRAINTS]
     if environment.builds_hnswlib:
-        files.append(HNSWLIB_BUILDER)
+        files += HNSWLIB_SOURCES
     if environment.installs_project:
         files.append("pyproject.toml")
     parts = {
@@ -139,7 +139,7 @@ def make(environment: Environment, root: Path = ROOT) -> bool:
         directory = root / environment.directory
         if directory.exists():
             shutil.rmtree(directory)
-        _create(directory)
+        _create(directory, root)
         _install(environment, directory, root)
         stamp = json.dumps({"fingerprint": wanted, "python": platform.python_version()})
         (directory / STAMP_NAME).write_text(stamp + "\n", encoding="utf-8")
@@ -157,7 +157,7 @@ def check_python(version: tuple[int, ...] = sys.version_info[:2]) -> None:
         )
 
 
-def _create(directory: Path) -> None:
+def _create(directory: Path, root: Path) -> None:
     if subprocess.run(
         [sys.executable, "-c", "import ensurepip, venv"], capture_output=True
     ).returncode:
@@ -165,7 +165,7 @@ def _create(directory: Path) -> None:
             f"{sys.executable} has no venv module with pip: install it (Debian and Ubuntu:"
             f" apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv)."
         )
-    _run([sys.executable, "-m", "venv", str(directory)], f"Creating {directory.name}")
+    _run([sys.executable, "-m", "venv", str(directory)], f"Creating {directory.name}", root)
 
 
 def _install(environment: Environment, directory: Path, root: Path) -> None:
@@ -180,20 +180,23 @@ def _install(environment: Environment, directory: Path, root: Path) -> None:
         _run(
             [*pip, "--requirement", str(listing), "--constraint", str(root / CONSTRAINTS)],
             f"Installing {environment.requirements} into {directory.name}",
+            root,
         )
     if environment.builds_hnswlib:
         _run(
-            [python, str(root / HNSWLIB_BUILDER), "--install"],
+            [python, "-m", "scripts.build_hnswlib", "--install"],
             f"Building hnswlib for {directory.name}",
+            root,
         )
     if environment.installs_project:
         _run(
             [*pip, "--no-deps", "--editable", str(root)],
             f"Installing the `ultron` command into {directory.name}",
+            root,
         )
 
 
-def _run(command: list[str], what: str) -> None:
+def _run(command: list[str], what: str, root: Path) -> None:
     """Run a step quietly; raise EnvironmentMakingError with its last lines when it fails."""
     done = subprocess.run(
         command,
@@ -202,7 +205,7 @@ def _run(command: list[str], what: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        cwd=str(ROOT),
+        cwd=str(root),
         env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
     )
     if done.returncode:
