@@ -1,0 +1,199 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  account_id = data.aws_caller_identity.current.account_id
+  region     = data.aws_region.current.id
+
+  # ARNs are spelled out from names: policies are then known at plan time and wait for nothing.
+  bucket_name           = coalesce(var.bucket_name, "ultron-embeddings-${local.account_id}")
+  bucket_arn            = "arn:${local.partition}:s3:::${local.bucket_name}"
+  table_name            = coalesce(var.checkpoint_table, "${var.name_prefix}-checkpoints")
+  table_arn             = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table_name}"
+  queue_arn_prefix      = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:"
+  function_arn_prefix   = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:"
+  rule_arn_prefix       = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/"
+  log_group_arn_prefix  = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:"
+  parameter_arn_prefix  = "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter"
+  schedule_dead_letters = "${var.name_prefix}-ingest-dlq"
+
+  corpora_path   = "/${var.name_prefix}/corpora"
+  default_corpus = coalesce(var.default_corpus, sort(keys(var.corpora))[0])
+
+  source_secret_names = toset([
+    for corpus in values(var.corpora) : try(corpus.source.secret_name, "marvel") if corpus.source.kind == "marvel"
+  ])
+  source_secret_values = nonsensitive(var.marvel_public_key == "" || var.marvel_private_key == "") ? {} : {
+    marvel = jsonencode({ public_key = var.marvel_public_key, private_key = var.marvel_private_key })
+  }
+
+  bundles = jsondecode(file("${var.bundle_directory}/bundles.json"))
+
+  # What each stage is and where it passes its work on; docs/architecture.md has the table. Without
+  # a queue a function is invoked directly; one that can be public gets reserved concurrency, which
+  # caps what a flood of requests can cost.
+  function_defaults = {
+    ingest = {
+      description     = "Plans the pages of a run and publishes a job for each."
+      memory_mb       = 512
+      timeout_seconds = 300
+      publishes       = "page-jobs"
+    }
+    fetch = {
+      description         = "Fetches one page of a source and keeps it as it came."
+      memory_mb           = 512
+      timeout_seconds     = 120
+      consumes            = "page-jobs"
+      publishes           = "derive-jobs"
+      batch_size          = 1
+      maximum_concurrency = 2 # a source deserves politeness
+    }
+    derive = {
+      description         = "Turns raw records into canonical entities and edges."
+      memory_mb           = 512
+      timeout_seconds     = 120
+      consumes            = "derive-jobs"
+      publishes           = "chunk-jobs"
+      batch_size          = 10
+      maximum_concurrency = 5
+      in_vpc              = true
+    }
+    chunker = {
+      description         = "Cuts the entities' text into chunks."
+      memory_mb           = 512
+      timeout_seconds     = 120
+      consumes            = "chunk-jobs"
+      publishes           = "embed-jobs"
+      batch_size          = 10
+      maximum_concurrency = 5
+      in_vpc              = true
+    }
+    embedder = {
+      description          = "Embeds chunks and builds a shard of them."
+      memory_mb            = 3008
+      timeout_seconds      = 300
+      ephemeral_storage_mb = 2048
+      consumes             = "embed-jobs"
+      publishes            = "index-jobs"
+      batch_size           = 1
+      maximum_concurrency  = 20
+      in_vpc               = true
+      uses_model           = true
+    }
+    indexer = {
+      description                     = "Commits finished shards to the manifest, many at a time."
+      memory_mb                       = 512
+      timeout_seconds                 = 120
+      consumes                        = "index-jobs"
+      batch_size                      = 100
+      maximum_batching_window_seconds = 5
+      maximum_concurrency             = 2 # committers only get in each other's way
+      in_vpc                          = true
+    }
+    retrieve = {
+      description          = "Answers GET /retrieve from the live index."
+      memory_mb            = 2048
+      timeout_seconds      = 15
+      ephemeral_storage_mb = 4096
+      reserved_concurrency = 10
+      in_vpc               = true
+      uses_model           = true
+    }
+    orchestrator = {
+      description          = "Answers POST /chat with sentences from what retrieve found."
+      memory_mb            = 1024
+      timeout_seconds      = 29
+      reserved_concurrency = 5
+      in_vpc               = true
+    }
+  }
+
+  functions = {
+    for name, defaults in local.function_defaults : name => merge(
+      {
+        ephemeral_storage_mb            = 512
+        consumes                        = null
+        publishes                       = null
+        batch_size                      = null
+        maximum_batching_window_seconds = 0
+        maximum_concurrency             = null
+        reserved_concurrency            = null
+        in_vpc                          = false
+        uses_model                      = false
+      },
+      defaults,
+      { for setting, value in try(var.function_settings[name], {}) : setting => value if value != null },
+    )
+  }
+
+  function_names = { for name in keys(local.functions) : name => "${var.name_prefix}-${name}" }
+
+  # A queue for each function that has one. A message stays hidden for six times as long as its
+  # function may run, and for the time in which a batch is gathered, as AWS advises: otherwise it
+  # would be received again while it is still being worked on.
+  queues = {
+    for name, settings in local.functions : settings.consumes => {
+      function                   = name
+      visibility_timeout_seconds = 6 * settings.timeout_seconds + settings.maximum_batching_window_seconds
+    } if settings.consumes != null
+  }
+
+  routes = {
+    retrieve = { path = "retrieve", method = "GET", function = "retrieve", key_required = true }
+    chat     = { path = "chat", method = "POST", function = "orchestrator", key_required = true }
+    health   = { path = "health", method = "GET", function = "retrieve", key_required = false }
+  }
+
+  # The settings of the functions; docs/architecture.md says what each means and who reads it.
+  environments = {
+    for name, settings in local.functions : name => { for key, value in merge(
+      {
+        BUCKET_NAME                  = local.bucket_name
+        POWERTOOLS_SERVICE_NAME      = name
+        POWERTOOLS_METRICS_NAMESPACE = var.name_prefix
+        POWERTOOLS_TRACE_DISABLED    = var.tracing_enabled ? null : "true"
+        LOG_LEVEL                    = var.log_level
+        AWS_ENDPOINT_URL             = var.endpoint_url
+      },
+      name == "retrieve" ? {} : { CHECKPOINT_TABLE = local.table_name },
+      contains(local.reads_corpora, name) ? { CORPORA_PARAMETER_PATH = local.corpora_path } : {},
+      settings.publishes == null ? {} : {
+        NEXT_QUEUE_URL = module.queues[settings.publishes].url
+        PUBLISH_COPIES = tostring(var.publish_copies)
+      },
+      settings.consumes == null ? {} : { MAXIMUM_RECEIVES = tostring(var.maximum_receives) },
+      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, MODEL_DIR = "/tmp/model" } : {},
+      contains(local.reads_secrets, name) ? { SOURCE_SECRET_PREFIX = "${var.name_prefix}/sources/" } : {},
+      name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.function_names.retrieve } : {},
+      contains(["retrieve", "orchestrator"], name) ? { DEFAULT_CORPUS = local.default_corpus } : {},
+    ) : key => value if value != null }
+  }
+}
+
+locals {
+  deployment = {
+    api = {
+      id     = module.api.id
+      stage  = module.api.stage_name
+      url    = module.api.url
+      key_id = module.api.key_id
+    }
+    bucket_name            = local.bucket_name
+    checkpoint_table       = local.table_name
+    corpora_parameter_path = local.corpora_path
+    default_corpus         = local.default_corpus
+    functions              = local.function_names
+    queue_urls             = { for name, queue in module.queues : name => queue.url }
+    dead_letter_queue_urls = local.dead_letter_queue_urls
+    model                  = module.model.identity
+  }
+
+  dead_letter_queue_urls = merge(
+    { for name, queue in module.queues : name => queue.dead_letter_url },
+    { ingest = module.schedule.dead_letter_url },
+  )
+}

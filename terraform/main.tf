@@ -1,0 +1,170 @@
+module "storage" {
+  source = "./modules/storage"
+
+  bucket_name                 = local.bucket_name
+  table_name                  = local.table_name
+  force_destroy               = var.force_destroy
+  deletion_protection_enabled = var.deletion_protection_enabled
+  lifecycle_rules             = var.lifecycle_rules
+}
+
+module "model" {
+  source = "./modules/model"
+
+  bucket_name = module.storage.bucket_name
+  directory   = var.model_directory
+}
+
+module "corpora" {
+  source = "./modules/corpora"
+
+  name_prefix                 = var.name_prefix
+  corpora                     = var.corpora
+  secret_names                = local.source_secret_names
+  secret_values               = local.source_secret_values
+  secret_recovery_window_days = var.secret_recovery_window_days
+}
+
+module "queues" {
+  source   = "./modules/queue"
+  for_each = local.queues
+
+  name                       = "${var.name_prefix}-${each.key}"
+  arn_prefix                 = local.queue_arn_prefix
+  visibility_timeout_seconds = each.value.visibility_timeout_seconds
+  maximum_receives           = var.maximum_receives
+}
+
+module "layers" {
+  source   = "./modules/layer"
+  for_each = local.bundles.layers
+
+  name         = "${var.name_prefix}-${each.key}"
+  bucket_name  = module.storage.bucket_name
+  zip          = { path = "${var.bundle_directory}/${each.value.file}", sha256_base64 = each.value.sha256_base64 }
+  runtime      = var.runtime
+  architecture = var.architecture
+}
+
+module "network" {
+  source = "./modules/network"
+  count  = var.enable_vpc ? 1 : 0
+
+  name_prefix        = var.name_prefix
+  region             = local.region
+  cidr               = var.vpc_cidr
+  zone_count         = var.vpc_zone_count
+  interface_services = var.vpc_interface_services
+  bucket_arn         = local.bucket_arn
+  table_arn          = local.table_arn
+}
+
+module "functions" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name         = local.function_names[each.key]
+  description  = each.value.description
+  handler      = "services.${each.key}.handler.handler"
+  runtime      = var.runtime
+  architecture = var.architecture
+  bucket_name  = module.storage.bucket_name
+  zip = {
+    path          = "${var.bundle_directory}/${local.bundles.functions[each.key].file}"
+    sha256_base64 = local.bundles.functions[each.key].sha256_base64
+  }
+  layer_arns = concat(
+    [for layer in local.bundles.functions[each.key].layers : module.layers[layer].arn],
+    lookup(var.extra_layer_arns, each.key, []),
+  )
+  memory_mb            = each.value.memory_mb
+  timeout_seconds      = each.value.timeout_seconds
+  ephemeral_storage_mb = each.value.ephemeral_storage_mb
+  reserved_concurrency = each.value.reserved_concurrency
+  environment          = local.environments[each.key]
+  statements           = local.statements[each.key]
+  log_group_arn        = "${local.log_group_arn_prefix}/aws/lambda/${local.function_names[each.key]}"
+  log_retention_days   = var.log_retention_days
+  tracing_enabled      = var.tracing_enabled
+  dead_letter_arn      = each.key == "ingest" ? "${local.queue_arn_prefix}${local.schedule_dead_letters}" : null
+
+  event_source = each.value.consumes == null ? null : {
+    queue_arn                       = module.queues[each.value.consumes].arn
+    batch_size                      = each.value.batch_size
+    maximum_batching_window_seconds = each.value.maximum_batching_window_seconds
+    maximum_concurrency             = each.value.maximum_concurrency
+  }
+
+  vpc = var.enable_vpc && each.value.in_vpc ? {
+    subnet_ids         = module.network[0].subnet_ids
+    security_group_ids = module.network[0].security_group_ids
+  } : null
+}
+
+module "schedule" {
+  source = "./modules/schedule"
+
+  name_prefix         = var.name_prefix
+  corpus_names        = toset(keys(var.corpora))
+  schedule_expression = var.schedule_expression
+  enabled             = var.schedule_enabled
+  function_name       = local.function_names.ingest
+  function_arn        = module.functions["ingest"].arn
+  dead_letter_name    = local.schedule_dead_letters
+  rule_arn_prefix     = local.rule_arn_prefix
+  queue_arn_prefix    = local.queue_arn_prefix
+}
+
+module "api" {
+  source = "./modules/api"
+
+  name       = var.name_prefix
+  stage_name = "prod"
+  routes = {
+    for name, route in local.routes : name => {
+      path            = route.path
+      method          = route.method
+      function_name   = module.functions[route.function].name
+      invoke_arn      = module.functions[route.function].invoke_arn
+      timeout_seconds = local.functions[route.function].timeout_seconds
+      key_required    = route.key_required
+    }
+  }
+  api_key_value      = var.api_key_value
+  plan_throttle      = { rate_per_second = var.api_throttle.plan_rate_per_second, burst = var.api_throttle.plan_burst }
+  stage_throttle     = { rate_per_second = var.api_throttle.stage_rate_per_second, burst = var.api_throttle.stage_burst }
+  log_retention_days = var.log_retention_days
+  tracing_enabled    = var.tracing_enabled
+  manage_account     = var.manage_api_gateway_account
+}
+
+module "observability" {
+  source = "./modules/observability"
+  count  = var.alarms_enabled ? 1 : 0
+
+  name_prefix             = var.name_prefix
+  queue_names             = [for queue in keys(local.queues) : "${var.name_prefix}-${queue}"]
+  dead_letter_queue_names = concat([for queue in keys(local.queues) : "${var.name_prefix}-${queue}-dlq"], [local.schedule_dead_letters])
+  function_timeouts_seconds = {
+    for name, settings in local.functions : local.function_names[name] => settings.timeout_seconds
+  }
+  api                    = { name = var.name_prefix, stage = "prod" }
+  oldest_message_seconds = var.oldest_message_alarm_seconds
+  duration_share         = 0.8
+  action_arns            = var.alarm_topic_arns
+}
+
+# What a client needs to find its way, for those who have no Terraform at hand. No key is in it.
+resource "aws_ssm_parameter" "deployment" {
+  name           = "/${var.name_prefix}/deployment"
+  description    = "Names and addresses of this deployment."
+  type           = "String"
+  insecure_value = jsonencode(local.deployment)
+
+  lifecycle {
+    precondition {
+      condition     = contains(keys(var.corpora), local.default_corpus)
+      error_message = "default_corpus is ${local.default_corpus}, which is none of the corpora: ${join(", ", keys(var.corpora))}."
+    }
+  }
+}

@@ -1,0 +1,178 @@
+resource "aws_api_gateway_rest_api" "this" {
+  name        = var.name
+  description = "Semantic search and chat over the ingested corpora."
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+}
+
+resource "aws_api_gateway_resource" "route" {
+  for_each = toset([for route in var.routes : route.path])
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = each.key
+}
+
+resource "aws_api_gateway_method" "route" {
+  for_each = var.routes
+
+  rest_api_id      = aws_api_gateway_rest_api.this.id
+  resource_id      = aws_api_gateway_resource.route[each.value.path].id
+  http_method      = each.value.method
+  authorization    = "NONE"
+  api_key_required = each.value.key_required
+}
+
+resource "aws_api_gateway_integration" "route" {
+  for_each = var.routes
+
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = aws_api_gateway_resource.route[each.value.path].id
+  http_method             = aws_api_gateway_method.route[each.key].http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = each.value.invoke_arn
+  timeout_milliseconds    = each.value.timeout_seconds * 1000
+}
+
+resource "aws_lambda_permission" "route" {
+  for_each = var.routes
+
+  statement_id  = "${var.name}-${each.key}"
+  action        = "lambda:InvokeFunction"
+  function_name = each.value.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/${var.stage_name}/${each.value.method}/${each.value.path}"
+}
+
+resource "aws_api_gateway_gateway_response" "problem" {
+  for_each = local.problems
+
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  response_type = each.key
+  status_code   = each.value.status
+
+  response_parameters = {
+    "gatewayresponse.header.Content-Type" = "'application/problem+json'"
+  }
+
+  response_templates = {
+    "application/json" = local.problem_templates[each.key]
+  }
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  triggers = {
+    redeployment = sha256(jsonencode(local.deployed))
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+
+  depends_on = [
+    aws_api_gateway_integration.route,
+    aws_api_gateway_gateway_response.problem,
+  ]
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = "/aws/apigateway/${var.name}-${var.stage_name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_api_gateway_stage" "this" {
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  deployment_id        = aws_api_gateway_deployment.this.id
+  stage_name           = var.stage_name
+  xray_tracing_enabled = var.tracing_enabled
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format          = jsonencode(local.access_log_format)
+  }
+
+  # AWS refuses access logs until the account has a role to write them with.
+  depends_on = [aws_api_gateway_account.this]
+}
+
+resource "aws_api_gateway_method_settings" "all" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "*/*"
+
+  settings {
+    metrics_enabled = true
+    # Execution logs would hold query strings and bodies.
+    logging_level          = "OFF"
+    data_trace_enabled     = false
+    throttling_rate_limit  = var.stage_throttle.rate_per_second
+    throttling_burst_limit = var.stage_throttle.burst
+  }
+}
+
+resource "aws_api_gateway_usage_plan" "this" {
+  name        = var.name
+  description = "What one API key may ask for."
+
+  api_stages {
+    api_id = aws_api_gateway_rest_api.this.id
+    stage  = aws_api_gateway_stage.this.stage_name
+  }
+
+  throttle_settings {
+    rate_limit  = var.plan_throttle.rate_per_second
+    burst_limit = var.plan_throttle.burst
+  }
+}
+
+resource "aws_api_gateway_api_key" "this" {
+  name        = var.name
+  description = "First key of ${var.name}."
+  value       = var.api_key_value
+}
+
+resource "aws_api_gateway_usage_plan_key" "this" {
+  usage_plan_id = aws_api_gateway_usage_plan.this.id
+  key_id        = aws_api_gateway_api_key.this.id
+  key_type      = "API_KEY"
+}
+
+# One role for all APIs of the account in this region: whoever has one already switches this off.
+resource "aws_iam_role" "access_log" {
+  count = var.manage_account ? 1 : 0
+
+  name        = "${var.name}-gateway-log"
+  description = "Lets API Gateway write logs."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect    = "Allow"
+        Principal = { Service = "apigateway.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+      }
+    ]
+  })
+}
+
+# API Gateway accepts the role only with these rights on all log groups, so AWS's own policy it is.
+resource "aws_iam_role_policy_attachment" "access_log" {
+  count = var.manage_account ? 1 : 0
+
+  role       = aws_iam_role.access_log[0].name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+}
+
+resource "aws_api_gateway_account" "this" {
+  count = var.manage_account ? 1 : 0
+
+  cloudwatch_role_arn = aws_iam_role.access_log[0].arn
+
+  depends_on = [aws_iam_role_policy_attachment.access_log]
+}

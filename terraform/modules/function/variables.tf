@@ -1,0 +1,115 @@
+variable "name" {
+  description = "Name of the function, of its role and of its log group."
+  type        = string
+}
+
+variable "description" {
+  description = "What the function does, in a sentence."
+  type        = string
+}
+
+variable "handler" {
+  description = "Python path of the handler."
+  type        = string
+}
+
+variable "runtime" {
+  description = "Lambda runtime."
+  type        = string
+}
+
+variable "architecture" {
+  description = "Instruction set."
+  type        = string
+}
+
+variable "bucket_name" {
+  description = "Bucket through which the zip reaches Lambda."
+  type        = string
+}
+
+variable "zip" {
+  description = "The zip and the base64 of its sha256, as `bundles.json` gives them."
+  type = object({
+    path          = string
+    sha256_base64 = string
+  })
+}
+
+variable "layer_arns" {
+  description = "Layers, in the order in which Lambda lays them over each other."
+  type        = list(string)
+}
+
+variable "memory_mb" {
+  description = "Memory; it fixes the share of a processor too (1,769 MB is one)."
+  type        = number
+}
+
+variable "timeout_seconds" {
+  description = "Longest time one invocation may take."
+  type        = number
+}
+
+variable "ephemeral_storage_mb" {
+  description = "Size of /tmp."
+  type        = number
+}
+
+variable "reserved_concurrency" {
+  description = "Most environments at a time; null shares the account's."
+  type        = number
+}
+
+variable "environment" {
+  description = "Environment variables."
+  type        = map(string)
+}
+
+variable "statements" {
+  description = "What the function may do, besides writing its own log."
+  type = list(object({
+    Sid       = string
+    Action    = list(string)
+    Resource  = list(string)
+    Condition = optional(map(map(list(string))))
+  }))
+}
+
+variable "log_group_arn" {
+  description = "ARN of the function's log group, spelled out."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "Days for which the log is kept."
+  type        = number
+}
+
+variable "tracing_enabled" {
+  description = "Whether X-Ray records the function."
+  type        = bool
+}
+
+variable "event_source" {
+  description = "The queue that drives the function; null for none."
+  type = object({
+    queue_arn                       = string
+    batch_size                      = number
+    maximum_batching_window_seconds = number
+    maximum_concurrency             = number
+  })
+}
+
+variable "dead_letter_arn" {
+  description = "Queue for asynchronous invocations that failed for good; null for none."
+  type        = string
+}
+
+variable "vpc" {
+  description = "Subnets and security groups to run in; null runs outside any VPC."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+}

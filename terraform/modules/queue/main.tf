@@ -1,0 +1,57 @@
+locals {
+  # Spelled out: each queue names the other one, and each names itself in its policy.
+  queue_arn       = "${var.arn_prefix}${var.name}"
+  dead_letter_arn = "${var.arn_prefix}${var.name}-dlq"
+
+  # SQS always drops a message after this; the longest it allows.
+  fourteen_days_seconds = 1209600
+  # Shorter than the above: a dead letter keeps the age it had in its first queue.
+  four_days_seconds = 345600
+
+  refuse_plain_http = {
+    for arn in [local.queue_arn, local.dead_letter_arn] : arn => jsonencode({
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Sid       = "RefusePlainHttp"
+          Effect    = "Deny"
+          Principal = { AWS = "*" }
+          Action    = "sqs:*"
+          Resource  = arn
+          Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        }
+      ]
+    })
+  }
+}
+
+# Policies and redrive rules are attributes of the queues, not resources of their own: the provider
+# waits 25 s for each such resource, and one kind of them cannot be destroyed on LocalStack.
+resource "aws_sqs_queue" "dead_letter" {
+  name                      = "${var.name}-dlq"
+  message_retention_seconds = local.fourteen_days_seconds
+  sqs_managed_sse_enabled   = true
+  policy                    = local.refuse_plain_http[local.dead_letter_arn]
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [local.queue_arn]
+  })
+}
+
+resource "aws_sqs_queue" "main" {
+  name                       = var.name
+  message_retention_seconds  = local.four_days_seconds
+  receive_wait_time_seconds  = 20
+  sqs_managed_sse_enabled    = true
+  visibility_timeout_seconds = var.visibility_timeout_seconds
+  policy                     = local.refuse_plain_http[local.queue_arn]
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = local.dead_letter_arn
+    maxReceiveCount     = var.maximum_receives
+  })
+
+  # SQS refuses a redrive policy whose target does not exist.
+  depends_on = [aws_sqs_queue.dead_letter]
+}

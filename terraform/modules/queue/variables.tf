@@ -1,0 +1,19 @@
+variable "name" {
+  description = "Name of the queue; its dead-letter queue is called `<name>-dlq`."
+  type        = string
+}
+
+variable "arn_prefix" {
+  description = "What stands before a queue's name in its ARN: `arn:aws:sqs:<region>:<account>:`."
+  type        = string
+}
+
+variable "visibility_timeout_seconds" {
+  description = "How long a received message stays hidden from other receivers."
+  type        = number
+}
+
+variable "maximum_receives" {
+  description = "Receives after which a message goes to the dead-letter queue."
+  type        = number
+}

@@ -1,0 +1,44 @@
+variable "name_prefix" {
+  description = "First part of every name."
+  type        = string
+}
+
+variable "corpus_names" {
+  description = "Corpora to ingest; each has a rule of its own, because a rule has at most five targets."
+  type        = set(string)
+}
+
+variable "schedule_expression" {
+  description = "When, in EventBridge's terms, in UTC."
+  type        = string
+}
+
+variable "enabled" {
+  description = "Whether the rules fire."
+  type        = bool
+}
+
+variable "function_name" {
+  description = "Name of the function to invoke."
+  type        = string
+}
+
+variable "function_arn" {
+  description = "ARN of the function to invoke."
+  type        = string
+}
+
+variable "dead_letter_name" {
+  description = "Name of the queue for events that could not be delivered."
+  type        = string
+}
+
+variable "rule_arn_prefix" {
+  description = "What stands before a rule's name in its ARN: `arn:aws:events:<region>:<account>:rule/`."
+  type        = string
+}
+
+variable "queue_arn_prefix" {
+  description = "What stands before a queue's name in its ARN: `arn:aws:sqs:<region>:<account>:`."
+  type        = string
+}

@@ -1,0 +1,20 @@
+output "bucket_name" {
+  description = "Name of the bucket, once it keeps versions and refuses the public."
+  value       = aws_s3_bucket.data.id
+
+  depends_on = [
+    aws_s3_bucket_versioning.data,
+    aws_s3_bucket_public_access_block.data,
+    aws_s3_bucket_server_side_encryption_configuration.data,
+  ]
+}
+
+output "table_name" {
+  description = "Name of the table."
+  value       = aws_dynamodb_table.checkpoints.name
+}
+
+output "policy" {
+  description = "The bucket's policy, as JSON."
+  value       = aws_s3_bucket_policy.data.policy
+}

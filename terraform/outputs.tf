@@ -1,0 +1,80 @@
+output "api_url" {
+  description = "Base URL of the API on AWS. On MiniStack it is <endpoint>/_aws/execute-api/<api_id>/<api_stage>."
+  value       = module.api.url
+}
+
+output "api_id" {
+  description = "Id of the API."
+  value       = module.api.id
+}
+
+output "api_stage" {
+  description = "Name of the API's stage."
+  value       = module.api.stage_name
+}
+
+output "api_key" {
+  description = "Value of the API key, for the header x-api-key."
+  value       = module.api.key_value
+  sensitive   = true
+}
+
+output "bucket_name" {
+  description = "The one bucket."
+  value       = module.storage.bucket_name
+}
+
+output "checkpoint_table" {
+  description = "The one DynamoDB table."
+  value       = module.storage.table_name
+}
+
+output "queue_urls" {
+  description = "URL of each stage's queue."
+  value       = { for name, queue in module.queues : name => queue.url }
+}
+
+output "dead_letter_queue_urls" {
+  description = "URL of each stage's dead-letter queue; `ingest` is the schedule's."
+  value       = local.dead_letter_queue_urls
+}
+
+output "function_names" {
+  description = "Name of each function."
+  value       = { for name, function in module.functions : name => function.name }
+}
+
+output "model" {
+  description = "Id, revision and dims of the deployed model."
+  value       = module.model.identity
+}
+
+output "model_prefix" {
+  description = "Where the model lies in the bucket."
+  value       = module.model.prefix
+}
+
+output "corpora" {
+  description = "SSM parameter of each corpus."
+  value       = module.corpora.parameter_names
+}
+
+output "default_corpus" {
+  description = "Corpus of a query that names none."
+  value       = local.default_corpus
+}
+
+output "source_secret_arns" {
+  description = "Secret of each source that needs keys."
+  value       = module.corpora.secret_arns
+}
+
+output "deployment_parameter" {
+  description = "SSM parameter with these addresses, for clients without Terraform."
+  value       = aws_ssm_parameter.deployment.name
+}
+
+output "region" {
+  description = "Region of the deployment."
+  value       = local.region
+}

@@ -1,0 +1,128 @@
+# What each function may do: docs/architecture.md's table as IAM statements. Besides this each may
+# write its own log. No statement allows `*` as an action or a resource.
+
+locals {
+  read_and_write_items = [
+    "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
+  ]
+
+  # Objects by prefix, items by the beginning of their partition key.
+  access = {
+    ingest = {
+      reads     = ["sources/*"]
+      item_keys = ["CORPUS#*", "RUN#*", "BUDGET#*"]
+    }
+    fetch = {
+      reads     = ["sources/*"]
+      writes    = ["raw/*"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*"]
+    }
+    derive = {
+      reads     = ["raw/*"]
+      writes    = ["derived/*"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#derive"]
+    }
+    chunker = {
+      reads     = ["derived/*"]
+      writes    = ["chunks/*"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#chunk"]
+    }
+    embedder = {
+      reads     = ["chunks/*", "${module.model.prefix}*"]
+      writes    = ["embeddings/*", "indexes/*/shards/*"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#embed"]
+    }
+    indexer = {
+      reads     = ["indexes/*/manifest.json"]
+      writes    = ["indexes/*/manifest.json"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#index"]
+    }
+    retrieve = {
+      reads = ["indexes/*", "${module.model.prefix}*"]
+    }
+    # The items are LangGraph's, with the keys and calls of langgraph-checkpoint-aws.
+    orchestrator = {
+      item_keys    = ["CHECKPOINT_*", "WRITES_*", "CHUNK_*"]
+      item_actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
+      invokes      = [local.function_names.retrieve]
+    }
+  }
+
+  reads_corpora = ["ingest", "fetch", "retrieve", "orchestrator"]
+  reads_secrets = ["ingest", "fetch"]
+
+  # A statement without resources is left out.
+  statements = {
+    for name, settings in local.functions : name => [
+      for statement in [
+        {
+          Sid       = "ReadObjects"
+          Action    = ["s3:GetObject"]
+          Resource  = [for pattern in try(local.access[name].reads, []) : "${local.bucket_arn}/${pattern}"]
+          Condition = null
+        },
+        # Who may read a prefix may list it: without that, S3 answers 403 where an object is absent.
+        # Such a request names no prefix, hence "IfExists".
+        {
+          Sid       = "ListObjects"
+          Action    = ["s3:ListBucket"]
+          Resource  = can(local.access[name].reads) ? [local.bucket_arn] : []
+          Condition = { StringLikeIfExists = { "s3:prefix" = try(local.access[name].reads, []) } }
+        },
+        {
+          Sid       = "WriteObjects"
+          Action    = ["s3:PutObject", "s3:AbortMultipartUpload"]
+          Resource  = [for pattern in try(local.access[name].writes, []) : "${local.bucket_arn}/${pattern}"]
+          Condition = null
+        },
+        # A transaction is checked as the writes in it.
+        {
+          Sid       = "UseItems"
+          Action    = try(local.access[name].item_actions, local.read_and_write_items)
+          Resource  = can(local.access[name].item_keys) ? [local.table_arn] : []
+          Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = try(local.access[name].item_keys, []) } }
+        },
+        {
+          Sid       = "ConsumeJobs"
+          Action    = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+          Resource  = [for queue in compact([settings.consumes]) : "${local.queue_arn_prefix}${var.name_prefix}-${queue}"]
+          Condition = null
+        },
+        {
+          Sid       = "PublishJobs"
+          Action    = ["sqs:SendMessage"]
+          Resource  = [for queue in compact([settings.publishes]) : "${local.queue_arn_prefix}${var.name_prefix}-${queue}"]
+          Condition = null
+        },
+        # Nobody waits for an invocation by the schedule: Lambda itself hands over those that failed.
+        {
+          Sid       = "GiveUpInvocations"
+          Action    = ["sqs:SendMessage"]
+          Resource  = name == "ingest" ? ["${local.queue_arn_prefix}${local.schedule_dead_letters}"] : []
+          Condition = null
+        },
+        {
+          Sid    = "ReadCorpora"
+          Action = ["ssm:GetParameter", "ssm:GetParametersByPath"]
+          Resource = [
+            for suffix in ["", "/*"] : "${local.parameter_arn_prefix}${local.corpora_path}${suffix}"
+            if contains(local.reads_corpora, name)
+          ]
+          Condition = null
+        },
+        {
+          Sid       = "ReadSourceKeys"
+          Action    = ["secretsmanager:GetSecretValue"]
+          Resource  = [for arn in values(module.corpora.secret_arns) : arn if contains(local.reads_secrets, name)]
+          Condition = null
+        },
+        {
+          Sid       = "InvokeFunctions"
+          Action    = ["lambda:InvokeFunction"]
+          Resource  = [for function in try(local.access[name].invokes, []) : "${local.function_arn_prefix}${function}"]
+          Condition = null
+        },
+      ] : statement if length(statement.Resource) > 0
+    ]
+  }
+}

@@ -1,0 +1,489 @@
+# Where ------------------------------------------------------------------------------------------
+
+variable "expected_account_id" {
+  description = "The account to deploy to: with credentials of another one, nothing is planned. 000000000000 on a local AWS."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.expected_account_id))
+    error_message = "expected_account_id must be the 12 digits of an AWS account; `make preflight` shows the one you are in."
+  }
+}
+
+variable "region" {
+  description = "Region to deploy to; null takes AWS_REGION or the profile's."
+  type        = string
+  default     = null
+}
+
+variable "endpoint_url" {
+  description = "Endpoint of a local AWS, given to the functions as AWS_ENDPOINT_URL; null on AWS. Set AWS_ENDPOINT_URL for Terraform itself too."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.endpoint_url == null || can(regex("^https?://[^/\\s]+$", var.endpoint_url))
+    error_message = "endpoint_url must look like http://127.0.0.1:4566, without a path."
+  }
+}
+
+# Names ------------------------------------------------------------------------------------------
+
+variable "name_prefix" {
+  description = "First part of every name, so that deployments can share an account."
+  type        = string
+  default     = "ultron"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name_prefix))
+    error_message = "name_prefix must be 2 to 20 lower-case letters, digits and hyphens, beginning with a letter."
+  }
+}
+
+variable "bucket_name" {
+  description = "Name of the bucket; null makes it `ultron-embeddings-<account>`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket_name == null || can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket_name))
+    error_message = "bucket_name must be 3 to 63 lower-case letters, digits and hyphens (a dot would break TLS)."
+  }
+}
+
+variable "checkpoint_table" {
+  description = "Name of the DynamoDB table; null makes it `<name_prefix>-checkpoints`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.checkpoint_table == null || can(regex("^[A-Za-z0-9_.-]{3,255}$", var.checkpoint_table))
+    error_message = "checkpoint_table must be 3 to 255 letters, digits, underscores, dots and hyphens."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource, besides `project` and `deployment`."
+  type        = map(string)
+  default     = {}
+}
+
+# What is deployed -------------------------------------------------------------------------------
+
+variable "bundle_directory" {
+  description = "Folder that scripts/build_bundles.py wrote: `bundles.json` and the zips it names."
+  type        = string
+
+  validation {
+    condition     = fileexists("${var.bundle_directory}/bundles.json")
+    error_message = "bundle_directory holds no bundles.json; build the bundles first (scripts/build_bundles.py)."
+  }
+}
+
+variable "model_directory" {
+  description = "Folder that scripts/build_model.py wrote: `model.json` and the files it names."
+  type        = string
+
+  validation {
+    condition     = fileexists("${var.model_directory}/model.json")
+    error_message = "model_directory holds no model.json; build the model first (scripts/build_model.py)."
+  }
+}
+
+variable "architecture" {
+  description = "Instruction set of functions and layers; the bundles must be built for it."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be arm64 or x86_64."
+  }
+}
+
+variable "runtime" {
+  description = "Lambda runtime; the bundles must be built for it."
+  type        = string
+  default     = "python3.12"
+
+  validation {
+    condition     = can(regex("^python3\\.1[2-9]$", var.runtime))
+    error_message = "runtime must be python3.12 or later."
+  }
+}
+
+variable "extra_layer_arns" {
+  description = "Further layers by function, such as one with llama.cpp or shared libraries: {orchestrator = [\"arn:…\"]}."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.extra_layer_arns), [
+      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator",
+    ])) == 0
+    error_message = "extra_layer_arns names a function that there is none of."
+  }
+
+  validation {
+    condition = alltrue([
+      for arn in flatten(values(var.extra_layer_arns)) : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", arn))
+    ])
+    error_message = "extra_layer_arns must be ARNs of layer versions: arn:aws:lambda:<region>:<account>:layer:<name>:<version>."
+  }
+}
+
+variable "function_settings" {
+  description = "Changes to the functions' defaults in locals.tf, by function. Units are in the names; maximum_concurrency counts the batches a queue hands out at once, reserved_concurrency the environments a public function may have (-1 reserves none)."
+  type = map(object({
+    memory_mb                       = optional(number)
+    timeout_seconds                 = optional(number)
+    ephemeral_storage_mb            = optional(number)
+    batch_size                      = optional(number)
+    maximum_batching_window_seconds = optional(number)
+    maximum_concurrency             = optional(number)
+    reserved_concurrency            = optional(number)
+  }))
+  default = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.function_settings), [
+      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator",
+    ])) == 0
+    error_message = "function_settings names a function that there is none of."
+  }
+
+  validation {
+    condition = alltrue([
+      for settings in values(var.function_settings) :
+      coalesce(settings.memory_mb, 128) >= 128 && coalesce(settings.memory_mb, 128) <= 10240
+      && coalesce(settings.timeout_seconds, 1) >= 1 && coalesce(settings.timeout_seconds, 1) <= 900
+      && coalesce(settings.ephemeral_storage_mb, 512) >= 512 && coalesce(settings.ephemeral_storage_mb, 512) <= 10240
+    ])
+    error_message = "Lambda allows 128 to 10240 for memory_mb, 1 to 900 for timeout_seconds, 512 to 10240 for ephemeral_storage_mb."
+  }
+
+  validation {
+    condition = alltrue([
+      for settings in values(var.function_settings) :
+      coalesce(settings.batch_size, 1) >= 1 && coalesce(settings.batch_size, 1) <= 10000
+      && coalesce(settings.maximum_batching_window_seconds, 1) <= 300
+      && coalesce(settings.maximum_concurrency, 2) >= 2 && coalesce(settings.maximum_concurrency, 2) <= 1000
+    ])
+    error_message = "SQS mappings allow 1 to 10000 for batch_size, at most 300 for maximum_batching_window_seconds, 2 to 1000 for maximum_concurrency."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in ["retrieve", "orchestrator"] : try(coalesce(var.function_settings[name].timeout_seconds, 29), 29) <= 29
+    ])
+    error_message = "retrieve and orchestrator answer through API Gateway, which waits 29 seconds at most."
+  }
+}
+
+variable "publish_copies" {
+  description = "How often each stage sends each message: 1. More is the delivery drill of the end-to-end tests."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.publish_copies >= 1 && var.publish_copies <= 5 && floor(var.publish_copies) == var.publish_copies
+    error_message = "publish_copies must be a whole number from 1 to 5."
+  }
+}
+
+variable "maximum_receives" {
+  description = "Receives after which a message goes to its dead-letter queue."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.maximum_receives >= 2 && var.maximum_receives <= 1000 && floor(var.maximum_receives) == var.maximum_receives
+    error_message = "maximum_receives must be a whole number from 2 to 1000: with 1, a single throttled invocation would give a message up."
+  }
+}
+
+# Corpora ----------------------------------------------------------------------------------------
+
+# A union: which settings a source has depends on its kind, which no Terraform type can say. An
+# object type would also drop misspelt settings without a word, so the checks are spelled out.
+variable "corpora" {
+  description = "Corpora by name: {source = {kind = \"marvel\"|\"jsonl\", …}, chunking = {target_characters, overlap_characters}}, as in shared/models/corpus.py."
+  type        = any
+
+  validation {
+    condition     = can(length(keys(var.corpora)) > 0) && try(length(keys(var.corpora)) > 0, false)
+    error_message = "corpora must be a map with at least one corpus; see terraform.tfvars.example."
+  }
+
+  validation {
+    condition     = alltrue([for name in try(keys(var.corpora), []) : can(regex("^[a-z0-9][a-z0-9-]{0,35}$", name))])
+    error_message = "A corpus is named by 1 to 36 lower-case letters, digits and hyphens, beginning with a letter or digit."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) :
+      can(corpus.source.kind) && length(setsubtract(try(keys(corpus), ["?"]), ["source", "chunking"])) == 0
+    ])
+    error_message = "A corpus has a `source` with a `kind`, may have `chunking`, and nothing else."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) : contains(["marvel", "jsonl"], try(corpus.source.kind, ""))
+    ])
+    error_message = "source.kind must be marvel or jsonl."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) : length(setsubtract(
+        try(keys(corpus.source), []),
+        try(corpus.source.kind, "") == "marvel"
+        ? ["kind", "base_url", "endpoints", "page_size", "secret_name", "daily_call_budget"]
+        : ["kind", "prefix", "entity_type", "id_field", "title_field", "text_field", "url_field", "modified_field", "metadata_fields"],
+      )) == 0
+    ])
+    error_message = "A source has a setting that its kind does not know; shared/models/corpus.py lists those of each kind."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) : can(regex("^https?://[^\\s/]+(/[^\\s]*)?$", corpus.source.base_url))
+      && try(corpus.source.page_size, 100) >= 1 && try(corpus.source.page_size, 100) <= 100
+      && can(regex("^[A-Za-z0-9_.-]{1,100}$", try(corpus.source.secret_name, "marvel")))
+      if try(corpus.source.kind, "") == "marvel"
+    ])
+    error_message = "A marvel source needs a base_url (http or https, without /v1/public), a page_size of 1 to 100 and a plain secret_name."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) : can(regex("^sources/[a-z0-9][A-Za-z0-9_./-]*/$", corpus.source.prefix))
+      if try(corpus.source.kind, "") == "jsonl"
+    ])
+    error_message = "A jsonl source needs a prefix below sources/, ending with a slash: sources/my-corpus/."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) :
+      length(setsubtract(try(keys(corpus.chunking), []), ["target_characters", "overlap_characters"])) == 0
+      && try(corpus.chunking.target_characters, 280) >= 80 && try(corpus.chunking.target_characters, 280) <= 4000
+      && try(corpus.chunking.overlap_characters, 40) >= 0
+      && try(corpus.chunking.overlap_characters, 40) * 2 <= try(corpus.chunking.target_characters, 280)
+    ])
+    error_message = "chunking has target_characters (80 to 4000) and overlap_characters (at most half of it), and nothing else."
+  }
+}
+
+variable "default_corpus" {
+  description = "Corpus of a query that names none; null takes the first by name."
+  type        = string
+  default     = null
+}
+
+variable "marvel_public_key" {
+  description = "Public key of the marvel source; empty leaves the secret for you to fill, see README.md."
+  type        = string
+  default     = ""
+  sensitive   = true
+}
+
+variable "marvel_private_key" {
+  description = "Private key of the marvel source. It lies in Terraform's state when given here."
+  type        = string
+  default     = ""
+  sensitive   = true
+}
+
+variable "secret_recovery_window_days" {
+  description = "Days for which a deleted secret can be restored: 7 to 30, or 0 to delete at once."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.secret_recovery_window_days == 0 || (var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30)
+    error_message = "secret_recovery_window_days must be 0, or 7 to 30."
+  }
+}
+
+# Keeping data -----------------------------------------------------------------------------------
+
+variable "force_destroy" {
+  description = "Whether `destroy` deletes a bucket that still holds objects. Left false, S3 refuses and the data is retained."
+  type        = bool
+  default     = false
+}
+
+variable "deletion_protection_enabled" {
+  description = "Whether DynamoDB refuses to delete the table; switch it off before a `destroy` that is meant."
+  type        = bool
+  default     = true
+}
+
+variable "lifecycle_rules" {
+  description = "Days after which old object versions and unfinished uploads go; null sets no rules (the provider waits a minute for them, which a local stack can spare)."
+  type = object({
+    noncurrent_version_days = optional(number, 30)
+    unfinished_upload_days  = optional(number, 7)
+  })
+  default = {}
+
+  validation {
+    condition     = var.lifecycle_rules == null || try(var.lifecycle_rules.noncurrent_version_days >= 1 && var.lifecycle_rules.unfinished_upload_days >= 1, false)
+    error_message = "lifecycle_rules count days from 1."
+  }
+}
+
+# The API ----------------------------------------------------------------------------------------
+
+variable "api_key_value" {
+  description = "Value of the API key, 20 to 128 characters; null lets AWS make one."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.api_key_value == null || can(regex("^[A-Za-z0-9_-]{20,128}$", var.api_key_value))
+    error_message = "api_key_value must be 20 to 128 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "api_throttle" {
+  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage)."
+  type = object({
+    plan_rate_per_second  = optional(number, 5)
+    plan_burst            = optional(number, 10)
+    stage_rate_per_second = optional(number, 50)
+    stage_burst           = optional(number, 100)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for limit in values(var.api_throttle) : limit > 0])
+    error_message = "The limits of api_throttle must be positive."
+  }
+}
+
+variable "manage_api_gateway_account" {
+  description = "Whether to set the role by which API Gateway writes access logs. There is one a region and account: false where another stack set it."
+  type        = bool
+  default     = true
+}
+
+# Running it -------------------------------------------------------------------------------------
+
+variable "schedule_enabled" {
+  description = "Whether every corpus is ingested nightly."
+  type        = bool
+  default     = true
+}
+
+variable "schedule_expression" {
+  description = "When, in EventBridge's terms, in UTC."
+  type        = string
+  default     = "cron(0 6 * * ? *)"
+
+  validation {
+    condition     = can(regex("^(cron|rate)\\(.+\\)$", var.schedule_expression))
+    error_message = "schedule_expression must be cron(…) or rate(…)."
+  }
+}
+
+variable "log_level" {
+  description = "Lowest level that the functions log."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
+    error_message = "log_retention_days must be one of the periods CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731."
+  }
+}
+
+variable "tracing_enabled" {
+  description = "Whether X-Ray records functions and requests. X-Ray knows no resources, so this attaches AWS's own AWSXRayDaemonWriteAccess to the roles."
+  type        = bool
+  default     = true
+}
+
+variable "alarms_enabled" {
+  description = "Whether there are alarms. CloudWatch bills those beyond ten, idle or not."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics that hear of every change of an alarm."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_topic_arns : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", arn))])
+    error_message = "alarm_topic_arns must be ARNs of SNS topics."
+  }
+}
+
+variable "oldest_message_alarm_seconds" {
+  description = "Age at which a waiting message raises an alarm."
+  type        = number
+  default     = 3600
+
+  validation {
+    condition     = var.oldest_message_alarm_seconds >= 60
+    error_message = "oldest_message_alarm_seconds must be at least 60."
+  }
+}
+
+# Network ----------------------------------------------------------------------------------------
+
+variable "enable_vpc" {
+  description = "Whether the functions that need no internet run in private subnets of their own VPC; ingest and fetch stay outside, because they call the source."
+  type        = bool
+  default     = false
+}
+
+variable "vpc_cidr" {
+  description = "Address range of the VPC."
+  type        = string
+  default     = "10.86.0.0/20"
+
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 24, false)
+    error_message = "vpc_cidr must be an IPv4 range from /16 to /24."
+  }
+}
+
+variable "vpc_zone_count" {
+  description = "Availability zones to spread over; interface endpoints are billed in each."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.vpc_zone_count >= 1 && var.vpc_zone_count <= 3
+    error_message = "vpc_zone_count must be 1 to 3."
+  }
+}
+
+variable "vpc_interface_services" {
+  description = "Services reached through interface endpoints, billed by the hour. The functions need the three of the default: queues, corpora and the call of retrieve."
+  type        = set(string)
+  default     = ["sqs", "ssm", "lambda"]
+
+  validation {
+    condition     = length(setsubtract(["sqs", "ssm", "lambda"], var.vpc_interface_services)) == 0
+    error_message = "vpc_interface_services must hold sqs, ssm and lambda, without which the functions in the VPC cannot work."
+  }
+}
