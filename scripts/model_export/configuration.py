@@ -134,7 +134,7 @@ def _read_pooling(folder: Path) -> Pooling:
     config = _read_json(pooling_folders[0] / "config.json")
     if config.get("include_prompt", True) is not True:
         raise BuildError(f"{folder} leaves prompts out of pooling, which the exporter cannot")
-    # Since release 5.3 the mode stands in one field; before, in a flag for each mode.
+    # Newer releases name the mode in one field; older ones had a flag for each mode.
     modes = {
         name.removeprefix("pooling_mode_")
         for name, value in config.items()

@@ -1,0 +1,1 @@
+"""Bundles of the functions: native builds, layers, deterministic zips."""
