@@ -1,5 +1,7 @@
 """Derives one page: lines in, entities, edges and rejects out. Pure."""
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from shared.sources.raw_json import load_json
 
 _LONGEST_RAW = 2000
 _LONGEST_REASON = 500
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,17 @@ def parse_record(line: str) -> Record:
         raise RecordRejectedError(f"the line is no JSON: {error}") from None
     if not isinstance(record, dict):
         raise RecordRejectedError("the line is no JSON object")
+    if _SURROGATE_ESCAPE.search(line) and not _is_encodable(record):
+        raise RecordRejectedError("the line holds half of a surrogate pair, which is no text")
     return record
+
+
+def _is_encodable(record: Record) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _reject(number: int, line: str, error: RecordRejectedError) -> Reject:

@@ -22,7 +22,6 @@ Extras = dict[str, Scalar | list[Scalar]]
 
 _NAMED = ("characters", "creators")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
-_PENCILLER = re.compile(r"\bpenciller\b")
 
 
 def make_extras(wire: WireEntity, warnings: list[str]) -> Extras:
@@ -106,14 +105,7 @@ def _names(wire: WireEntity) -> Extras:
     for field in _NAMED:
         found = [html_to_text(r.name) for r in references(wire, field)]
         names[field] = list(dict.fromkeys(name for name in found if name))
-    roles = [normal_role(r.role) for r in references(wire, "creators")]
-    names["creator_roles"] = list(dict.fromkeys(role for role in roles if role))
     return names
-
-
-def normal_role(role: str) -> str:
-    """Return one spelling of a role: `Penciller (cover)` and `penciler (cover)` are the same."""
-    return _PENCILLER.sub("penciler", html_to_text(role).lower())
 
 
 def snake_case(name: str) -> str:

@@ -1,0 +1,116 @@
+"""One page: every line by itself, nothing lost, the last version of an entity wins."""
+
+import json
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.derive.canonical import RecordContext
+from services.derive.jsonl_records import canonicalise_jsonl
+from services.derive.links import web_addresses
+from services.derive.marvel.entities import canonicalise_marvel
+from services.derive.page import derive_page
+from shared.models.corpus import JsonlSource
+from tests.unit.derive import wire_samples as samples
+
+CONTEXT = RecordContext("records", "20261123T060000Z-1a2b3c4d")
+JSONL = partial(canonicalise_jsonl, JsonlSource(prefix="sources/x/"))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("no json", "the line is no JSON: "),
+        ('{"id": 1', "the line is no JSON: "),
+        ('{"id": 1} x', "the line is no JSON: "),
+        ('{"id": NaN, "title": "t"}', "the line is no JSON: NaN"),
+        ('{"id": 1, "title": 1e999}', "the line is no JSON: 1e999 is too large"),
+        ('{"id": ' + "9" * 5000 + "}", "the line is no JSON: "),
+        ("[" * 100_000, "the line is no JSON: "),
+        ('{"text": "\\xff"}', "the line is no JSON: "),
+        ('["id"]', "the line is no JSON object"),
+        ('{"id": 1, "title": "\\ud83d"}', "the line holds half of a surrogate pair"),
+        ('{"id": 1, "title": "t", "\\uDE00": 1}', "the line holds half of a surrogate pair"),
+        ("null", "the line is no JSON object"),
+    ],
+)
+def test_a_bad_line_fails_alone(line: str, reason: str) -> None:
+    good = '{"id": "a", "title": "t"}'
+    page = derive_page([good, line, '{"id": "b", "title": "t"}'], JSONL, CONTEXT)
+    assert [entity.source_id for entity in page.entities] == ["a", "b"]
+    (reject,) = page.rejects
+    assert reject.line_number == 2
+    assert reject.reason.startswith(reason)
+    assert reject.raw == line[:2000]
+
+
+def test_a_whole_surrogate_pair_is_text() -> None:
+    (entity,) = derive_page(['{"id": 1, "title": "\\ud83d\\ude00"}'], JSONL, CONTEXT).entities
+    assert entity.title == "\N{GRINNING FACE}"
+
+
+def test_a_schema_error_keeps_its_field_path() -> None:
+    (reject,) = derive_page(['{"id": 5, "title": {}}'], JSONL, CONTEXT).rejects
+    assert (reject.field_path, reject.reason) == ("title", "must be text, not an object")
+
+
+def test_the_last_version_of_an_entity_wins_and_takes_its_edges_along() -> None:
+    first = samples.character(comics=samples.nested("comics", 1), series=None, stories=None)
+    second = samples.character(
+        name="New", comics=samples.nested("comics", 2), series=None, stories=None
+    )
+    lines = [json.dumps(first), json.dumps({**first, "id": 8}), json.dumps(second)]
+    page = derive_page(lines, canonicalise_marvel, RecordContext("characters", CONTEXT.run_id))
+    assert [(entity.key, entity.title) for entity in page.entities] == [
+        ("character:8", "Lamplighter"),
+        ("character:7", "New"),
+    ]
+    assert [(edge.from_key, edge.to_key) for edge in page.edges] == [
+        ("character:8", "comic:1"),
+        ("character:7", "comic:2"),
+    ]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=40),
+            st.builds(
+                lambda number, title: json.dumps({"id": number, "title": title}),
+                st.integers(0, 5),
+                st.one_of(st.none(), st.text(max_size=5), st.integers()),
+            ),
+        ),
+        max_size=20,
+    )
+)
+def test_every_line_is_an_entity_or_a_reject(lines: list[str]) -> None:
+    page = derive_page(lines, JSONL, CONTEXT)
+    assert derive_page(lines, JSONL, CONTEXT) == page
+    rejected = {reject.line_number for reject in page.rejects}
+    kept = {
+        str(json.loads(line)["id"])
+        for number, line in enumerate(lines, start=1)
+        if number not in rejected
+    }
+    assert {entity.source_id for entity in page.entities} == kept
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://x.example/a?b=1&c=", "https://x.example/a?b=1&c="),
+        ("http://x.example/?apikey=1&hash=2&ts=3&q=a%20b", "http://x.example/?q=a+b"),
+        (" http://x.example ", "http://x.example"),
+        ("http://user:password@x.example/", None),
+        ("//x.example/", None),
+        ("http://", None),
+        ("http://[::1", None),
+        ("data:text/html,x", None),
+        ("", None),
+    ],
+)
+def test_only_clean_web_addresses_are_shown(address: str, shown: str | None) -> None:
+    assert web_addresses([address, address]) == (() if shown is None else (shown,))
