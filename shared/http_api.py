@@ -59,7 +59,7 @@ def problem_response(error: Exception, request_id: str) -> Response[str]:
     )
 
 
-def json_response(body: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response[str]:
+def json_response(body: Mapping[str, Any], status: int = HTTPStatus.OK.value) -> Response[str]:
     """A JSON answer that no cache keeps."""
     return Response(
         status_code=status,

@@ -12,7 +12,7 @@ from shared.index.lexical import query_terms, sum_by_term, term_weights
 from shared.index.ranking import Ranked, reciprocal_rank_fusion
 from shared.index.shard_reader import SearchTuning, Shard
 from shared.index.sidecar import StoredChunk
-from shared.index.snapshot import Refreshed, SnapshotSource
+from shared.index.snapshot import Refreshed, Snapshot, SnapshotSource
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
 # How deep each ranking goes into a fusion, at least.
@@ -53,10 +53,10 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and the index they come from."""
+    """Hits, best first, and the state of the index they come from."""
 
     hits: tuple[SearchHit, ...]
-    refreshed: Refreshed
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +102,21 @@ class Searcher:
         """Follow the manifest now; see `SnapshotSource.refresh` for what it raises."""
         return self._source.refresh()
 
-    def search(self, query: SearchQuery) -> SearchResult:
+    def search(self, query: SearchQuery, snapshot: Snapshot | None = None) -> SearchResult:
         """Return the `k` best hits; equal scores are ordered by chunk id.
 
+        Args:
+            query: what to look for.
+            snapshot: what `refresh` returned, when that was done already.
+
         Raises:
-            InvalidInputError: the mode needs a vector, or a threshold was given without one.
+            InvalidInputError: the mode needs a vector, or has no use for the threshold.
             NotFoundError, CorruptObjectError, DimensionMismatchError: see `refresh`.
         """
         _check(query)
-        refreshed = self._source.refresh()
-        search = _Search(refreshed.snapshot.shards, query, self._run, self._tuning)
-        return SearchResult(search.hits(), refreshed)
+        snapshot = snapshot or self._source.refresh().snapshot
+        search = _Search(snapshot.shards, query, self._run, self._tuning)
+        return SearchResult(search.hits(), snapshot)
 
     def _run(self, work: Callable[[int], ResultT], count: int) -> list[ResultT]:
         """Do `work(0)` to `work(count - 1)` in a few tasks; a task a shard would cost more."""

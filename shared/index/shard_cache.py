@@ -5,7 +5,7 @@ import os
 import uuid
 from pathlib import Path
 
-from shared.errors import CorruptObjectError
+from shared.errors import CorruptObjectError, NotFoundError
 from shared.models.manifest import FileReference
 from shared.storage.object_store import ObjectStore
 
@@ -25,8 +25,7 @@ class ShardCache:
         """Return the local path of a file, downloading it if it is not here.
 
         Raises:
-            NotFoundError: the object is gone.
-            CorruptObjectError: it is not what the reference says; names the key.
+            CorruptObjectError: the object is gone or not what the reference says; names the key.
         """
         path = self._directory / f"{file.sha256}{Path(file.key).suffix}"
         if path.is_file() and path.stat().st_size == file.size_bytes:
@@ -37,6 +36,10 @@ class ShardCache:
             self._store.download(file.key, temporary)
             _check(temporary, file)
             temporary.replace(path)
+        except NotFoundError as error:
+            raise CorruptObjectError(
+                f"{file.key} is missing, though a manifest names it; build the shard again"
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
         return path

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from shared.errors import CorruptObjectError, NotFoundError
+from shared.errors import CorruptObjectError
 from shared.index.liveness import superseded_entities
 from shared.index.manifest_store import ManifestCache
 from shared.index.shard_cache import ShardCache
@@ -63,7 +63,7 @@ class SnapshotSource:
         """Return the snapshot of the current manifest, opening the shards that are new.
 
         Raises:
-            NotFoundError: nothing was committed yet, or the first snapshot lacks a file.
+            NotFoundError: nothing was committed yet.
             CorruptObjectError: the first snapshot cannot be read; names the key.
             DimensionMismatchError: the manifest is of another model.
         """
@@ -75,7 +75,7 @@ class SnapshotSource:
                 return Refreshed(held, 0, 0.0)
             try:
                 snapshot, opened = self._open(manifest)
-            except (CorruptObjectError, NotFoundError) as error:
+            except CorruptObjectError as error:
                 if held is None:
                     raise
                 self._refused = (manifest, self._clock())

@@ -10,7 +10,6 @@ from shared.errors import (
     CorruptObjectError,
     DimensionMismatchError,
     InvalidInputError,
-    NotFoundError,
 )
 from shared.index.filters import SearchFilters
 from shared.index.graph import GraphFile, build_graph
@@ -142,7 +141,7 @@ def test_a_missing_object_is_named(tmp_path: Path) -> None:
     store = MemoryObjectStore()
     descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
     store.delete(descriptor.sidecar.key)
-    with pytest.raises(NotFoundError, match=descriptor.sidecar.key):
+    with pytest.raises(CorruptObjectError, match=descriptor.sidecar.key):
         _open(store, descriptor, tmp_path)
 
 

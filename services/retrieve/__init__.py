@@ -1,0 +1,1 @@
+"""`GET /retrieve`: the passages of a corpus that answer a question."""

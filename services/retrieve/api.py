@@ -1,0 +1,82 @@
+"""The two ways in: HTTP through API Gateway, and direct invocation by another function."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+
+from services.retrieve.contracts import RetrieveRequest
+from services.retrieve.parsing import parse_payload, parse_query_string
+from shared.errors import NotFoundError, UltronError
+from shared.http_api import error_summary, json_response, problem_response
+from shared.observability import logger
+
+
+class Answering(Protocol):
+    """What answers a checked request."""
+
+    def retrieve(self, request: RetrieveRequest) -> dict[str, Any]:
+        """Return the body of the answer."""
+        ...
+
+
+def build_api(
+    retriever: Callable[[], Answering], health: Callable[[], Mapping[str, Any]]
+) -> APIGatewayRestResolver:
+    """Make the resolver; `retriever` is called with the first valid request."""
+    api = APIGatewayRestResolver()
+
+    @api.get("/retrieve")
+    def get_retrieve() -> Response[str]:
+        request = parse_query_string(query_parameters(api.current_event.raw_event))
+        return json_response(retriever().retrieve(request))
+
+    @api.get("/health")
+    def get_health() -> Response[str]:
+        return json_response(health())
+
+    def problem(error: Exception) -> Response[str]:
+        _log_failure(error)
+        return problem_response(error, api.current_event.request_context.request_id or "")
+
+    def unknown_route(_: Exception) -> Response[str]:
+        event = api.current_event
+        return problem(NotFoundError(f"there is no {event.http_method} {event.path}"))
+
+    api.not_found(unknown_route)
+    api.exception_handler(Exception)(problem)
+    return api
+
+
+def answer_directly(retriever: Callable[[], Answering], payload: Any) -> dict[str, Any]:
+    """Answer `{q, k, mode, corpus, filters, threshold}`.
+
+    Returns:
+        The body of the HTTP answer, or `{"error": {code, message, status}}`.
+    """
+    try:
+        return retriever().retrieve(parse_payload(payload))
+    except Exception as error:  # noqa: BLE001 - the caller gets it as data, the log the rest
+        _log_failure(error)
+        return {"error": error_summary(error)}
+
+
+def query_parameters(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Every parameter with all of its values; some senders give only the single values."""
+    several = event.get("multiValueQueryStringParameters")
+    if several:
+        return {name: list(values) for name, values in several.items()}
+    single = event.get("queryStringParameters") or {}
+    return {name: [value] for name, value in single.items()}
+
+
+def _log_failure(error: Exception) -> None:
+    summary = error_summary(error)
+    if summary["status"] < HTTPStatus.INTERNAL_SERVER_ERROR:
+        # The message may repeat what the caller sent, so it is not logged.
+        logger.info("refused", extra={"code": summary["code"], "status": summary["status"]})
+    elif isinstance(error, UltronError):
+        logger.error("failed", extra={"code": error.code, "reason": str(error)})
+    else:
+        logger.exception("failed unexpectedly")
