@@ -141,5 +141,6 @@ def gunzip(data: bytes, maximum_bytes: int) -> bytes:
             raise SourceError(f"the data exceeds {maximum_bytes} bytes when decompressed")
         if not decompressor.eof:
             raise DamagedDataError("the gzipped data is cut short")
-        data = decompressor.unused_data
+        # Writers of tapes and blocks pad the last member with zeros.
+        data = decompressor.unused_data.lstrip(b"\0")
     return bytes(body)

@@ -73,9 +73,8 @@ class JsonlObjects:
 
 def _page_id(name: str) -> str:
     """Return a readable id that depends on the object's name alone, so a second plan agrees."""
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        name = name.removesuffix(suffix)
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    stem = name.removesuffix(".gz").removesuffix(".jsonl")
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60]
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     return "-".join(part for part in (ENDPOINT, slug, digest) if part)
 
