@@ -1,0 +1,234 @@
+"""Manifest commits: no lost update, repeatable, versions only grow, damage is named."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import (
+    ConflictError,
+    CorruptObjectError,
+    DimensionMismatchError,
+    NotFoundError,
+)
+from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
+from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
+from shared.storage.memory import MemoryObjectStore
+from shared.storage.object_store import StoredObject
+from tests.unit.index.index_builders import CORPUS, DIMS, MODEL, manifests
+
+NO_WAIT = CommitRetry(attempts=200, sleep=lambda _: None)
+
+
+def descriptor(origin: str, *, entities: int = 1, model: ModelIdentity = MODEL) -> ShardDescriptor:
+    return ShardDescriptor(
+        shard_id="0123456789abcdef",
+        origin=origin,
+        seq=1,
+        model=model,
+        vectors=0,
+        entities=entities,
+        graph=None,
+        sidecar=FileReference(key=f"indexes/{origin}", size_bytes=1, sha256="0" * 64),
+    )
+
+
+class Overtaken(MemoryObjectStore):
+    """A store in which somebody else always writes between a read and the write after it."""
+
+    def put(self, key: str, data: bytes, **conditions: object) -> str:
+        if conditions.get("if_match") or conditions.get("if_absent"):
+            raise ConflictError(f"{key} was changed by somebody else")
+        return super().put(key, data)
+
+
+def test_the_first_commit_creates_version_one() -> None:
+    store = MemoryObjectStore()
+    with pytest.raises(NotFoundError):
+        manifests(store).read()
+    manifests(store).commit([descriptor("a"), descriptor("b")])
+    manifest = manifests(store).read().manifest
+    assert manifest.version == 1
+    assert [shard.origin for shard in manifest.shards] == ["a", "b"]
+
+
+def test_a_repeated_commit_writes_nothing() -> None:
+    store = MemoryObjectStore()
+    manifests(store).commit([descriptor("a"), descriptor("b")])
+    before = manifests(store).read()
+    again = manifests(store).commit([descriptor("b"), descriptor("a"), descriptor("a")])
+    assert manifests(store).read() == before
+    assert again == before.manifest
+
+
+def test_a_shard_that_speaks_for_nothing_is_left_out() -> None:
+    store = MemoryObjectStore()
+    manifest = manifests(store).commit([descriptor("a", entities=0)])
+    assert (manifest.version, manifest.shards) == (0, ())
+    assert not list(store.list(""))
+
+
+def test_committers_that_race_lose_no_shard() -> None:
+    store = MemoryObjectStore()
+    start = threading.Barrier(8)
+
+    def commit(worker: int) -> list[int]:
+        start.wait()
+        versions = []
+        for number in range(10):
+            # Each origin is committed by two workers, as redelivery does.
+            shards = [descriptor(f"{worker // 2}/{number}"), descriptor(f"own/{worker}/{number}")]
+            versions.append(manifests(store, NO_WAIT).commit(shards).version)
+        return versions
+
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(commit, range(8)))
+    manifest = manifests(store).read().manifest
+    origins = [shard.origin for shard in manifest.shards]
+    assert len(origins) == len(set(origins)) == 4 * 10 + 8 * 10
+    assert all(seen == sorted(seen) for seen in versions)
+    assert manifest.version == max(max(seen) for seen in versions) <= len(origins)
+
+
+def test_a_committer_that_never_wins_gives_up_with_a_bound() -> None:
+    waits: list[float] = []
+    retry = CommitRetry(attempts=5, base_seconds=0.1, maximum_seconds=0.3, sleep=waits.append)
+    with pytest.raises(ConflictError, match=r"5 attempts to\s+commit 1 shards"):
+        manifests(Overtaken(), retry).commit([descriptor("a")])
+    assert len(waits) == 5
+    assert all(0 <= wait <= 0.3 for wait in waits)
+    assert waits[0] <= 0.1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ModelIdentity(id="random", revision="2", dims=DIMS),
+        ModelIdentity(id="other", revision="1", dims=DIMS),
+        ModelIdentity(id="random", revision="1", dims=DIMS + 1),
+    ],
+)
+def test_shards_of_another_model_never_meet(other: ModelIdentity) -> None:
+    store = MemoryObjectStore()
+    manifests(store).commit([descriptor("a")])
+    before = manifests(store).read()
+    with pytest.raises(DimensionMismatchError):
+        manifests(store).commit([descriptor("b"), descriptor("c", model=other)])
+    assert manifests(store).read() == before
+
+
+def test_a_manifest_of_another_revision_is_refused() -> None:
+    store = MemoryObjectStore()
+    manifests(store).commit([descriptor("a")])
+    revised = ModelIdentity(id="random", revision="2", dims=DIMS)
+    with pytest.raises(DimensionMismatchError, match="revision 1"):
+        manifests(store, model=revised).commit([descriptor("b", model=revised)])
+
+
+def _damaged(good: bytes) -> Iterator[bytes]:
+    document = json.loads(good)
+    yield b""
+    yield b"\xff\xfe"
+    yield good[: len(good) // 2]
+    yield b"[]"
+    yield json.dumps({**document, "schema_version": 2}).encode()
+    yield json.dumps({**document, "corpus": "another"}).encode()
+    yield json.dumps({**document, "version": -1}).encode()
+    yield json.dumps({**document, "shards": [{}]}).encode()
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_damaged_manifest_is_named_and_never_overwritten(number: int) -> None:
+    store = MemoryObjectStore()
+    own = manifests(store)
+    own.commit([descriptor("a")])
+    data = list(_damaged(store.get(own.key).data))[number]
+    store.put(own.key, data)
+    with pytest.raises(CorruptObjectError, match=own.key):
+        own.read()
+    with pytest.raises(CorruptObjectError, match=own.key):
+        own.commit([descriptor("b")])
+    assert store.get(own.key).data == data
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class CountingStore(MemoryObjectStore):
+    """Counts how often an object is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def get(self, key: str) -> StoredObject:
+        self.reads += 1
+        return super().get(key)
+
+
+def test_the_cache_looks_again_only_after_its_interval() -> None:
+    store, clock = CountingStore(), Clock()
+    manifests(store).commit([descriptor("a")])
+    cache = ManifestCache(manifests(store), recheck_seconds=5.0, clock=clock)
+    assert cache.current().version == 1
+    manifests(store).commit([descriptor("b")])
+    store.reads = 0
+    clock.now += 4.9
+    assert cache.current().version == 1
+    assert store.reads == 0
+    clock.now += 0.2
+    assert cache.current().version == 2
+    assert cache.current() is cache.current()
+    assert store.reads == 1
+
+
+def test_the_last_good_manifest_goes_on_serving() -> None:
+    store, clock = MemoryObjectStore(), Clock()
+    own = manifests(store)
+    own.commit([descriptor("a")])
+    good = store.get(own.key).data
+    cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
+    assert cache.current().version == 1
+    for data in _damaged(good):
+        store.put(own.key, data)
+        clock.now += 1.0
+        assert cache.current().version == 1
+    store.put(own.key, good)
+    own.commit([descriptor("b")])
+    clock.now += 1.0
+    assert cache.current().version == 2
+
+
+def test_a_damaged_first_manifest_is_an_error() -> None:
+    store = MemoryObjectStore()
+    store.put(manifests(store).key, b"{}")
+    with pytest.raises(CorruptObjectError):
+        ManifestCache(manifests(store)).current()
+
+
+batches = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=10)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches)
+def test_any_sequence_of_commits_holds_each_origin_once(commits: Sequence[Sequence[str]]) -> None:
+    store = MemoryObjectStore()
+    own = ManifestStore(store, CORPUS, MODEL)
+    seen: dict[str, None] = {}
+    version = 0
+    for batch in commits:
+        manifest = own.commit([descriptor(origin) for origin in batch])
+        is_new = any(origin not in seen for origin in batch)
+        seen |= dict.fromkeys(batch)
+        version += is_new
+        assert manifest.version == version
+        assert [shard.origin for shard in manifest.shards] == list(seen)
