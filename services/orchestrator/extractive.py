@@ -60,29 +60,19 @@ class ExtractiveGenerator:
 
     name = "extractive"
 
-    def __init__(self, minimum_score: float | None) -> None:
-        """Passages that score below `minimum_score` are left out; None takes them all."""
-        self._minimum_score = minimum_score
-
     def generate(self, question: str, passages: Sequence[Passage]) -> Draft:
         """Answer with sentences of the passages, or with `NOTHING_FOUND`."""
         asked = read_question(question)
         candidates = [
-            candidate
-            for candidate in _candidates(self._near(passages))
-            if _is_on_topic(candidate, asked)
+            candidate for candidate in _candidates(passages) if _is_on_topic(candidate, asked)
         ]
-        return _draft(_choose(asked, candidates))
-
-    def _near(self, passages: Sequence[Passage]) -> list[Passage]:
-        minimum = self._minimum_score
-        near = (p for p in passages if minimum is None or p.score >= minimum)
-        return list({passage.chunk_id: passage for passage in near}.values())
+        return _draft(_choose(asked, _not_reversed(candidates, asked)))
 
 
 def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
     found: list[_Candidate] = []
-    for rank, passage in enumerate(passages):
+    unique = {passage.chunk_id: passage for passage in passages}
+    for rank, passage in enumerate(unique.values()):
         title_stems = frozenset(content_stems(passage.title))
         for position, sentence in enumerate(split_sentences(passage.text)):
             is_fragment = position == 0 and _continues(passage) and sentence[0].islower()
@@ -106,6 +96,14 @@ def _is_on_topic(candidate: _Candidate, asked: Question) -> bool:
         return False
     known = candidate.stems | candidate.title_stems
     return not asked.names or any(name & known for name in asked.names)
+
+
+def _not_reversed(candidates: Sequence[_Candidate], asked: Question) -> list[_Candidate]:
+    """Leave out "Ultron created Vision" where another sentence tells who created Ultron."""
+    orders = [_order(candidate, asked) for candidate in candidates]
+    if 1.0 not in orders:
+        return list(candidates)
+    return [c for c, order in zip(candidates, orders, strict=True) if order >= 0]
 
 
 def _choose(asked: Question, candidates: Sequence[_Candidate]) -> list[_Candidate]:

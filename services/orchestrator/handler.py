@@ -15,7 +15,7 @@ from services.orchestrator.retrieval import RetrieveFunction
 from services.orchestrator.sessions import dynamodb_sessions
 from services.orchestrator.settings import OrchestratorSettings
 from shared import aws
-from shared.errors import InvalidInputError, UltronError
+from shared.errors import InvalidInputError, NotFoundError, UltronError
 from shared.http_api import json_response, problem_response
 from shared.observability import logger, metrics, tracer
 
@@ -23,18 +23,16 @@ from shared.observability import logger, metrics, tracer
 @cache
 def _graph() -> ChatGraph:
     settings = OrchestratorSettings.load()
-    # Only dense scores are cosines; others are not comparable with the bound.
-    minimum_score = settings.minimum_score if settings.retrieve_mode == "dense" else None
     return ChatGraph(
         retriever=RetrieveFunction(aws.lambda_client(), settings.retrieve_function_name),
-        generator=ExtractiveGenerator(minimum_score),
+        generator=ExtractiveGenerator(),
         checkpointer=dynamodb_sessions(
             aws.dynamodb_client(), settings.checkpoint_table, settings.session_ttl_days
         ),
         defaults=ChatDefaults(
             corpus=settings.default_corpus,
             retrieve_mode=settings.retrieve_mode,
-            threshold=None,
+            threshold=None if settings.retrieve_mode == "lexical" else settings.minimum_score,
             history_turns=settings.history_turns,
         ),
     )
@@ -64,10 +62,14 @@ def build_api(graph: Callable[[], ChatGraph]) -> APIGatewayRestResolver:
         if isinstance(error, UltronError) and error.is_public:
             logger.info("turn refused", code=error.code, status=error.http_status)
         else:
-            logger.exception("turn failed", error_type=type(error).__name__)
+            logger.error("turn failed", error_type=type(error).__name__, exc_info=error)
         return problem_response(error, request_id)
 
+    def unknown_path(_: Exception) -> Response[str]:
+        return problem(NotFoundError("no such path; POST to /chat"))
+
     api.exception_handler(Exception)(problem)
+    api.not_found(unknown_path)
 
     return api
 

@@ -14,9 +14,9 @@ class OrchestratorSettings(ServiceSettings):
     checkpoint_table: Annotated[str, Field(min_length=1)]
     retrieve_function_name: Annotated[str, Field(min_length=1)]
     default_corpus: CorpusName
-    retrieve_mode: Literal["dense", "lexical", "hybrid"] = "dense"
+    retrieve_mode: Literal["dense", "lexical", "hybrid"] = "hybrid"
     minimum_score: Annotated[float, Field(ge=-1, le=1)] = 0.25
-    """Cosine below which a passage counts as irrelevant; holds for `dense` retrieval only."""
+    """Least cosine of a passage to the question; the lexical mode has none."""
     session_ttl_days: Annotated[int, Field(ge=1, le=365)] = 7
     history_turns: Annotated[int, Field(ge=1, le=10)] = 10
     """Turns kept of a session; ten of the longest still fit one DynamoDB item of 400 KB."""

@@ -16,15 +16,18 @@ STOPWORDS = (
     QUESTION_WORDS
     | BE_VERBS
     | frozenset(
-        """a about above after again against all also am an and any anyone anything as at because
-        before below between both but by can could did do does doing done down during each else ever
-        every few for from further get gets got had has have having he her here hers herself him
-        himself his i if in into it its itself just let ll many may me might mine more most much
-        must my myself no nor not now of off on once one only or other our ours out over own per
-        please         re s same shall she should so some someone something still such t than that the their theirs
-        them themselves then there these they this those through to too under until up upon us ve
-        very via we well were will with would yes yet you your yours
-        tell give show explain describe say know list find""".split()
+        """
+        a about above after again against all also am an and any anyone anything as at
+        because before below between both but by can could did do does doing done down
+        during each else ever every few for from further get gets got had has have having
+        he her here hers herself him himself his i if in into it its itself just let ll
+        many may me might mine more most much must my myself no nor not now of off on once
+        one only or other our ours out over own per please re s same shall she should so
+        some someone something still such t than that the their theirs them themselves
+        then there these they this those through to too under until up upon us ve very via
+        we well were will with would yes yet you your yours tell give show explain
+        describe say know list find
+        """.split()
     )
 )
 
@@ -39,6 +42,9 @@ _IRREGULAR = {
     "slain": "slay", "brought": "bring", "taught": "teach", "met": "meet", "went": "go",
     "gone": "go", "said": "say", "men": "man", "women": "woman", "children": "child",
 }  # fmt: skip
+
+# Verbs of making are asked and told in each other's place more than any others.
+_ALIKE = {"build": "creat", "mak": "creat", "invent": "creat", "construct": "creat"}
 
 # Longest first; the number is the least length of what must remain.
 _SUFFIXES = (
@@ -90,8 +96,10 @@ def stem(word: str) -> str:
     for suffix, least in _SUFFIXES:
         if folded.endswith(suffix) and len(folded) - len(suffix) >= least:
             root = folded[: -len(suffix)]
-            return _undoubled(root + "y" if suffix in ("ies", "ied") else root)
-    return _undoubled(folded)
+            root = _undoubled(root + "y" if suffix in ("ies", "ied") else root)
+            return _ALIKE.get(root, root)
+    root = _undoubled(folded)
+    return _ALIKE.get(root, root)
 
 
 def _undoubled(root: str) -> str:
