@@ -25,6 +25,13 @@ from scripts.marvel_gateway.gateway import (
 from scripts.marvel_gateway.limits import RateLimits
 from scripts.marvel_gateway.server import DEFAULT_PORT, GatewayServer
 
+_OPTION_OF_FIELD = {
+    "throttle_after": "--throttle-after",
+    "throttle_window_seconds": "--throttle-window-seconds",
+    "daily_limit": "--daily-limit",
+    "match": "--fail-once",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status."""
@@ -38,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except ValidationError as error:
         first = error.errors()[0]
-        name = "-".join(str(part).replace("_", "-") for part in first["loc"])
-        return _fail(f"--{name}: {first['msg']}")
+        option = _OPTION_OF_FIELD[str(first["loc"][0])]
+        return _fail(f"{option} {first['input']!r}: {first['msg']}")
     except CorpusError as error:
         return _fail(f"the corpus cannot be served: {error}")
     except OSError as error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from scripts.marvel_gateway.faults import Fault
 from scripts.marvel_gateway.gateway import Gateway
@@ -22,6 +22,7 @@ from scripts.marvel_gateway.wire import (
     WireEntity,
     as_entity_type,
     parse_date,
+    parse_whole_number,
     wire_date,
 )
 
@@ -37,7 +38,7 @@ class EntityChange(BaseModel):
 
     type: EntityType
     id: int
-    description: str | None = Field(default=None)
+    description: str | None = None
     modified: str | None = None
 
     @field_validator("modified")
@@ -123,10 +124,10 @@ class Control:
 
     def _remove_entity(self, name: str) -> object:
         type_name, _, entity_id = name.partition("/")
-        entity_type = as_entity_type(type_name)
-        if entity_type is None or not (entity_id.isascii() and entity_id.isdigit()):
+        entity_type, number = as_entity_type(type_name), parse_whole_number(entity_id)
+        if entity_type is None or number is None:
             raise status_refusal(HTTPStatus.NOT_FOUND, f"There is no entity {name}.")
-        if not self._gateway.remove_entity(entity_type, int(entity_id[:20])):
+        if not self._gateway.remove_entity(entity_type, number):
             raise unknown_entity(entity_type)
         return {"status": "removed"}
 

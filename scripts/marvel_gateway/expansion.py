@@ -32,6 +32,7 @@ from scripts.marvel_gateway.wire import (
 _FIRST_MODIFIED: Final = datetime(2013, 6, 21, 15, 10, tzinfo=UTC)
 _STEP: Final = timedelta(days=13, hours=7, minutes=11, seconds=3)
 _STEPS: Final = 300
+_STRIDE: Final = 37
 _FIRST_YEAR_WITH_FINAL_ORDERS: Final = 2000
 _NO_IMAGE: Final = "http://i.annihil.us/u/prod/marvel/i/mg/b/40/image_not_available"
 
@@ -267,8 +268,12 @@ class _Expansion:
 
 
 def _modified(entity: Authored) -> str:
-    """The authored date, or one that depends on nothing but the id, spread over eleven years."""
-    return entity.modified or wire_date(_FIRST_MODIFIED + (entity.id % _STEPS) * _STEP)
+    """The authored date, or one that depends on nothing but the id.
+
+    The dates lie within eleven years; the stride, which has no factor in common with the steps,
+    keeps them distinct but not in the order of the ids.
+    """
+    return entity.modified or wire_date(_FIRST_MODIFIED + (entity.id * _STRIDE % _STEPS) * _STEP)
 
 
 def _item_type(story_type: str) -> str:

@@ -35,7 +35,13 @@ from scripts.marvel_gateway.refusals import (
     unknown_entity,
     unknown_path,
 )
-from scripts.marvel_gateway.wire import API_PATH, EntityType, WireEntity, as_entity_type
+from scripts.marvel_gateway.wire import (
+    API_PATH,
+    EntityType,
+    WireEntity,
+    as_entity_type,
+    parse_whole_number,
+)
 
 _LOGGED_REQUESTS: Final = 10_000
 
@@ -179,8 +185,8 @@ class Gateway:
         raise unknown_path(request.path)
 
     def _entity(self, entity_type: EntityType, entity_id: str) -> WireEntity:
-        is_number = entity_id.isascii() and entity_id.isdigit()
-        entity = self._catalog.get(entity_type, int(entity_id[:20])) if is_number else None
+        number = parse_whole_number(entity_id)
+        entity = None if number is None else self._catalog.get(entity_type, number)
         if entity is None:
             raise unknown_entity(entity_type)
         return entity

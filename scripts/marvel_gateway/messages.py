@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from scripts.marvel_gateway.refusals import RequestRefusedError
 
@@ -49,8 +49,9 @@ class Response:
 
 def split_target(target: str) -> tuple[str, dict[str, str]]:
     """Path and parameters of a request line's target; of a repeated parameter the last counts."""
-    parts = urlsplit(target)
-    return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+    # Not urlsplit: it raises for some targets that a client can send.
+    path, _, query = target.partition("?")
+    return path, dict(parse_qsl(query, keep_blank_values=True))
 
 
 def json_response(

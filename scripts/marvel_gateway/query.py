@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from scripts.marvel_gateway.refusals import invalid_query
-from scripts.marvel_gateway.wire import EntityType, WireEntity, parse_date, sort_date
+from scripts.marvel_gateway.wire import (
+    EntityType,
+    WireEntity,
+    parse_date,
+    parse_whole_number,
+    sort_date,
+)
 
 DEFAULT_LIMIT: Final = 20
 MAXIMUM_LIMIT: Final = 100
@@ -164,13 +170,8 @@ def _sort_keys(entity_type: EntityType) -> dict[str, _SortKey]:
     return {**_ORDERINGS[entity_type], "modified": _date_of("modified")}
 
 
-def _parse_whole_number(text: str) -> int | None:
-    # int() would also take "1_0", " 7 " and other scripts' digits.
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
-
-
 def _parse_limit(text: str) -> int:
-    limit = _parse_whole_number(text)
+    limit = parse_whole_number(text)
     if not limit:
         raise invalid_query("You must pass an integer limit greater than 0.")
     if limit > MAXIMUM_LIMIT:
@@ -179,7 +180,7 @@ def _parse_limit(text: str) -> int:
 
 
 def _parse_offset(text: str) -> int:
-    offset = _parse_whole_number(text)
+    offset = parse_whole_number(text)
     if offset is None:
         raise invalid_query("You must pass an integer offset greater than or equal to 0.")
     return offset

@@ -24,6 +24,7 @@ from scripts.marvel_gateway.messages import (
     split_target,
 )
 from scripts.marvel_gateway.refusals import RequestRefusedError, status_refusal
+from scripts.marvel_gateway.wire import parse_whole_number
 
 DEFAULT_PORT: Final = 4570
 
@@ -89,11 +90,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: GatewayServer
     protocol_version = "HTTP/1.1"
-    server_version = "MarvelGateway"
-    sys_version = ""
     timeout = _IDLE_TIMEOUT_SECONDS
     disable_nagle_algorithm = True
     wbufsize = 65_536  # headers and body leave together
+
+    def version_string(self) -> str:
+        """The `Server` header, without the version of Python."""
+        return "MarvelGateway"
 
     def _serve(self) -> None:
         try:
@@ -127,15 +130,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
             raise status_refusal(HTTPStatus.LENGTH_REQUIRED, "Send a Content-Length.")
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit()):
+        length = parse_whole_number(self.headers.get("Content-Length", "0"))
+        if length is None:
             raise status_refusal(HTTPStatus.BAD_REQUEST, "Content-Length must be a whole number.")
-        if len(length) > len(str(_MAXIMUM_BODY_BYTES)) or int(length) > _MAXIMUM_BODY_BYTES:
+        if length > _MAXIMUM_BODY_BYTES:
             raise status_refusal(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"A body may have at most {_MAXIMUM_BODY_BYTES} bytes.",
             )
-        return self.rfile.read(int(length))
+        return self.rfile.read(length)
 
     def _write(self, response: Response) -> None:
         if response.disconnect:

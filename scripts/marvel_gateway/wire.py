@@ -48,6 +48,11 @@ def parse_resource_uri(uri: str) -> tuple[EntityType, int] | None:
     return (entity_type, int(match[2])) if match and entity_type else None
 
 
+def parse_whole_number(text: str) -> int | None:
+    """Up to nine plain digits; None for everything else that int() would take or choke on."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
 def slug(text: str) -> str:
     """Lower-case ASCII words joined by underscores, as the API's web links have them."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
