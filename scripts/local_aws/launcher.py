@@ -142,6 +142,24 @@ def mend_iam_actions(actions: Any) -> None:
     actions.extract_iam_action = extract_iam_action
 
 
+def mend_shared_temporary_directory(runtime: Any) -> None:
+    """1.5.33: all functions share the machine's /tmp, where AWS gives each environment its own.
+
+    A function's variables that name something below /tmp are pointed at the worker's own folder,
+    which MiniStack removes with the worker: nothing is left on the machine, no worker finds
+    another's files, and a cold start is one.
+    """
+    given = "    os.environ.update(env)\n"
+    if runtime._PYTHON_WORKER_SCRIPT.count(given) != 1:
+        sys.exit("MiniStack's worker script is not the one that this launcher knows.")
+    own = (
+        "    _own = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tmp')\n"
+        "    os.makedirs(_own, exist_ok=True)\n"
+        "    env = {k: _own + v[4:] if v.startswith('/tmp/') else v for k, v in env.items()}\n"
+    )
+    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(given, own + given)
+
+
 def main() -> None:
     """Mend MiniStack and serve until SIGTERM; its settings come from the environment."""
     if version("ministack") != MENDED_VERSION:
@@ -150,7 +168,7 @@ def main() -> None:
             " remove .venv-local-aws and run `make environments`."
         )
     from ministack import app
-    from ministack.core import iam_actions
+    from ministack.core import iam_actions, lambda_runtime
     from ministack.services import apigateway_v1, cloudwatch
 
     mend_alarm_descriptions(cloudwatch)
@@ -158,6 +176,7 @@ def main() -> None:
     mend_generated_api_keys(apigateway_v1)
     mend_usage_plan_updates(apigateway_v1)
     mend_iam_actions(iam_actions)
+    mend_shared_temporary_directory(lambda_runtime)
     app.main()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from services.cli.errors import UnavailableError
 from shared import errors
-from shared.errors import UltronError
+from shared.errors import LeaseHeldError, UltronError
 from shared.models.run import RunMode, RunProgress
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: Run
     The request has an id of its own, so that a retry of the call starts no second run.
 
     Raises:
-        UltronError: what the function raised (LeaseHeldError, NotFoundError …), or
+        LeaseHeldError: another run holds the corpus; names it.
+        UltronError: what the function raised (NotFoundError for an unknown corpus …), or
             UnavailableError when its answer is none.
     """
     event = {"corpus": corpus, "mode": mode, "request_id": str(uuid.uuid4())}
@@ -40,11 +41,17 @@ def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: Run
     if answer.get("FunctionError"):
         raise raised_by_function(payload)
     try:
-        return str(json.loads(payload)["run_id"])
+        summary = json.loads(payload)
+        run_id, status = str(summary["run_id"]), str(summary["status"])
     except (ValueError, KeyError, TypeError):
         raise UnavailableError(
             f"{function_name} answered without a run_id; is that the ingest function?"
         ) from None
+    if status == "busy":
+        raise LeaseHeldError(
+            f"run {run_id} holds {corpus}; `ultron run watch {run_id}` waits for its end"
+        )
+    return run_id
 
 
 def raised_by_function(payload: bytes) -> UltronError:

@@ -51,7 +51,7 @@ def _invoke_probe(client: "LambdaClient", name: str) -> dict[str, object]:
         Role=f"arn:aws:iam::{ACCOUNT_ID}:role/any",
         Handler="probe.handler",
         Code={"ZipFile": _zip(FUNCTION)},
-        Environment={"Variables": {"GIVEN": "yes"}},
+        Environment={"Variables": {"GIVEN": "yes", "OWN_DIRECTORY": "/tmp/model"}},
     )
     client.get_waiter("function_active_v2").wait(FunctionName=name)
     answer: dict[str, object] = json.load(client.invoke(FunctionName=name)["Payload"])
@@ -96,6 +96,8 @@ def test_functions_see_the_endpoint_and_nothing_of_the_person(
     assert environment["GIVEN"] == "yes"
     assert environment["AWS_ENDPOINT_URL"] == local_aws.url
     assert environment["AWS_REGION"] == REGION
+    assert environment["OWN_DIRECTORY"].startswith(local_aws.environment["TMPDIR"])
+    assert environment["OWN_DIRECTORY"].endswith("/tmp/model")
     assert answer["version"] == list(sys.version_info[:2])
     foreign = set(os.environ) - set(local_aws.environment)
     assert not {name for name in foreign if name in environment and not name.startswith("AWS_")}

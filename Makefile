@@ -1,0 +1,89 @@
+# Every target needs only Python 3.11 or newer, make, and Terraform or OpenTofu.
+# PYTHON makes the virtual environments; everything else runs in them.
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+# What the e2e suite runs against: a local AWS of its own, or the endpoint named here.
+ENDPOINT ?=
+# Further options for pytest, as in `make unit PYTEST_OPTIONS="-k ranking"`.
+PYTEST_OPTIONS ?=
+
+CODE := shared services scripts tests benchmarks
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
+	parity bench-ingest bundles model preflight environments terraform-tool clean
+
+help: ## show this list
+	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+demo: terraform-tool environments ## from nothing to answers, on a local AWS
+	@$(RUN) scripts.demo up
+
+down: ## stop and remove what `make demo` made
+	@if [ -x .venv/bin/python ]; then $(RUN) scripts.demo down; else echo "Nothing runs: there is no .venv."; fi
+
+# One step after the other, so that `make -j` keeps their output apart.
+test: terraform-tool environments ## all checks and all tests
+	@$(RUN) scripts.demo.timed lint -- $(MAKE) lint
+	@$(RUN) scripts.demo.timed type-check -- $(MAKE) type-check
+	@$(RUN) scripts.demo.timed terraform-check -- $(MAKE) terraform-check
+	@$(RUN) scripts.demo.timed unit -- $(MAKE) unit
+	@$(RUN) scripts.demo.timed integration -- $(MAKE) integration
+	@$(RUN) scripts.demo.timed e2e -- $(MAKE) e2e
+
+lint: environments ## style and likely mistakes
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+format: environments ## rewrite the code in the project's style
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+	@$(RUN) scripts.terraform_tooling format
+
+type-check: environments ## mypy, strict
+	@$(RUN) mypy
+
+terraform-check: terraform-tool environments ## terraform fmt, validate and test
+	@$(RUN) scripts.terraform_tooling check
+
+unit: environments ## tests without a network
+	@$(RUN) pytest tests/unit tests/infrastructure $(PYTEST_OPTIONS)
+
+integration: environments ## tests against real parts on this machine
+	@$(RUN) pytest tests/integration $(PYTEST_OPTIONS)
+
+e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
+	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+
+parity: environments ## our vectors against those of sentence-transformers (fetches torch)
+	@$(PYTHON) scripts/environments.py parity
+	@.venv-parity/bin/python -m pytest -m parity tests/parity $(PYTEST_OPTIONS)
+
+bench-ingest: terraform-tool environments ## documents/s and chunks/s of each stage on AWS's API documentation
+	@$(RUN) benchmarks.ingest
+
+bundles: environments ## the zips and layers; TARGET=aws for arm64 (default: this machine)
+	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)
+
+model: environments ## the ONNX model
+	@$(RUN) scripts.build_model
+
+preflight: terraform-tool environments ## which account, region and caller a real deployment would use
+	@$(RUN) scripts.preflight
+
+environments: ## the virtual environments
+	@$(PYTHON) scripts/environments.py
+
+terraform-tool:
+	@command -v terraform >/dev/null || command -v tofu >/dev/null || { \
+		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
+
+clean: down ## remove all that can be made again
+	@rm -rf .venv .venv-local-aws .venv-parity .local build *.egg-info
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

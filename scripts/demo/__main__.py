@@ -1,0 +1,155 @@
+"""`python -m scripts.demo up` brings the demo up and asks it; `down` removes it."""
+
+import argparse
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from scripts.demo.answers import curl_lines, ultron_commands
+from scripts.demo.children import run_showing
+from scripts.demo.deployment import Deployment, demo_deployment
+from scripts.demo.errors import StackError
+from scripts.demo.stack import LiveStack, build, deploy, destroy, forget
+from scripts.demo.steps import Steps
+from scripts.demo.variables import MARVEL_CORPUS, local_variables
+from scripts.environments import interpreter
+from scripts.local_aws.process import BackgroundServer, LocalProcessError
+from scripts.terraform_tooling import TerraformError, terraform_command
+
+INGEST_TIMEOUT_SECONDS = 900
+_TERMINATED_STATUS = 143
+_INTERRUPTED_STATUS = 130
+
+
+def up() -> None:
+    """Bring everything up, or find it up; ingest; ask.
+
+    Raises:
+        StackError, LocalProcessError, TerraformError: a step failed; what was started is stopped.
+    """
+    steps = Steps()
+    deployment, servers = demo_deployment()
+    print("Ultron Embeddings on a local AWS", flush=True)
+    with steps.step("tools"):
+        steps.detail(terraform_command())
+    with steps.step("Lambda bundles and model"):
+        built = build(deployment.root)
+    started: list[BackgroundServer] = []
+    try:
+        for server in servers:
+            _start(steps, server, started)
+        if servers[0] in started:
+            forget(deployment)
+        with steps.step("terraform init and apply (a minute and a half the first time)"):
+            variables = local_variables(deployment, built.bundle_directory, built.model_directory)
+            stack = LiveStack(deployment, deploy(deployment, variables))
+        with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
+            _ingest(steps, deployment)
+        _ask(stack)
+    except BaseException:
+        _stop_quietly(started)
+        raise
+    print(f"All of it in {steps.seconds:.0f} s. `make down` stops and removes it.")
+
+
+def down() -> None:
+    """Destroy the stack, stop the servers, remove what they left.
+
+    Raises:
+        StackError: Terraform could not destroy everything; the servers are stopped all the same.
+        LocalProcessError: a server could not be stopped.
+    """
+    steps = Steps()
+    deployment, servers = demo_deployment()
+    try:
+        if servers[0].running_pid() is not None and deployment.state_path.exists():
+            with steps.step("terraform destroy"):
+                destroy(deployment)
+    finally:
+        with steps.step("servers"):
+            stopped = [server.title for server in reversed(servers) if server.stop()]
+            steps.detail(f"stopped {' and '.join(stopped)}" if stopped else "none ran")
+        shutil.rmtree(deployment.directory, ignore_errors=True)
+    print("The demo is down and its files are gone.")
+
+
+def _start(steps: Steps, server: BackgroundServer, started: list[BackgroundServer]) -> None:
+    with steps.step(server.title):
+        if server.start():
+            started.append(server)
+        else:
+            steps.detail("ran already")
+        steps.detail(server.url)
+
+
+def _ingest(steps: Steps, deployment: Deployment) -> None:
+    arguments = ["ingest", "--corpus", MARVEL_CORPUS, "--wait"]
+    _ultron(deployment, [*arguments, "--timeout", str(INGEST_TIMEOUT_SECONDS)], steps.line)
+
+
+def _ask(stack: LiveStack) -> None:
+    for arguments in ultron_commands():
+        print(f"\n$ ultron {arguments[0]} '{arguments[1]}'", flush=True)
+        _ultron(stack.deployment, arguments, lambda line: print(f"  {line}", flush=True))
+    print(f"\nThe API is at {stack.api_url}; go on with")
+    for line in curl_lines(stack.api_url, stack.outputs.api_key):
+        print(f"  {line}")
+    outputs = stack.deployment.outputs_path.relative_to(stack.deployment.root)
+    print("or with")
+    print(f"  export AWS_ENDPOINT_URL={stack.deployment.endpoint_url} ULTRON_OUTPUTS={outputs}")
+    print("  .venv/bin/ultron chat 'Who is Vision?'\n")
+
+
+def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], None]) -> None:
+    """Run the `ultron` command on the deployment; its last line tells why it failed."""
+    python = str(interpreter("development", deployment.root))
+    command = [python, "-m", "services.cli", *arguments]
+    environment = deployment.environment() | {"ULTRON_OUTPUTS": str(deployment.outputs_path)}
+    last_line = ""
+
+    def keep_and_show(line: str) -> None:
+        nonlocal last_line
+        last_line = line
+        if not line.startswith("error: "):
+            show(line)
+
+    status = run_showing(command, environment, deployment.root, keep_and_show)
+    if status != 0:
+        reason = last_line.removeprefix("error: ")
+        raise StackError(f"`ultron {arguments[0]}` ended with status {status}: {reason}")
+
+
+def _stop_quietly(started: list[BackgroundServer]) -> None:
+    """Stop what this command started, whatever else is interrupted meanwhile."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for server in reversed(started):
+        server.stop()
+
+
+def _end_in_good_order(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
+    raise SystemExit(_TERMINATED_STATUS)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do the named thing; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
+    parser.add_argument("action", choices=("up", "down"))
+    action = {"up": up, "down": down}[parser.parse_args(arguments).action]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_in_good_order)
+    try:
+        action()
+    except (StackError, LocalProcessError, TerraformError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: Interrupted; what this command started is stopped.", file=sys.stderr)
+        return _INTERRUPTED_STATUS
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

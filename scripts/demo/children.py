@@ -1,0 +1,68 @@
+"""Commands that must not outlive the one that runs them."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+# Terraform ends in good order at the first interrupt and at once at the second.
+_INTERRUPT_SECONDS = 5.0
+
+
+@contextmanager
+def child_process(
+    command: list[str], environment: Mapping[str, str], directory: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """A command whose two outputs come as one; it and its children end with the block.
+
+    It has a session of its own, so that an interrupt from the terminal reaches it from here only,
+    once, and in good order.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=dict(environment),
+        cwd=directory,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        _end(process)
+        if process.stdout:
+            process.stdout.close()
+
+
+def run_showing(
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    show: Callable[[str], None],
+) -> int:
+    """Run a command, give each of its lines to `show` as it comes; its exit status."""
+    with child_process(command, environment, directory) as process:
+        assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+        for line in process.stdout:
+            show(line.rstrip("\n"))
+        return process.wait()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Interrupt it, twice if need be; then kill it and what it started."""
+    for _ in range(2):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=_INTERRUPT_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

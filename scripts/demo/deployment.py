@@ -1,0 +1,137 @@
+"""What makes one deployment different from another on the same machine."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.demo.errors import StackError
+from scripts.environments import interpreter
+from scripts.local_aws.process import BackgroundServer
+from scripts.local_aws.server import CREDENTIALS, PORT_VARIABLE, REGION, local_aws
+from scripts.local_aws.server import DEFAULT_PORT as DEFAULT_LOCAL_AWS_PORT
+
+ROOT = Path(__file__).resolve().parents[2]
+GATEWAY_PORT_VARIABLE = "ULTRON_GATEWAY_PORT"
+DEFAULT_GATEWAY_PORT = 4570
+# The keys that the local gateway takes when it is given no others.
+MARVEL_PUBLIC_KEY = "1234"
+MARVEL_PRIVATE_KEY = "abcd"
+_HIGHEST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment: where its endpoint and its source are, and where its files go.
+
+    `directory` (absolute) holds all that it leaves on disk: Terraform's state, the servers' pid
+    files and logs, the API key. Two deployments with different directories and ports share nothing.
+    """
+
+    directory: Path
+    endpoint_url: str
+    gateway_url: str
+    root: Path = ROOT
+    name_prefix: str = "ultron"
+
+    @property
+    def terraform_directory(self) -> Path:
+        """Terraform's data, variables and state."""
+        return self.directory / "terraform"
+
+    @property
+    def state_path(self) -> Path:
+        """Terraform's state."""
+        return self.terraform_directory / "terraform.tfstate"
+
+    @property
+    def variables_path(self) -> Path:
+        """The variables that Terraform is given."""
+        return self.terraform_directory / "local.tfvars.json"
+
+    @property
+    def outputs_path(self) -> Path:
+        """`terraform output -json` of the last apply, for `ultron --outputs`; holds the API key."""
+        return self.directory / "outputs.json"
+
+    def aws_environment(self) -> dict[str, str]:
+        """The variables by which AWS tools find this deployment's endpoint."""
+        return {
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a command that works on it: the person's, without their AWS."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        hosts = ",".join(filter(None, (own.get("no_proxy"), "127.0.0.1,localhost")))
+        return own | self.aws_environment() | {"NO_PROXY": hosts, "no_proxy": hosts}
+
+    def api_key(self) -> str:
+        """The API key, made at the first call and kept."""
+        path = self.directory / "api-key"
+        if not path.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        return path.read_text(encoding="ascii")
+
+
+def local_deployment(
+    directory: Path, local_aws_port: int, gateway_port: int, root: Path = ROOT
+) -> tuple[Deployment, tuple[BackgroundServer, ...]]:
+    """A deployment to servers of its own, and those servers, in the order to start them."""
+    servers = (
+        local_aws(root, directory / "aws", local_aws_port),
+        marvel_gateway(root, directory / "gateway", gateway_port),
+    )
+    endpoint, gateway = (server.url for server in servers)
+    return Deployment(directory, endpoint, gateway, root), servers
+
+
+def marvel_gateway(root: Path, directory: Path, port: int) -> BackgroundServer:
+    """The local Marvel gateway, which serves the corpus of this repository."""
+    python = interpreter("development", root)
+    return BackgroundServer(
+        title="the Marvel gateway",
+        command=(str(python), "-m", "scripts.marvel_gateway", "--port", str(port)),
+        environment={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(root),
+            "MARVEL_PUBLIC_KEY": MARVEL_PUBLIC_KEY,
+            "MARVEL_PRIVATE_KEY": MARVEL_PRIVATE_KEY,
+        },
+        directory=directory,
+        port=port,
+        health_path="/_control/faults",
+        port_setting=GATEWAY_PORT_VARIABLE,
+    )
+
+
+def demo_deployment() -> tuple[Deployment, tuple[BackgroundServer, ...]]:
+    """The deployment of `make demo`: its ports come from the environment.
+
+    Raises:
+        StackError: a port variable is no port.
+    """
+    return local_deployment(
+        ROOT / ".local" / "demo",
+        port_setting(PORT_VARIABLE, DEFAULT_LOCAL_AWS_PORT),
+        port_setting(GATEWAY_PORT_VARIABLE, DEFAULT_GATEWAY_PORT),
+    )
+
+
+def port_setting(variable: str, default: int) -> int:
+    """The port that an environment variable names.
+
+    Raises:
+        StackError: it names none.
+    """
+    text = os.environ.get(variable) or str(default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_PORT):
+        raise StackError(f"{variable} must be a port from 1 to {_HIGHEST_PORT}, not {text!r}.")
+    return int(text)

@@ -1,0 +1,76 @@
+"""The Terraform variables of a deployment to a local AWS."""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.demo.deployment import MARVEL_PRIVATE_KEY, MARVEL_PUBLIC_KEY, Deployment
+from scripts.demo.errors import StackError
+from scripts.local_aws.server import ACCOUNT_ID, REGION
+
+MARVEL_CORPUS = "marvel"
+# Several pages an endpoint, so that the demo shows pages going down the line side by side.
+PAGE_SIZE = 20
+_ARCHITECTURES = {
+    "x86_64": "x86_64",
+    "amd64": "x86_64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+}
+
+
+def lambda_architecture(machine: str) -> str:
+    """Lambda's name of a machine as `platform.machine()` calls it.
+
+    Raises:
+        StackError: Lambda has no such machine, so there are no bundles for it.
+    """
+    try:
+        return _ARCHITECTURES[machine.lower()]
+    except KeyError:
+        raise StackError(
+            f"This machine is a {machine!r}; the project runs on x86_64 and arm64."
+        ) from None
+
+
+def local_variables(
+    deployment: Deployment,
+    bundle_directory: Path,
+    model_directory: Path,
+    changes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Variables for terraform/: the Marvel corpus at the local gateway; `changes` win over them.
+
+    What only costs time or memory on a local AWS is left out: lifecycle rules (the provider waits a
+    minute for them), X-Ray, the nightly schedule, and more embedders at once than there are cores.
+    """
+    return {
+        "expected_account_id": ACCOUNT_ID,
+        "region": REGION,
+        "endpoint_url": deployment.endpoint_url,
+        "name_prefix": deployment.name_prefix,
+        "bundle_directory": str(bundle_directory),
+        "model_directory": str(model_directory),
+        "architecture": lambda_architecture(platform.machine()),
+        "function_settings": {"embedder": {"maximum_concurrency": 2}},
+        "corpora": {
+            MARVEL_CORPUS: {
+                "source": {
+                    "kind": "marvel",
+                    "base_url": deployment.gateway_url,
+                    "page_size": PAGE_SIZE,
+                }
+            }
+        },
+        "marvel_public_key": MARVEL_PUBLIC_KEY,
+        "marvel_private_key": MARVEL_PRIVATE_KEY,
+        "api_key_value": deployment.api_key(),
+        "secret_recovery_window_days": 0,
+        "force_destroy": True,
+        "deletion_protection_enabled": False,
+        "lifecycle_rules": None,
+        "schedule_enabled": False,
+        "tracing_enabled": False,
+        **(changes or {}),
+    }
