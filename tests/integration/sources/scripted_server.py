@@ -57,19 +57,22 @@ def running_server() -> Iterator[ScriptedServer]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = scripted.take(Request(parts.path, query, headers))
+            received = {name.lower(): value for name, value in self.headers.items()}
+            answer = scripted.take(Request(parts.path, query, received))
             if answer.hang_up:
                 self.close_connection = True
                 return
+            # A scripted Content-Length may be wrong: nothing may follow on this connection.
+            headers = {
+                "Content-Length": str(len(answer.body)),
+                "Connection": "close",
+                **answer.headers,
+            }
             self.send_response(answer.status)
-            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.body)
-            if answer.headers:
-                # A scripted Content-Length may be wrong: nothing may follow on this connection.
-                self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
             return
