@@ -165,8 +165,12 @@ locals {
         NEXT_QUEUE_URL = module.queues[settings.publishes].url
         PUBLISH_COPIES = tostring(var.publish_copies)
       },
-      settings.consumes == null ? {} : { MAXIMUM_RECEIVES = tostring(var.maximum_receives) },
-      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, MODEL_DIR = "/tmp/model" } : {},
+      settings.consumes == null ? {} : {
+        QUEUE_URL           = module.queues[settings.consumes].url
+        MAXIMUM_RECEIVES    = tostring(var.maximum_receives)
+        RETRY_DELAY_SECONDS = tostring(var.retry_delay_seconds)
+      },
+      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, MODEL_DIR = var.model_cache_directory } : {},
       contains(local.reads_secrets, name) ? { SOURCE_SECRET_PREFIX = "${var.name_prefix}/sources/" } : {},
       name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.function_names.retrieve } : {},
       contains(["retrieve", "orchestrator"], name) ? { DEFAULT_CORPUS = local.default_corpus } : {},

@@ -48,7 +48,7 @@ locals {
     }
   }
 
-  reads_corpora = ["ingest", "fetch", "retrieve", "orchestrator"]
+  reads_corpora = ["ingest", "fetch", "derive", "chunker", "retrieve"]
   reads_secrets = ["ingest", "fetch"]
 
   # A statement without resources is left out.

@@ -186,8 +186,8 @@ variable "publish_copies" {
   default     = 1
 
   validation {
-    condition     = var.publish_copies >= 1 && var.publish_copies <= 5 && floor(var.publish_copies) == var.publish_copies
-    error_message = "publish_copies must be a whole number from 1 to 5."
+    condition     = var.publish_copies >= 1 && var.publish_copies <= 3 && floor(var.publish_copies) == var.publish_copies
+    error_message = "publish_copies must be a whole number from 1 to 3."
   }
 }
 
@@ -199,6 +199,28 @@ variable "maximum_receives" {
   validation {
     condition     = var.maximum_receives >= 2 && var.maximum_receives <= 1000 && floor(var.maximum_receives) == var.maximum_receives
     error_message = "maximum_receives must be a whole number from 2 to 1000: with 1, a single throttled invocation would give a message up."
+  }
+}
+
+variable "retry_delay_seconds" {
+  description = "After how long a failed message first comes back; the delay doubles with each receive."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.retry_delay_seconds >= 0 && var.retry_delay_seconds <= 900 && floor(var.retry_delay_seconds) == var.retry_delay_seconds
+    error_message = "retry_delay_seconds must be a whole number from 0 to 900."
+  }
+}
+
+variable "model_cache_directory" {
+  description = "Where a function keeps the model and the shards it has fetched. On AWS only /tmp is writable; a local AWS needs a folder of its own."
+  type        = string
+  default     = "/tmp/model"
+
+  validation {
+    condition     = startswith(var.model_cache_directory, "/")
+    error_message = "model_cache_directory must be an absolute path."
   }
 }
 

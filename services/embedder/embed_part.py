@@ -17,6 +17,7 @@ from shared.models.manifest import ShardDescriptor
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
+from shared.text.chunking import passage_for_embedding
 
 _VECTORS_CONTENT_TYPE = "application/octet-stream"
 
@@ -50,7 +51,8 @@ class Embedder:
 
     def _write_outputs(self, job: EmbedJob, origin: str, content: ShardContent) -> ShardDescriptor:
         encoder = self.encoder()
-        vectors = encoder.encode_documents([chunk.text for chunk in content.chunks])
+        passages = [passage_for_embedding(chunk) for chunk in content.chunks]
+        vectors = encoder.encode_documents(passages)
         self.store.put(
             keys.embeddings_key(job, job.part),
             encode_vectors([chunk.chunk_id for chunk in content.chunks], vectors),
