@@ -48,7 +48,7 @@ def build(root: Path = ROOT) -> Built:
         StackError: a build failed.
     """
     try:
-        return Built(build_bundles("local", root), ensure_model(root))
+        return Built(build_bundles("local", root).parent, ensure_model(root))
     except BuildError as error:
         raise StackError(str(error)) from error
 

@@ -1,37 +1,16 @@
 """The Terraform variables of a deployment to a local AWS."""
 
-import platform
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.demo.deployment import MARVEL_PRIVATE_KEY, MARVEL_PUBLIC_KEY, Deployment
-from scripts.demo.errors import StackError
 from scripts.local_aws.server import ACCOUNT_ID, REGION
 
 MARVEL_CORPUS = "marvel"
 # Several pages an endpoint, so that the demo shows pages going down the line side by side.
 PAGE_SIZE = 20
-_ARCHITECTURES = {
-    "x86_64": "x86_64",
-    "amd64": "x86_64",
-    "aarch64": "arm64",
-    "arm64": "arm64",
-}
-
-
-def lambda_architecture(machine: str) -> str:
-    """Lambda's name of a machine as `platform.machine()` calls it.
-
-    Raises:
-        StackError: Lambda has no such machine, so there are no bundles for it.
-    """
-    try:
-        return _ARCHITECTURES[machine.lower()]
-    except KeyError:
-        raise StackError(
-            f"This machine is a {machine!r}; the project runs on x86_64 and arm64."
-        ) from None
 
 
 def local_variables(
@@ -42,9 +21,12 @@ def local_variables(
 ) -> dict[str, Any]:
     """Variables for terraform/: the Marvel corpus at the local gateway; `changes` win over them.
 
+    The functions run on the machine's own Python whatever `runtime` says, so that stays as on AWS.
+
     What only costs time or memory on a local AWS is left out: lifecycle rules (the provider waits a
     minute for them), X-Ray, the nightly schedule, and more embedders at once than there are cores.
     """
+    bundles = json.loads((bundle_directory / "bundles.json").read_text(encoding="utf-8"))
     return {
         "expected_account_id": ACCOUNT_ID,
         "region": REGION,
@@ -53,7 +35,7 @@ def local_variables(
         "bundle_directory": str(bundle_directory),
         "model_directory": str(model_directory),
         "model_cache_directory": str(deployment.directory / "aws" / "tmp" / "model"),
-        "architecture": lambda_architecture(platform.machine()),
+        "architecture": bundles["architecture"],
         "function_settings": {"embedder": {"maximum_concurrency": 2}},
         "corpora": {
             MARVEL_CORPUS: {
