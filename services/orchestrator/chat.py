@@ -1,6 +1,7 @@
 """`POST /chat` as a function of the request's body; HTTP and AWS stay outside."""
 
 import time
+import uuid
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,7 +9,6 @@ from pydantic import ValidationError
 from services.orchestrator.contracts import MAXIMUM_BODY_BYTES, ChatFilters, ChatRequest
 from services.orchestrator.generator import Citation
 from services.orchestrator.graph import ChatGraph, Reply
-from services.orchestrator.sessions import session_id_or_new
 from shared.http_api import input_error, parse_json_object
 
 
@@ -35,7 +35,7 @@ def answer(graph: ChatGraph, request: ChatRequest) -> dict[str, Any]:
         UltronError: see `ChatGraph.run`.
     """
     started = time.perf_counter()
-    session_id = session_id_or_new(request.session_id)
+    session_id = request.session_id or str(uuid.uuid4())
     reply = graph.run(session_id, request)
     total_milliseconds = (time.perf_counter() - started) * 1_000
     return {

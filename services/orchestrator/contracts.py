@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from shared.models.base import Contract, CorpusName
 
@@ -29,6 +29,9 @@ def _iso_date(value: str) -> str:
     return value
 
 
+SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+"""Chosen by the caller or a UUID of ours; it names the session to whoever holds the API key."""
+
 FilterText = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
 FilterDate = Annotated[str, Field(max_length=40), AfterValidator(_iso_date)]
 
@@ -45,14 +48,14 @@ class ChatFilters(Contract):
 
 
 class ChatRequest(Contract):
-    """One turn. A `session_id` outside its pattern starts a new session instead of failing."""
+    """One turn. Without a `session_id` it opens a session under a new id."""
 
     model_config = ConfigDict(strict=True)
 
     message: Annotated[
         str, Field(max_length=MAXIMUM_MESSAGE_CHARACTERS), AfterValidator(_not_blank)
     ]
-    session_id: str | None = None
+    session_id: SessionId | None = None
     k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = DEFAULT_RESULTS
     filters: ChatFilters = ChatFilters()
     corpus: CorpusName | None = None

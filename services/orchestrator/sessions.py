@@ -1,7 +1,5 @@
-"""Chat sessions: their ids, and the LangGraph checkpointer that keeps them in DynamoDB."""
+"""Chat sessions: the LangGraph checkpointer that keeps them in DynamoDB."""
 
-import re
-import uuid
 from typing import TYPE_CHECKING, cast
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -11,15 +9,7 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _SECONDS_PER_DAY = 86_400
-
-
-def session_id_or_new(given: str | None) -> str:
-    """Return the caller's id if it is well formed, else a random UUID."""
-    if given is not None and _SESSION_ID.fullmatch(given):
-        return given
-    return str(uuid.uuid4())
 
 
 class _SessionOfOneClient:

@@ -108,8 +108,7 @@ def _undoubled(root: str) -> str:
 
 def is_content(token: Token) -> bool:
     """Whether a word carries meaning of its own."""
-    bare = token.bare
-    return bare not in STOPWORDS and (len(bare) > 1 or not bare.isascii() or bare.isdigit())
+    return token.bare not in STOPWORDS
 
 
 def content_stems(text: str) -> list[str]:
