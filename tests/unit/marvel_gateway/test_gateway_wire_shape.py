@@ -166,8 +166,8 @@ def test_slugs_are_plain_ascii(text: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("0", 0), ("100", 100), ("", None), ("-1", None), ("1_0", None), (" 7", None), ("\u0663", None),
-     ("7\n", None), ("1.0", None), ("1" * 5000, None)],
+    [("0", 0), ("100", 100), ("", None), ("-1", None), ("1_0", None), (" 7", None),
+     ("\u0663", None), ("7\n", None), ("1.0", None), ("1" * 5000, None)],
 )  # fmt: skip
 def test_whole_numbers_are_plain_digits(text: str, number: int | None) -> None:
     assert parse_whole_number(text) == number
