@@ -1,0 +1,190 @@
+"""Build the zips of the functions and of their layers.
+
+    python -m scripts.build_bundles --target local     # to run on this machine
+    python -m scripts.build_bundles --target aws       # Lambda, arm64, Python 3.12
+
+Writes `build/<target>/functions/*.zip`, `build/<target>/layers/*.zip` and, last, `bundles.json`,
+from which Terraform takes files and hashes. Equal sources make equal bytes. Layers are kept as
+long as their inputs stay the same.
+"""
+
+import argparse
+import json
+import sys
+import time
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from scripts.build_support import BuildError, digest_of_inputs, repository_root, write_whole
+from scripts.bundling.archives import Archive, describe_archive, read_tree, zip_bytes
+from scripts.bundling.checks import check_files, check_no_duplicates, check_unzipped_size
+from scripts.bundling.functions import FUNCTIONS, LAYERS, LayerName
+from scripts.bundling.hnswlib_wheel import build_hnswlib, wheel_target
+from scripts.bundling.layers import (
+    constraints_file,
+    layer_files,
+    packages_of,
+    requirements_file,
+)
+from scripts.bundling.targets import BundleTarget, TargetName, bundle_target
+
+LEFT_OUT = ("__pycache__/", "/tests/")
+
+
+def build_bundles(
+    target: TargetName,
+    root: Path,
+    functions: Mapping[str, tuple[LayerName, ...]] = FUNCTIONS,
+) -> Path:
+    """Build what is not up to date and return the path of `bundles.json`.
+
+    Args:
+        target: `local` or `aws`.
+        root: the repository.
+        functions: names and layers.
+
+    Raises:
+        BuildError: one sentence that says what is wrong: a service without a handler, a native
+            file for another machine, a function over Lambda's size limit.
+    """
+    chosen = bundle_target(target)
+    output = root / "build" / target
+    for name in functions:
+        require_service(root, name)
+    layers: dict[LayerName, Archive] = {}
+    for layer in LAYERS:
+        # Every function has `core`, which comes first; no other layer repeats what it holds.
+        taken = packages_of(_names(layers["core"])) if layers else set[str]()
+        layers[layer] = _ensure_layer(root, output, layer, chosen, taken)
+    built: dict[str, Archive] = {}
+    for name in functions:
+        files = function_files(root, name)
+        check_files(name, files, chosen)
+        path = output / "functions" / f"{name}.zip"
+        _write_if_changed(path, zip_bytes(files))
+        built[name] = describe_archive(path)
+    for name, wanted in functions.items():
+        parts = {name: built[name]} | {str(layer): layers[layer] for layer in wanted}
+        check_unzipped_size(name, {part: entry.unzipped_bytes for part, entry in parts.items()})
+        check_no_duplicates(name, {part: _names(entry) for part, entry in parts.items()})
+    return _write_listing(output, chosen, built, layers, functions)
+
+
+def require_service(root: Path, name: str) -> None:
+    """Check that a function has a folder with a handler.
+
+    Raises:
+        BuildError: it has none.
+    """
+    handler = root / "services" / name / "handler.py"
+    if not handler.is_file():
+        raise BuildError(f"the function {name} has no {handler.relative_to(root)}")
+
+
+def function_files(root: Path, name: str) -> dict[str, bytes]:
+    """What the zip of a function holds: its service and the shared library, without tests."""
+    files = {"services/__init__.py": (root / "services" / "__init__.py").read_bytes()}
+    for folder in (f"services/{name}", "shared"):
+        files.update(read_tree(root / folder, f"{folder}/"))
+    return {
+        path: data for path, data in files.items() if not any(part in path for part in LEFT_OUT)
+    }
+
+
+def _ensure_layer(
+    root: Path, output: Path, name: LayerName, target: BundleTarget, taken: Collection[str]
+) -> Archive:
+    path = output / "layers" / f"{name}.zip"
+    stamp = path.with_suffix(".inputs")
+    inputs = _layer_inputs(root, name, target)
+    if not (path.is_file() and stamp.is_file() and stamp.read_text() == inputs):
+        stamp.unlink(missing_ok=True)
+        hnswlib = build_hnswlib(root, wheel_target(target.name))
+        files = layer_files(root, name, target, hnswlib, taken)
+        check_files(name, files, target)
+        _write_if_changed(path, zip_bytes(files))
+        write_whole(stamp, inputs.encode())
+    return describe_archive(path)
+
+
+def _layer_inputs(root: Path, name: LayerName, target: BundleTarget) -> str:
+    requirements = {requirements_file(root, "core"), requirements_file(root, name)}
+    code = Path(__file__).parent / "bundling"
+    parts = [name, repr(target), repr(wheel_target(target.name))]
+    files = [constraints_file(root), *sorted(requirements), *sorted(code.glob("*.py"))]
+    return digest_of_inputs(parts, files)
+
+
+def _names(archive: Archive) -> list[str]:
+    with zipfile.ZipFile(archive.path) as opened:
+        return opened.namelist()
+
+
+def _write_if_changed(path: Path, data: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != data:
+        write_whole(path, data)
+
+
+def _write_listing(
+    output: Path,
+    target: BundleTarget,
+    built: Mapping[str, Archive],
+    layers: Mapping[LayerName, Archive],
+    functions: Mapping[str, tuple[LayerName, ...]],
+) -> Path:
+    listing = {
+        "target": target.name,
+        "architecture": target.architecture,
+        "runtime": f"python{target.python[0]}.{target.python[1]}",
+        "functions": {
+            name: {**_describe(archive, output), "layers": list(functions[name])}
+            for name, archive in built.items()
+        },
+        "layers": {name: _describe(archive, output) for name, archive in layers.items()},
+    }
+    path = output / "bundles.json"
+    _write_if_changed(path, json.dumps(listing, indent=2).encode() + b"\n")
+    return path
+
+
+def _describe(archive: Archive, output: Path) -> dict[str, str | int]:
+    return {
+        "file": archive.path.relative_to(output).as_posix(),
+        "sha256_base64": archive.sha256_base64,
+        "zipped_bytes": archive.zipped_bytes,
+        "unzipped_bytes": archive.unzipped_bytes,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build and list sizes; 1 and one sentence on standard error when it fails."""
+    parser = argparse.ArgumentParser(prog="build_bundles", description=__doc__.splitlines()[0])
+    parser.add_argument("--target", choices=("local", "aws"), default="local")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        path = build_bundles(options.target, repository_root())
+    except (BuildError, OSError) as error:
+        print(f"build_bundles: {error}", file=sys.stderr)
+        return 1
+    _print_sizes(json.loads(path.read_text()))
+    print(f"{path} ({time.monotonic() - started:.1f} s)")
+    return 0
+
+
+def _print_sizes(listing: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
+    print(f"{'':14}{'zip MB':>10}{'unzipped MB':>14}{'with layers MB':>16}")
+    layers = listing["layers"]
+    for name, entry in layers.items():
+        zipped, unzipped = entry["zipped_bytes"] / 1e6, entry["unzipped_bytes"] / 1e6
+        print(f"{name:14}{zipped:>10.2f}{unzipped:>14.2f}")
+    for name, entry in listing["functions"].items():
+        zipped, unzipped = entry["zipped_bytes"] / 1e6, entry["unzipped_bytes"] / 1e6
+        wanted: Sequence[str] = entry["layers"]  # type: ignore[assignment] # the one list in it
+        total = unzipped + sum(layers[layer]["unzipped_bytes"] for layer in wanted) / 1e6
+        print(f"{name:14}{zipped:>10.2f}{unzipped:>14.2f}{total:>16.1f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

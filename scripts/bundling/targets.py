@@ -1,0 +1,60 @@
+"""For whom bundles are built: this machine, or Lambda on arm64."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from scripts.build_support import BuildError
+from scripts.bundling.elf import Architecture
+from scripts.bundling.hnswlib_wheel import LAMBDA_GLIBC, LAMBDA_PYTHON, local_architecture
+
+TargetName = Literal["local", "aws"]
+
+OLDEST_MANYLINUX_GLIBC_MINOR = 17  # manylinux2014, the oldest tag that arm64 has
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTarget:
+    """A platform; `pip_arguments` make pip choose its wheels rather than those of this machine.
+
+    `glibc` is the newest that a file may ask for; None does not ask, as pip chose for this machine.
+    """
+
+    name: TargetName
+    python: tuple[int, int]
+    architecture: Architecture
+    glibc: tuple[int, int] | None
+    pip_arguments: tuple[str, ...]
+
+    @property
+    def marker_environment(self) -> Mapping[str, str]:
+        """The values of environment markers (PEP 508) that decide between pinned versions."""
+        return {
+            "python_version": f"{self.python[0]}.{self.python[1]}",
+            "python_full_version": f"{self.python[0]}.{self.python[1]}.0",
+            "platform_machine": "aarch64" if self.architecture == "arm64" else "x86_64",
+        }
+
+
+def bundle_target(name: TargetName) -> BundleTarget:
+    """Describe a target on this machine.
+
+    Raises:
+        BuildError: this machine is neither x86_64 nor arm64.
+    """
+    if name == "local":
+        python = (sys.version_info.major, sys.version_info.minor)
+        return BundleTarget("local", python, local_architecture(), None, ())
+    if LAMBDA_GLIBC[0] != 2:
+        raise BuildError(f"manylinux tags are of glibc 2, not {LAMBDA_GLIBC[0]}")
+    minors = range(LAMBDA_GLIBC[1], OLDEST_MANYLINUX_GLIBC_MINOR - 1, -1)
+    platforms = [f"manylinux_2_{minor}_aarch64" for minor in minors] + ["manylinux2014_aarch64"]
+    python_argument = f"--python-version={LAMBDA_PYTHON[0]}.{LAMBDA_PYTHON[1]}"
+    arguments = (
+        *(f"--platform={platform}" for platform in platforms),
+        python_argument,
+        "--implementation=cp",
+        "--only-binary=:all:",
+    )
+    return BundleTarget("aws", LAMBDA_PYTHON, "arm64", LAMBDA_GLIBC, arguments)
