@@ -1,0 +1,305 @@
+"""Finds Terraform or OpenTofu and an offline mirror of the AWS provider, and runs them.
+
+`python -m scripts.terraform_tooling format` rewrites the configuration; `check` runs `fmt`,
+`validate` and `test` (each also a command of its own) without an account or a network, provided
+the AWS provider lies in a mirror or in the plugin cache.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MIRROR_VARIABLE = "ULTRON_TERRAFORM_MIRROR"
+TERRAFORM_HOST = "registry.terraform.io"
+TOFU_HOST = "registry.opentofu.org"
+PROVIDER = Path("hashicorp") / "aws"
+# As in terraform/terraform.tf: at least the first, less than the second.
+PROVIDER_VERSIONS = ((5, 100), (7, 0))
+
+_COMMANDS = ("terraform", "tofu")
+_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class TerraformError(Exception):
+    """Terraform cannot be run, or failed; the message is one sentence that says what to do."""
+
+
+def repository_root() -> Path:
+    """The folder that holds `terraform/`."""
+    return Path(__file__).resolve().parent.parent
+
+
+def terraform_command() -> str:
+    """Path of `terraform`, or of `tofu` where there is no terraform.
+
+    Raises:
+        TerraformError: neither is on the PATH.
+    """
+    for command in _COMMANDS:
+        path = shutil.which(command)
+        if path is not None:
+            return path
+    raise TerraformError(
+        "neither terraform nor tofu is on the PATH; install Terraform 1.9 or later, or OpenTofu"
+    )
+
+
+def terraform_environment(root: Path) -> dict[str, str]:
+    """Variables that let Terraform run without questions, and without a network if it can.
+
+    Writes the command-line configuration below `root/.local/terraform` where a mirror of the AWS
+    provider is found. A configuration of the user's own that says where providers come from is
+    left in force, unless ULTRON_TERRAFORM_MIRROR names a mirror.
+
+    Raises:
+        TerraformError: there is no Terraform, or ULTRON_TERRAFORM_MIRROR names a folder that
+            is no mirror of a usable AWS provider.
+    """
+    folder = root / ".local" / "terraform"
+    cache = folder / "plugins"
+    cache.mkdir(parents=True, exist_ok=True)
+    variables = {
+        "TF_DATA_DIR": str(folder / "data"),
+        "TF_PLUGIN_CACHE_DIR": str(cache),
+        # There is no committed lock file, so the cache is all that knows a provider's checksum.
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "CHECKPOINT_DISABLE": "1",
+    }
+    is_tofu = Path(terraform_command()).stem == "tofu"
+    mirror = _chosen_mirror(os.environ, Path.home())
+    if mirror is None:
+        return variables
+    host = TOFU_HOST if is_tofu else TERRAFORM_HOST
+    if is_tofu:
+        mirror = _tofu_view(mirror, folder / "tofu-mirror")
+    configuration = folder / "mirror.tfrc"
+    _write_if_changed(configuration, _mirror_configuration(mirror, host))
+    # Terraform links to what lies in a mirror; going through the cache would copy it.
+    del (
+        variables["TF_PLUGIN_CACHE_DIR"],
+        variables["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"],
+    )
+    return variables | {"TF_CLI_CONFIG_FILE": str(configuration)}
+
+
+def run_terraform(
+    arguments: Sequence[str], cwd: Path, env: Mapping[str, str], *, capture: bool = False
+) -> str:
+    """Run Terraform in `cwd` with `env` over the present environment; what it printed.
+
+    Without `capture` the output goes to the terminal and the answer is empty.
+
+    Raises:
+        TerraformError: it ended with a status other than 0.
+    """
+    command = terraform_command()
+    finished = subprocess.run(
+        [command, *arguments],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE if capture else None,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        if capture:
+            sys.stdout.write(finished.stdout)
+        raise TerraformError(
+            f"`{Path(command).name} {arguments[0]}` failed in {cwd} "
+            f"with status {finished.returncode}; its own message stands above"
+        )
+    return finished.stdout or ""
+
+
+def find_mirror(candidates: Iterable[Path]) -> Path | None:
+    """The first folder that holds a usable AWS provider for this machine."""
+    return next((folder for folder in candidates if serves_provider(folder)), None)
+
+
+def serves_provider(mirror: Path) -> bool:
+    """Whether a filesystem mirror holds the AWS provider, in a usable version, for this machine.
+
+    Both of Terraform's layouts count: unpacked (`<version>/<platform>/`) and packed
+    (`terraform-provider-aws_<version>_<platform>.zip`).
+    """
+    folder = mirror / TERRAFORM_HOST / PROVIDER
+    target = target_platform()
+    unpacked = [path.parent.name for path in folder.glob(f"*/{target}") if path.is_dir()]
+    packed = [
+        path.name.removeprefix("terraform-provider-aws_").removesuffix(f"_{target}.zip")
+        for path in folder.glob(f"terraform-provider-aws_*_{target}.zip")
+    ]
+    return any(_is_usable(version) for version in (*unpacked, *packed))
+
+
+def target_platform() -> str:
+    """This machine as Terraform names it: `linux_amd64`."""
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}_{_MACHINES.get(machine, machine)}"
+
+
+def mirror_candidates(environment: Mapping[str, str], home: Path) -> list[Path]:
+    """Where a mirror may lie: Terraform's own implied places, then the folders of /opt."""
+    shared = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    own = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    folders = [
+        home / ".terraform.d" / "plugins",
+        own / "terraform" / "plugins",
+        *(Path(folder) / "terraform" / "plugins" for folder in shared.split(":") if folder),
+        Path("/usr/local/share/terraform/plugins"),
+        Path("/usr/share/terraform/plugins"),
+        *sorted(Path("/opt").glob("*/")),
+    ]
+    return list(dict.fromkeys(folders))
+
+
+def _chosen_mirror(environment: Mapping[str, str], home: Path) -> Path | None:
+    named = environment.get(MIRROR_VARIABLE)
+    if named:
+        mirror = Path(named).expanduser().absolute()
+        if not serves_provider(mirror):
+            raise TerraformError(
+                f"{MIRROR_VARIABLE} is {named}, which holds no AWS provider from 5.100 to before 7 "
+                f"for {target_platform()}; it must be the folder above {TERRAFORM_HOST}"
+            )
+        return mirror
+    if _has_installation_of_its_own(environment, home):
+        return None
+    return find_mirror(mirror_candidates(environment, home))
+
+
+def _has_installation_of_its_own(environment: Mapping[str, str], home: Path) -> bool:
+    """Whether the user's own configuration says where providers come from."""
+    named = environment.get("TF_CLI_CONFIG_FILE")
+    files = [Path(named)] if named else [home / ".terraformrc", home / ".tofurc"]
+    return any(
+        path.is_file() and "provider_installation" in path.read_text(encoding="utf-8")
+        for path in files
+    )
+
+
+def _is_usable(version: str) -> bool:
+    match = re.fullmatch(r"(\d+)\.(\d+)\.\d+", version)
+    if match is None:
+        return False
+    lowest, beyond = PROVIDER_VERSIONS
+    return lowest <= (int(match[1]), int(match[2])) < beyond
+
+
+def _tofu_view(mirror: Path, folder: Path) -> Path:
+    """A mirror in which OpenTofu finds Terraform's provider: the same files under its host's name.
+
+    OpenTofu looks up `hashicorp/aws` at its own registry; the provider is the same program.
+    """
+    link = folder / TOFU_HOST / PROVIDER
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink() or link.exists():
+        link.unlink()
+    link.symlink_to(mirror / TERRAFORM_HOST / PROVIDER, target_is_directory=True)
+    return folder
+
+
+def _mirror_configuration(mirror: Path, host: str) -> str:
+    provider = f"{host}/{PROVIDER.as_posix()}"
+    # JSON strings are HCL strings, once the signs of its templates are escaped.
+    path = json.dumps(str(mirror)).replace("${", "$${").replace("%{", "%%{")
+    return f"""provider_installation {{
+  filesystem_mirror {{
+    path    = {path}
+    include = ["{provider}"]
+  }}
+  direct {{
+    exclude = ["{provider}"]
+  }}
+}}
+"""
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    """Write a file whole: other processes may be reading the old one."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _format(directory: Path, environment: Mapping[str, str]) -> None:
+    run_terraform(["fmt", "-recursive"], directory, environment)
+
+
+def _check_format(directory: Path, environment: Mapping[str, str]) -> None:
+    run_terraform(["fmt", "-check", "-diff", "-recursive"], directory, environment)
+
+
+def _initialise(directory: Path, environment: Mapping[str, str]) -> None:
+    run_terraform(["init", "-backend=false", "-no-color"], directory, environment, capture=True)
+
+
+def _validate(directory: Path, environment: Mapping[str, str]) -> None:
+    """Validate; warnings count as errors, because deprecations are warnings."""
+    _initialise(directory, environment)
+    printed = run_terraform(["validate", "-json"], directory, environment, capture=True)
+    warnings = warning_lines(json.loads(printed))
+    if warnings:
+        raise TerraformError(
+            "the configuration is valid but draws warnings: " + "; ".join(warnings)
+        )
+
+
+def warning_lines(report: Mapping[str, Any]) -> list[str]:
+    """Each diagnostic of `terraform validate -json` as `file:line summary`."""
+    lines = []
+    for diagnostic in report["diagnostics"]:
+        place = diagnostic.get("range") or {}
+        line = place.get("start", {}).get("line", "?")
+        lines.append(f"{place.get('filename', '?')}:{line} {diagnostic['summary']}")
+    return lines
+
+
+def _test(directory: Path, environment: Mapping[str, str]) -> None:
+    _initialise(directory, environment)
+    run_terraform(["test", "-no-color"], directory, environment)
+
+
+_STEPS = {
+    "format": (_format,),
+    "fmt": (_check_format,),
+    "validate": (_validate,),
+    "test": (_test,),
+    "check": (_check_format, _validate, _test),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command on `terraform/`; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.terraform_tooling", description="Check the Terraform configuration."
+    )
+    parser.add_argument("command", choices=sorted(_STEPS))
+    command = parser.parse_args(arguments).command
+    root = repository_root()
+    try:
+        environment = terraform_environment(root)
+        # Of its own, so that a check never disturbs a deployment's data.
+        environment["TF_DATA_DIR"] = str(root / ".local" / "terraform" / "check")
+        for step in _STEPS[command]:
+            step(root / "terraform", environment)
+    except TerraformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+# The API: who may call what, how often, and what is logged of it.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  expected_account_id = "123456789012"
+  bundle_directory    = "tests/fixtures/bundles"
+  model_directory     = "tests/fixtures/model"
+  corpora = {
+    marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" } }
+  }
+}
+
+run "routes" {
+  assert {
+    condition = {
+      for name, method in module.api.methods : "${method.method} /${method.path}" => method.key_required
+    } == { "GET /retrieve" = true, "POST /chat" = true, "GET /health" = false }
+    error_message = "Search and chat need a key; health does not."
+  }
+
+  assert {
+    condition     = alltrue([for method in module.api.methods : method.integration == "AWS_PROXY" && method.timeout_ms <= 29000])
+    error_message = "Functions answer within the 29 s that API Gateway waits."
+  }
+
+  assert {
+    condition     = module.api.stage_name == "prod"
+    error_message = "The stage is prod."
+  }
+}
+
+run "limits" {
+  command = plan
+
+  assert {
+    condition     = module.api.throttle.plan_rate_per_second == 5 && module.api.throttle.plan_burst == 10
+    error_message = "A key may ask 5 times a second, 10 in a burst."
+  }
+
+  assert {
+    condition     = module.api.throttle.stage_rate_per_second > 0 && module.api.throttle.stage_burst > 0
+    error_message = "Routes without a key are bounded too."
+  }
+}
+
+run "access_log" {
+  command = plan
+
+  assert {
+    condition     = module.api.access_log.retention_days == 30
+    error_message = "The access log is not kept for ever."
+  }
+
+  assert {
+    condition     = jsondecode(module.api.access_log.format).status == "$context.status"
+    error_message = "The access log is JSON."
+  }
+
+  assert {
+    condition = !anytrue([
+      for variable in values(jsondecode(module.api.access_log.format)) :
+      can(regex("querystring|header|body|apiKey$|\\.path$|userArn|accessKey", variable))
+    ])
+    error_message = "What a caller sent never reaches the log."
+  }
+
+  assert {
+    condition     = module.api.execution_logging_level == "OFF"
+    error_message = "Execution logs, which hold query strings and bodies, are off."
+  }
+}
+
+run "problems" {
+  command = plan
+
+  assert {
+    condition = {
+      for type in ["INVALID_API_KEY", "MISSING_AUTHENTICATION_TOKEN", "REQUEST_TOO_LARGE", "THROTTLED", "QUOTA_EXCEEDED"] :
+      type => module.api.problem_statuses[type]
+      } == {
+      INVALID_API_KEY              = "403"
+      MISSING_AUTHENTICATION_TOKEN = "404"
+      REQUEST_TOO_LARGE            = "413"
+      THROTTLED                    = "429"
+      QUOTA_EXCEEDED               = "429"
+    }
+    error_message = "API Gateway's own errors have the documented statuses."
+  }
+}
+
+run "problem_bodies" {
+  module {
+    source = "./modules/api"
+  }
+
+  variables {
+    name               = "ultron"
+    stage_name         = "prod"
+    routes             = {}
+    api_key_value      = null
+    plan_throttle      = { rate_per_second = 5, burst = 10 }
+    stage_throttle     = { rate_per_second = 50, burst = 100 }
+    log_retention_days = 30
+    tracing_enabled    = false
+    manage_account     = false
+  }
+
+  assert {
+    condition = alltrue([
+      for response in aws_api_gateway_gateway_response.problem :
+      response.response_parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+      && jsondecode(response.response_templates["application/json"]).request_id == "$context.requestId"
+      && jsondecode(response.response_templates["application/json"]).error.code != ""
+    ])
+    error_message = "API Gateway's own errors have the form of the functions' (RFC 9457)."
+  }
+
+  assert {
+    condition     = aws_api_gateway_gateway_response.problem["DEFAULT_4XX"].status_code == null && aws_api_gateway_gateway_response.problem["DEFAULT_5XX"].status_code == null
+    error_message = "An error without an answer of its own keeps its status."
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.access_log) == 0
+    error_message = "The account's own setting can be left alone."
+  }
+}

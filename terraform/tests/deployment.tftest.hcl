@@ -1,0 +1,334 @@
+# What the whole deployment promises with its defaults, as it would stand on AWS.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  expected_account_id = "123456789012"
+  bundle_directory    = "tests/fixtures/bundles"
+  model_directory     = "tests/fixtures/model"
+  corpora = {
+    marvel   = { source = { kind = "marvel", base_url = "https://gateway.example.com" } }
+    aws-docs = { source = { kind = "jsonl", prefix = "sources/aws-docs/", metadata_fields = ["service"] } }
+  }
+}
+
+run "queues" {
+  assert {
+    condition     = toset(keys(module.queues)) == toset(["page-jobs", "derive-jobs", "chunk-jobs", "embed-jobs", "index-jobs"])
+    error_message = "Each of the five stages has its queue."
+  }
+
+  assert {
+    condition     = alltrue([for name, queue in module.queues : queue.dead_letter_name == "ultron-${name}-dlq"])
+    error_message = "Each queue has its own dead-letter queue."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, queue in module.queues :
+      queue.visibility_timeout_seconds >= 6 * module.functions[local.queues[name].function].timeout_seconds
+    ])
+    error_message = "A message stays hidden for at least six times as long as its function may run."
+  }
+
+  assert {
+    condition     = alltrue([for queue in module.queues : queue.maximum_receives == 5])
+    error_message = "A message is given up after five receives."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["ingest", "fetch", "derive", "chunker", "embedder"] : module.functions[name].configuration.environment.PUBLISH_COPIES == "1"])
+    error_message = "Outside of drills every message is sent once."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["fetch", "derive", "chunker", "embedder", "indexer"] : module.functions[name].configuration.environment.MAXIMUM_RECEIVES == "5"])
+    error_message = "The stages know how often a message is received before it is given up."
+  }
+}
+
+run "functions" {
+  command = plan
+
+  assert {
+    condition = toset(keys(module.functions)) == toset([
+      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator",
+    ])
+    error_message = "Each service is a function."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.architectures == tolist(["arm64"])])
+    error_message = "Functions run on Graviton."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.runtime == "python3.12"])
+    error_message = "Functions run on python3.12."
+  }
+
+  assert {
+    condition     = alltrue([for name, function in module.functions : function.configuration.handler == "services.${name}.handler.handler"])
+    error_message = "The handler is the one of the function's own service."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["retrieve", "orchestrator"] : module.functions[name].configuration.reserved_concurrency > 0])
+    error_message = "Public functions have reserved concurrency, which caps what a flood of requests costs."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.log_retention_days == 30])
+    error_message = "No log is kept for ever."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.tracing_mode == "Active"])
+    error_message = "X-Ray records the functions."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => [
+        function.timeout_seconds, function.configuration.memory_mb, function.configuration.ephemeral_storage_mb,
+      ]
+      } == {
+      ingest       = [300, 512, 512]
+      fetch        = [120, 512, 512]
+      derive       = [120, 512, 512]
+      chunker      = [120, 512, 512]
+      embedder     = [300, 3008, 2048]
+      indexer      = [120, 512, 512]
+      retrieve     = [15, 2048, 4096]
+      orchestrator = [29, 1024, 512]
+    }
+    error_message = "Timeout (s), memory (MB) and /tmp (MB) are the documented ones."
+  }
+
+  assert {
+    condition     = { for name, function in module.functions : name => length(function.configuration.layers) } == { ingest = 1, fetch = 1, derive = 1, chunker = 1, embedder = 2, indexer = 1, retrieve = 2, orchestrator = 2 }
+    error_message = "Each function has the layers that its bundle asks for."
+  }
+}
+
+run "event_sources" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name in ["fetch", "derive", "chunker", "embedder", "indexer"] :
+      module.functions[name].event_source.function_response_types == toset(["ReportBatchItemFailures"])
+    ])
+    error_message = "A poison message fails alone."
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["fetch", "derive", "chunker", "embedder", "indexer"] :
+      module.functions[name].event_source.maximum_concurrency >= 2
+    ])
+    error_message = "Every mapping bounds how many batches are worked on at once."
+  }
+
+  assert {
+    condition = {
+      for name in ["fetch", "derive", "chunker", "embedder", "indexer"] : name => [
+        module.functions[name].event_source.batch_size, module.functions[name].event_source.maximum_batching_window_seconds,
+      ]
+    } == { fetch = [1, 0], derive = [10, 0], chunker = [10, 0], embedder = [1, 0], indexer = [100, 5] }
+    error_message = "Batch sizes and windows (s) are the documented ones."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["ingest", "retrieve", "orchestrator"] : module.functions[name].event_source == null])
+    error_message = "Functions that are invoked directly consume no queue."
+  }
+}
+
+run "environment" {
+  command = plan
+
+  assert {
+    condition = jsonencode({
+      for name, function in module.functions : name => sort(setsubtract(keys(function.configuration.environment), [
+        "BUCKET_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "LOG_LEVEL",
+      ]))
+      }) == jsonencode({
+      ingest       = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "SOURCE_SECRET_PREFIX"]
+      fetch        = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SOURCE_SECRET_PREFIX"]
+      derive       = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      chunker      = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      embedder     = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      indexer      = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      retrieve     = ["CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX"]
+      orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
+    })
+    error_message = "Each function gets the settings of docs/architecture.md, and no others."
+  }
+
+  assert {
+    condition     = module.functions["retrieve"].configuration.environment.MODEL_PREFIX == "models/tiny-model/1/"
+    error_message = "The model's place follows from its identity."
+  }
+
+  assert {
+    condition     = module.functions["retrieve"].configuration.environment.BUCKET_NAME == "ultron-embeddings-123456789012"
+    error_message = "The bucket is named after the account."
+  }
+
+  assert {
+    condition     = module.functions["orchestrator"].configuration.environment.DEFAULT_CORPUS == "aws-docs"
+    error_message = "Without default_corpus the first corpus by name is it."
+  }
+}
+
+run "schedule" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(module.schedule.rules)) == toset(["aws-docs", "marvel"])
+    error_message = "Each corpus has its rule."
+  }
+
+  assert {
+    condition     = alltrue([for rule in module.schedule.rules : rule.schedule_expression == "cron(0 6 * * ? *)" && rule.state == "ENABLED"])
+    error_message = "Every corpus is ingested at 06:00 UTC."
+  }
+
+  assert {
+    condition = alltrue([
+      for corpus, rule in module.schedule.rules : jsondecode(replace(rule.input_template, "<request_id>", "\"some-id\"")) == {
+        corpus = corpus, mode = "incremental", request_id = "some-id"
+      }
+    ])
+    error_message = "ingest is told the corpus, the mode and the event's id."
+  }
+}
+
+run "corpora" {
+  command = plan
+
+  assert {
+    condition = {
+      for name, document in module.corpora.parameter_values : name => jsondecode(document)
+      } == {
+      marvel   = { name = "marvel", source = { kind = "marvel", base_url = "https://gateway.example.com" } }
+      aws-docs = { name = "aws-docs", source = { kind = "jsonl", prefix = "sources/aws-docs/", metadata_fields = ["service"] } }
+    }
+    error_message = "A corpus reaches the functions as it was given, with its name."
+  }
+
+  assert {
+    condition     = module.corpora.parameter_names == { marvel = "/ultron/corpora/marvel", aws-docs = "/ultron/corpora/aws-docs" }
+    error_message = "A corpus is one parameter below the path that the functions know."
+  }
+
+  assert {
+    condition     = contains(keys(module.corpora.secret_arns), "marvel") && length(module.corpora.secret_arns) == 1 && length(module.corpora.secrets_with_a_value) == 0
+    error_message = "A source that needs keys has a secret, empty until somebody fills it."
+  }
+}
+
+run "keys_given" {
+  command = plan
+
+  variables {
+    marvel_public_key  = "1234"
+    marvel_private_key = "abcd"
+  }
+
+  assert {
+    condition     = contains(module.corpora.secrets_with_a_value, "marvel")
+    error_message = "Keys that are given are stored."
+  }
+}
+
+run "observability" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for queue in concat([for name in keys(module.queues) : "ultron-${name}-dlq"], ["ultron-ingest-dlq"]) :
+      module.observability[0].alarms["${queue}-not-empty"].threshold == 0
+    ])
+    error_message = "Any message in any dead-letter queue raises an alarm."
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(module.queues) : can(module.observability[0].alarms["ultron-${name}-waits"])])
+    error_message = "Each queue is watched for messages that wait."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for name in keys(module.functions) : [
+        for kind in ["errors", "throttles", "p95-duration"] : can(module.observability[0].alarms["ultron-${name}-${kind}"])
+      ]
+    ]))
+    error_message = "Each function is watched for errors, throttles and its p95 duration."
+  }
+
+  assert {
+    condition     = module.observability[0].alarms["ultron-retrieve-p95-duration"].threshold == 12000
+    error_message = "The p95 alarm is at 80 % of the timeout, in milliseconds."
+  }
+
+  assert {
+    condition     = module.observability[0].alarms["ultron-api-5xx"].dimensions == tomap({ ApiName = "ultron", Stage = "prod" })
+    error_message = "Server errors of the API raise an alarm."
+  }
+}
+
+run "local_settings" {
+  command = plan
+
+  variables {
+    endpoint_url    = "http://127.0.0.1:4566"
+    architecture    = "x86_64"
+    tracing_enabled = false
+    alarms_enabled  = false
+    publish_copies  = 2
+    default_corpus  = "marvel"
+    function_settings = {
+      embedder = { maximum_concurrency = 2, memory_mb = 4096 }
+    }
+    extra_layer_arns = { orchestrator = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama:3"] }
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.environment.AWS_ENDPOINT_URL == "http://127.0.0.1:4566"])
+    error_message = "Functions are told the local endpoint."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.tracing_mode == "PassThrough" && function.configuration.environment.POWERTOOLS_TRACE_DISABLED == "true"])
+    error_message = "Tracing can be switched off wholly."
+  }
+
+  assert {
+    condition     = length(module.observability) == 0
+    error_message = "Alarms can be switched off."
+  }
+
+  assert {
+    condition     = module.functions["embedder"].event_source.maximum_concurrency == 2 && module.functions["embedder"].configuration.memory_mb == 4096 && module.functions["embedder"].timeout_seconds == 300
+    error_message = "A setting of a function changes that setting alone."
+  }
+
+  assert {
+    condition     = module.functions["fetch"].configuration.environment.PUBLISH_COPIES == "2"
+    error_message = "The delivery drill reaches the stages."
+  }
+
+  assert {
+    condition     = module.functions["orchestrator"].configuration.environment.DEFAULT_CORPUS == "marvel"
+    error_message = "The default corpus can be chosen."
+  }
+
+  assert {
+    condition     = length(module.functions["orchestrator"].configuration.layers) == 3
+    error_message = "A function can be given a further layer."
+  }
+}

@@ -1,0 +1,258 @@
+# Least privilege: what each function may touch, and nothing else.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  expected_account_id = "123456789012"
+  bundle_directory    = "tests/fixtures/bundles"
+  model_directory     = "tests/fixtures/model"
+  corpora = {
+    marvel   = { source = { kind = "marvel", base_url = "https://gateway.example.com" } }
+    aws-docs = { source = { kind = "jsonl", prefix = "sources/aws-docs/", metadata_fields = ["service"] } }
+  }
+}
+
+run "no_wildcards" {
+  assert {
+    condition = alltrue(flatten([
+      for function in module.functions : [
+        for statement in jsondecode(function.policy).Statement : [
+          for action in flatten([statement.Action]) : can(regex("^[a-z0-9]+:[A-Za-z]+$", action))
+        ]
+      ]
+    ]))
+    error_message = "Every action is named in full."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for function in module.functions : [
+        for statement in jsondecode(function.policy).Statement : [
+          for resource in flatten([statement.Resource]) : can(regex("^arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:[^*]", resource))
+        ]
+      ]
+    ]))
+    error_message = "Every resource is named, at least by its prefix."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for function in module.functions : [for statement in jsondecode(function.policy).Statement : statement.Effect == "Allow"]]))
+    error_message = "Roles begin with nothing and are allowed what they need."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : toset(function.managed_policies) == toset(["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"])])
+    error_message = "The only managed policy is X-Ray's, which knows no resources."
+  }
+}
+
+run "objects" {
+  command = plan
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : [
+          for resource in statement.Resource : trimprefix(resource, "arn:aws:s3:::ultron-embeddings-123456789012/")
+        ] if contains(statement.Action, "s3:GetObject")
+      ])
+      } == {
+      ingest       = ["sources/*"]
+      fetch        = ["sources/*"]
+      derive       = ["raw/*"]
+      chunker      = ["derived/*"]
+      embedder     = ["chunks/*", "models/tiny-model/1/*"]
+      indexer      = ["indexes/*/manifest.json"]
+      retrieve     = ["indexes/*", "models/tiny-model/1/*"]
+      orchestrator = []
+    }
+    error_message = "Each function reads the prefixes of docs/architecture.md and no others."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : [
+          for resource in statement.Resource : trimprefix(resource, "arn:aws:s3:::ultron-embeddings-123456789012/")
+        ] if contains(statement.Action, "s3:PutObject")
+      ])
+      } == {
+      ingest       = []
+      fetch        = ["raw/*"]
+      derive       = ["derived/*"]
+      chunker      = ["chunks/*"]
+      embedder     = ["embeddings/*", "indexes/*/shards/*"]
+      indexer      = ["indexes/*/manifest.json"]
+      retrieve     = []
+      orchestrator = []
+    }
+    error_message = "Each function writes the prefixes of docs/architecture.md and no others."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for function in module.functions : [
+        for statement in jsondecode(function.policy).Statement :
+        length(statement.Condition.StringLikeIfExists["s3:prefix"]) > 0 && !contains(statement.Condition.StringLikeIfExists["s3:prefix"], "*")
+        if contains(statement.Action, "s3:ListBucket")
+      ]
+    ]))
+    error_message = "Listing is bound to the prefixes that may be read."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : !strcontains(function.policy, "s3:DeleteObject")])
+    error_message = "No function can delete an object."
+  }
+}
+
+run "items" {
+  command = plan
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        if anytrue([for action in statement.Action : startswith(action, "dynamodb:")])
+      ])
+      } == {
+      ingest       = ["CORPUS#*", "RUN#*", "BUDGET#*"]
+      fetch        = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*"]
+      derive       = ["CORPUS#*", "RUN#*", "DLQ#derive"]
+      chunker      = ["CORPUS#*", "RUN#*", "DLQ#chunk"]
+      embedder     = ["CORPUS#*", "RUN#*", "DLQ#embed"]
+      indexer      = ["CORPUS#*", "RUN#*", "DLQ#index"]
+      retrieve     = []
+      orchestrator = ["CHECKPOINT_*", "WRITES_*", "CHUNK_*"]
+    }
+    error_message = "Each function uses the items of its own concern."
+  }
+}
+
+run "queues" {
+  command = plan
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : [
+          for resource in statement.Resource : trimprefix(resource, "arn:aws:sqs:eu-west-1:123456789012:ultron-")
+        ] if contains(statement.Action, "sqs:SendMessage")
+      ])
+      } == {
+      ingest       = ["page-jobs", "ingest-dlq"]
+      fetch        = ["derive-jobs"]
+      derive       = ["chunk-jobs"]
+      chunker      = ["embed-jobs"]
+      embedder     = ["index-jobs"]
+      indexer      = []
+      retrieve     = []
+      orchestrator = []
+    }
+    error_message = "Each function publishes to the next stage alone."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : [
+          for resource in statement.Resource : trimprefix(resource, "arn:aws:sqs:eu-west-1:123456789012:ultron-")
+        ] if contains(statement.Action, "sqs:ReceiveMessage")
+      ])
+      } == {
+      ingest       = []
+      fetch        = ["page-jobs"]
+      derive       = ["derive-jobs"]
+      chunker      = ["chunk-jobs"]
+      embedder     = ["embed-jobs"]
+      indexer      = ["index-jobs"]
+      retrieve     = []
+      orchestrator = []
+    }
+    error_message = "Each function consumes its own queue alone."
+  }
+}
+
+run "secrets_and_calls" {
+  command = plan
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : statement.Resource if contains(statement.Action, "secretsmanager:GetSecretValue")
+      ])
+      if strcontains(function.policy, "secretsmanager:")
+      } == {
+      for name in ["ingest", "fetch"] : name => ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ultron/sources/marvel-AbCdEf"]
+    }
+    error_message = "Only ingest and fetch read the source's secret, and no other one."
+  }
+
+  assert {
+    condition     = toset([for name, function in module.functions : name if strcontains(function.policy, "ssm:")]) == toset(["ingest", "fetch", "retrieve", "orchestrator"])
+    error_message = "Only those that need the corpora read them."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : statement.Resource if contains(statement.Action, "lambda:InvokeFunction")
+      ])
+      if strcontains(function.policy, "lambda:")
+    } == { orchestrator = ["arn:aws:lambda:eu-west-1:123456789012:function:ultron-retrieve"] }
+    error_message = "Only the orchestrator calls a function: retrieve."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in module.functions : one([
+        for statement in jsondecode(function.policy).Statement : statement.Resource if contains(statement.Action, "logs:PutLogEvents")
+      ]) == ["arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/ultron-${name}:*"]
+    ])
+    error_message = "Each function writes its own log alone."
+  }
+}
+
+run "without_tracing" {
+  command = plan
+
+  variables {
+    tracing_enabled = false
+    corpora         = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" } } }
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : length(function.managed_policies) == 0])
+    error_message = "Without tracing there is no managed policy at all."
+  }
+
+  assert {
+    condition     = length(module.corpora.secret_arns) == 0 && alltrue([for function in module.functions : !strcontains(function.policy, "secretsmanager:")])
+    error_message = "Without a source that needs keys there is no secret, and nobody may read one."
+  }
+}
+
+run "in_a_vpc" {
+  command = plan
+
+  variables {
+    enable_vpc = true
+  }
+
+  assert {
+    condition = toset([
+      for name, function in module.functions : name
+      if contains(function.managed_policies, "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole")
+    ]) == toset(["derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator"])
+    error_message = "All functions but those that call the source run in the VPC."
+  }
+
+  assert {
+    condition = toset(module.network[0].endpoint_services) == toset([
+      for service in ["s3", "dynamodb", "sqs", "ssm", "lambda"] : "com.amazonaws.eu-west-1.${service}"
+    ])
+    error_message = "The VPC has an endpoint for everything that the functions in it call."
+  }
+}

@@ -1,0 +1,104 @@
+# One work queue with its dead-letter queue.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name                       = "ultron-page-jobs"
+  arn_prefix                 = "arn:aws:sqs:eu-west-1:123456789012:"
+  visibility_timeout_seconds = 720
+  maximum_receives           = 5
+}
+
+run "queue" {
+  module {
+    source = "./modules/queue"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.main.sqs_managed_sse_enabled && aws_sqs_queue.dead_letter.sqs_managed_sse_enabled
+    error_message = "Messages are encrypted."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.main.redrive_policy) == {
+      deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs-dlq", maxReceiveCount = 5
+    }
+    error_message = "A message that keeps failing goes to the dead-letter queue."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.dead_letter.redrive_allow_policy) == {
+      redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs"]
+    }
+    error_message = "The dead-letter queue takes messages of its own queue alone."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.dead_letter.message_retention_seconds == 14 * 24 * 3600
+    error_message = "Dead letters are kept for 14 days."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.main.message_retention_seconds < aws_sqs_queue.dead_letter.message_retention_seconds
+    error_message = "A dead letter keeps its age, so its queue must keep messages for longer."
+  }
+
+  assert {
+    condition = alltrue([
+      for queue, name in { (aws_sqs_queue.main.policy) = "ultron-page-jobs", (aws_sqs_queue.dead_letter.policy) = "ultron-page-jobs-dlq" } :
+      jsondecode(queue).Statement == [
+        {
+          Sid       = "RefusePlainHttp"
+          Effect    = "Deny"
+          Principal = { AWS = "*" }
+          Action    = "sqs:*"
+          Resource  = "arn:aws:sqs:eu-west-1:123456789012:${name}"
+          Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        }
+      ]
+    ])
+    error_message = "Both queues refuse plain HTTP, and their policies allow nobody anything."
+  }
+}
+
+run "schedule_dead_letters" {
+  module {
+    source = "./modules/schedule"
+  }
+
+  variables {
+    name_prefix         = "ultron"
+    corpus_names        = ["marvel"]
+    schedule_expression = "cron(0 6 * * ? *)"
+    enabled             = false
+    function_name       = "ultron-ingest"
+    function_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:ultron-ingest"
+    dead_letter_name    = "ultron-ingest-dlq"
+    rule_arn_prefix     = "arn:aws:events:eu-west-1:123456789012:rule/"
+    queue_arn_prefix    = "arn:aws:sqs:eu-west-1:123456789012:"
+  }
+
+  assert {
+    condition = [for statement in jsondecode(output.dead_letter_policy).Statement : statement.Condition if statement.Effect == "Allow"] == [
+      { ArnEquals = { "aws:SourceArn" = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-ingest-marvel"] } }
+    ]
+    error_message = "Only our own rules may write to the schedule's dead-letter queue."
+  }
+
+  assert {
+    condition     = contains([for statement in jsondecode(output.dead_letter_policy).Statement : statement.Sid], "RefusePlainHttp") && aws_sqs_queue.dead_letter.sqs_managed_sse_enabled
+    error_message = "The schedule's dead-letter queue is as safe as the others."
+  }
+
+  assert {
+    condition     = output.rules["marvel"].state == "DISABLED"
+    error_message = "The schedule can be switched off."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.ingest["marvel"].dead_letter_config[0].arn == aws_sqs_queue.dead_letter.arn && aws_cloudwatch_event_target.ingest["marvel"].retry_policy[0].maximum_retry_attempts == 5
+    error_message = "An event that cannot be delivered is tried again, then kept."
+  }
+}

@@ -1,0 +1,276 @@
+# Bad settings are refused before anything is planned, each by its own variable. A run can expect
+# many variables to fail but each only once, so a variable's further bad values have runs of their own.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  expected_account_id = "123456789012"
+  bundle_directory    = "tests/fixtures/bundles"
+  model_directory     = "tests/fixtures/model"
+  corpora = {
+    marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" } }
+  }
+}
+
+
+run "one_bad_value_of_each" {
+  command = plan
+
+  variables {
+    expected_account_id          = "12345678901"
+    endpoint_url                 = "http://127.0.0.1:4566/path"
+    name_prefix                  = "Ultron"
+    bucket_name                  = "ultron.embeddings"
+    checkpoint_table             = "t"
+    bundle_directory             = "tests/nowhere"
+    model_directory              = "tests/nowhere"
+    architecture                 = "riscv64"
+    runtime                      = "python3.11"
+    extra_layer_arns             = { nobody = [] }
+    function_settings            = { nobody = { memory_mb = 512 } }
+    publish_copies               = 0
+    maximum_receives             = 1
+    secret_recovery_window_days  = 3
+    lifecycle_rules              = { noncurrent_version_days = 0 }
+    api_key_value                = "nineteen-characters"
+    api_throttle                 = { plan_rate_per_second = 0 }
+    schedule_expression          = "every night"
+    log_level                    = "LOUD"
+    log_retention_days           = 31
+    alarm_topic_arns             = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]
+    oldest_message_alarm_seconds = 1
+    vpc_cidr                     = "10.0.0.0/8"
+    vpc_zone_count               = 4
+    vpc_interface_services       = ["ssm", "lambda"]
+  }
+
+  expect_failures = [
+    var.expected_account_id,
+    var.endpoint_url,
+    var.name_prefix,
+    var.bucket_name,
+    var.checkpoint_table,
+    var.bundle_directory,
+    var.model_directory,
+    var.architecture,
+    var.runtime,
+    var.extra_layer_arns,
+    var.function_settings,
+    var.publish_copies,
+    var.maximum_receives,
+    var.secret_recovery_window_days,
+    var.lifecycle_rules,
+    var.api_key_value,
+    var.api_throttle,
+    var.schedule_expression,
+    var.log_level,
+    var.log_retention_days,
+    var.alarm_topic_arns,
+    var.oldest_message_alarm_seconds,
+    var.vpc_cidr,
+    var.vpc_zone_count,
+    var.vpc_interface_services,
+  ]
+}
+
+run "layer_without_version" {
+  command = plan
+
+  variables {
+    extra_layer_arns = { retrieve = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama"] }
+  }
+
+  expect_failures = [var.extra_layer_arns]
+}
+
+run "too_little_memory" {
+  command = plan
+
+  variables {
+    function_settings = { fetch = { memory_mb = 64 } }
+  }
+
+  expect_failures = [var.function_settings]
+}
+
+run "too_long_a_timeout" {
+  command = plan
+
+  variables {
+    function_settings = { fetch = { timeout_seconds = 901 } }
+  }
+
+  expect_failures = [var.function_settings]
+}
+
+run "a_concurrency_of_one" {
+  command = plan
+
+  variables {
+    function_settings = { fetch = { maximum_concurrency = 1 } }
+  }
+
+  expect_failures = [var.function_settings]
+}
+
+run "an_answer_too_late_for_the_gateway" {
+  command = plan
+
+  variables {
+    function_settings = { retrieve = { timeout_seconds = 30 } }
+  }
+
+  expect_failures = [var.function_settings]
+}
+
+run "no_corpora" {
+  command = plan
+
+  variables {
+    corpora = {}
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "corpora_as_a_list" {
+  command = plan
+
+  variables {
+    corpora = ["marvel"]
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "corpus_in_capitals" {
+  command = plan
+
+  variables {
+    corpora = { Marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "corpus_without_a_source" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { chunking = { target_characters = 280 } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "corpus_with_a_misspelt_setting" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" }, chunks = {} } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "source_of_unknown_kind" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { source = { kind = "rss", base_url = "https://gateway.example.com" } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "source_with_a_misspelt_setting" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com", pagesize = 10 } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "source_with_the_other_kind_s_setting" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com", prefix = "sources/x/" } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "marvel_without_a_url" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { source = { kind = "marvel" } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "marvel_pages_too_large" {
+  command = plan
+
+  variables {
+    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com", page_size = 101 } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "jsonl_outside_sources" {
+  command = plan
+
+  variables {
+    corpora = { docs = { source = { kind = "jsonl", prefix = "raw/docs/" } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "jsonl_without_a_slash" {
+  command = plan
+
+  variables {
+    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs" } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "chunks_too_small" {
+  command = plan
+
+  variables {
+    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, chunking = { target_characters = 79 } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "too_much_overlap" {
+  command = plan
+
+  variables {
+    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, chunking = { overlap_characters = 141 } } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
+run "default_corpus_that_is_none" {
+  command = plan
+
+  variables {
+    default_corpus = "dc-comics"
+  }
+
+  expect_failures = [aws_ssm_parameter.deployment]
+}
