@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +70,17 @@ def deploy(deployment: Deployment, variables: Mapping[str, Any]) -> Outputs:
     return Outputs.parse(printed, "`terraform output -json`")
 
 
+def planned_changes(deployment: Deployment) -> list[str]:
+    """What a plan right now would change, a resource a line; nothing after a good apply.
+
+    Raises:
+        StackError: Terraform failed.
+    """
+    options = (f"-state={deployment.state_path}", f"-var-file={deployment.variables_path}")
+    printed = _terraform(deployment, "plan", "-input=false", "-lock=false", *options)
+    return [line.strip() for line in printed.splitlines() if line.startswith("  # ")]
+
+
 def destroy(deployment: Deployment) -> None:
     """Destroy what was deployed; nothing to do when nothing was.
 
@@ -92,15 +103,15 @@ def forget(deployment: Deployment) -> None:
 @contextmanager
 def live_stack(
     directory: Path,
-    changes: Mapping[str, Any] | None = None,
+    changes: Callable[[Deployment], Mapping[str, Any]] | None = None,
     *,
     endpoint_url: str | None = None,
     root: Path = ROOT,
 ) -> Iterator[LiveStack]:
     """A stack of its own for the block: servers on free ports, deployed, and wholly removed.
 
-    `changes` are Terraform variables over the local ones. With `endpoint_url` the stack is deployed
-    there and no local AWS is started; the Marvel gateway always is.
+    `changes` gives Terraform variables over the local ones. With `endpoint_url` the stack is
+    deployed there and no local AWS is started; the Marvel gateway always is.
 
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.
@@ -112,7 +123,10 @@ def live_stack(
     built = build(root)
     with running(servers):
         variables = local_variables(
-            deployment, built.bundle_directory, built.model_directory, changes
+            deployment,
+            built.bundle_directory,
+            built.model_directory,
+            changes(deployment) if changes else None,
         )
         try:
             yield LiveStack(deployment, deploy(deployment, variables))
@@ -199,5 +213,6 @@ __all__ = [
     "first_error",
     "forget",
     "live_stack",
+    "planned_changes",
     "running",
 ]

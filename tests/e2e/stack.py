@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from scripts.demo.deployment import Deployment
 from shared.models.run import RunProgress
 from shared.state.runs import RunStore
 from shared.storage.s3 import S3ObjectStore
@@ -37,6 +38,7 @@ class Answer:
 class Stack:
     """`outputs` are Terraform's; `gateway_url` is the source's, for faults and changes."""
 
+    deployment: Deployment
     outputs: Mapping[str, Any]
     api_url: str
     gateway_url: str

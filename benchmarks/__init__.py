@@ -1,0 +1,1 @@
+"""Measurements, one command each: speed is measured here and never asserted in tests."""

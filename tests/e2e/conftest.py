@@ -1,0 +1,102 @@
+"""One stack for the whole suite: deployed with every message sent twice, checked, destroyed."""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from scripts.demo.deployment import Deployment
+from scripts.demo.stack import destroy, live_stack
+from scripts.local_aws.server import CREDENTIALS, REGION
+from scripts.marvel_gateway.expansion import demo_catalog
+from scripts.marvel_gateway.wire import ENTITY_TYPES
+from shared.models.run import RunProgress
+from tests.e2e.leftovers import leftovers
+from tests.e2e.stack import Stack
+
+SINGULAR = {"series": "series", "stories": "story"}
+
+
+def variables(deployment: Deployment) -> dict[str, Any]:
+    """What the suite asks of its deployment.
+
+    Every message is sent twice, failures come back at once, and there are three corpora, of which
+    `notes-empty` is never ingested.
+    """
+    marvel = {"kind": "marvel", "base_url": deployment.gateway_url, "page_size": 20}
+    notes = {"kind": "jsonl", "entity_type": "note"}
+    return {
+        "publish_copies": 2,
+        "retry_delay_seconds": 0,
+        "default_corpus": "marvel",
+        "corpora": {
+            "marvel": {"source": marvel},
+            "notes": {"source": {**notes, "prefix": "sources/notes/"}},
+            "notes-empty": {"source": {**notes, "prefix": "sources/notes-empty/"}},
+        },
+    }
+
+
+def make_client(deployment: Deployment, service: str) -> Any:
+    session = boto3.Session(
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
+    config = Config(s3={"addressing_style": "path"}, read_timeout=120, retries={"max_attempts": 2})
+    make: Callable[..., Any] = session.client
+    return make(service, endpoint_url=deployment.endpoint_url, config=config)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The deployed stack; its removal is part of the suite and must leave nothing."""
+    directory = tmp_path_factory.mktemp("e2e")
+    endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
+    with live_stack(directory, variables, endpoint_url=endpoint_url) as live:
+        client = partial(make_client, live.deployment)
+        yield Stack(
+            outputs=live.outputs.model_dump(),
+            deployment=live.deployment,
+            api_url=live.api_url,
+            gateway_url=live.deployment.gateway_url,
+            s3=client("s3"),
+            sqs=client("sqs"),
+            dynamodb=client("dynamodb"),
+            lambdas=client("lambda"),
+        )
+        assert list(leftovers(client, live.deployment.name_prefix)) != [], "it looks nowhere"
+        destroy(live.deployment)
+        assert list(leftovers(client, live.deployment.name_prefix)) == []
+
+
+@pytest.fixture(scope="session")
+def poisoned(stack: Stack) -> dict[str, str]:
+    """Put a message that is no job into every queue; its id by queue, and the `body`."""
+    body = '{"kind": "poison"}'
+    sent = {
+        name.removesuffix("-jobs"): stack.sqs.send_message(QueueUrl=url, MessageBody=body)
+        for name, url in stack.outputs["queue_urls"].items()
+    }
+    return {name: message["MessageId"] for name, message in sent.items()} | {"body": body}
+
+
+@pytest.fixture(scope="session")
+def marvel_run(stack: Stack, poisoned: dict[str, str]) -> RunProgress:
+    """The first run over the whole corpus, poison messages in every queue notwithstanding."""
+    return stack.ingest("marvel", "full")
+
+
+@pytest.fixture(scope="session")
+def source_keys() -> set[str]:
+    """Entity keys of everything that the gateway serves, read without going through the line."""
+    catalog = demo_catalog()
+    return {
+        f"{SINGULAR.get(kind, kind.removesuffix('s'))}:{entity['id']}"
+        for kind in ENTITY_TYPES
+        for entity in catalog.all(kind)
+    }
