@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import partial
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from services.derive.canonical import Canonicaliser, RecordContext
 from services.derive.jsonl_records import canonicalise_jsonl
 from services.derive.marvel.entities import canonicalise_marvel
@@ -11,7 +13,7 @@ from shared.corpora import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
 from shared.models.corpus import JsonlSource, MarvelSource
 from shared.models.jobs import ChunkJob, DeriveJob
-from shared.observability import logger
+from shared.observability import logger, metrics
 from shared.sources.raw_object import read_attribution
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
@@ -49,7 +51,9 @@ class Deriver:
             "edges": len(page.edges),
             "rejects": len(page.rejects),
         }
-        self.runs.record_stage(job, "derive", counts)
+        if self.runs.record_stage(job, "derive", counts):
+            metrics.add_metric("Entities", MetricUnit.Count, len(page.entities))
+            metrics.add_metric("Rejects", MetricUnit.Count, len(page.rejects))
 
     def _write(self, job: DeriveJob, page: DerivedPage) -> None:
         # All three are always written: a page derived again after a fix must not keep old rejects.

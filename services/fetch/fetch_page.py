@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from shared.corpora import CorpusRegistry
 from shared.errors import SourceError
 from shared.messaging.publisher import JobPublisher
 from shared.models.corpus import Corpus
 from shared.models.jobs import DeriveJob, PageJob
-from shared.observability import logger
+from shared.observability import logger, metrics
 from shared.sources.base import FetchedPage, Source, query_hash
 from shared.sources.raw_object import raw_metadata
 from shared.state.corpus_state import CorpusState
@@ -46,13 +48,15 @@ class Fetcher:
             return
         self._keep(job, corpus.source.kind, page)
         self.publisher.publish([_derive_job(job)])
-        self.runs.record_stage(
+        is_first = self.runs.record_stage(
             job,
             "fetch",
             {"raw_records": len(page.lines)},
             etag=page.etag,
             query_hash=page_hash,
         )
+        if is_first:
+            metrics.add_metric("RawRecords", MetricUnit.Count, len(page.lines))
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:
         """Return the etag of what is indexed of the page; a full run reads everything anew."""
@@ -86,6 +90,7 @@ class Fetcher:
             content_type="application/json",
         )
         self.runs.end_page(job, "gap", reason)
+        metrics.add_metric("Gaps", MetricUnit.Count, 1)
 
 
 def _derive_job(job: PageJob) -> DeriveJob:

@@ -3,6 +3,8 @@
 from functools import cache, partial
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from services.ingest.plan_run import Planner
 from services.ingest.request import parse_request
 from services.ingest.settings import IngestSettings
@@ -50,5 +52,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Start the run that the event asks for; see `IngestRequest` and `RunSummary`."""
     request = parse_request(event, context.aws_request_id)
     summary = _planner().plan(request)
+    metrics.add_metric("PagesPlanned", MetricUnit.Count, summary.pages_planned or 0)
     logger.info("planned a run", extra={"corpus": request.corpus, **summary.model_dump()})
     return summary.model_dump()

@@ -26,8 +26,11 @@ class IngestRequest(Contract):
 
     @property
     def request_hash(self) -> str:
-        """The end of the run id: 8 hex characters of the sha256 of `request_id`."""
-        return hashlib.sha256(self.request_id.encode()).hexdigest()[:8]
+        """The end of the run id, 8 hex characters.
+
+        One event of the schedule asks for a run of every corpus, so the corpus is part of it.
+        """
+        return hashlib.sha256(f"{self.corpus}/{self.request_id}".encode()).hexdigest()[:8]
 
     def run_id(self, now: datetime) -> str:
         """Return the id of a new run for this request."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from shared.errors import SourceCredentialsError
@@ -40,9 +41,11 @@ class SourceSecrets:
         try:
             document = self._provider.get(full_name, max_age=_MAXIMUM_AGE_SECONDS)
         except GetParameterError as error:
+            if not _is_missing(error):
+                raise  # AWS itself is in trouble: the job is delivered again
             raise SourceCredentialsError(
-                f"the secret {full_name} cannot be read: {type(error.__cause__ or error).__name__}"
-            ) from error
+                f"there is no secret {full_name}; create it, or name another in the corpus"
+            ) from None
         try:
             pair = _KeyPair.model_validate_json(str(document))
         except ValidationError:
@@ -51,3 +54,10 @@ class SourceSecrets:
                 f'the secret {full_name} is not {{"public_key": …, "private_key": …}}'
             ) from None
         return MarvelKeys(pair.public_key, pair.private_key)
+
+
+def _is_missing(error: GetParameterError) -> bool:
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ClientError):
+        return cause.response.get("Error", {}).get("Code") == "ResourceNotFoundException"
+    return False

@@ -1,0 +1,58 @@
+"""What may start a run, and which run it is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.ingest.request import parse_request
+from shared.errors import InvalidInputError
+
+NOW = datetime(2026, 11, 23, 12, 30, 5, 999_999, tzinfo=UTC)
+
+
+def test_the_events_id_names_the_request() -> None:
+    request = parse_request({"corpus": "marvel", "request_id": "event-1"}, "invocation-1")
+    assert (request.corpus, request.mode, request.request_id) == (
+        "marvel",
+        "incremental",
+        "event-1",
+    )
+    assert request.run_id(NOW) == f"20261123T123005Z-{request.request_hash}"
+    assert len(request.request_hash) == 8
+
+
+def test_an_invocation_stands_in_for_a_missing_request_id() -> None:
+    first = parse_request({"corpus": "marvel", "mode": "full"}, "invocation-1")
+    retry = parse_request({"corpus": "marvel", "mode": "full"}, "invocation-1")
+    other = parse_request({"corpus": "marvel", "mode": "full"}, "invocation-2")
+    assert first.request_hash == retry.request_hash != other.request_hash
+
+
+def test_the_time_of_the_schedule_fixes_the_run() -> None:
+    event = {"corpus": "marvel", "request_id": "e", "time": "2026-11-23T08:00:00+02:00"}
+    assert parse_request(event, "i").run_id(NOW).startswith("20261123T060000Z-")
+
+
+def test_one_event_starts_different_runs_for_different_corpora() -> None:
+    heroes = parse_request({"corpus": "heroes", "request_id": "event-1"}, "i")
+    manuals = parse_request({"corpus": "manuals", "request_id": "event-1"}, "i")
+    assert heroes.run_id(NOW) != manuals.run_id(NOW)
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ({}, "corpus: Field required"),
+        ({"corpus": "Marvel!"}, "corpus: "),
+        ({"corpus": "marvel", "mode": "sometimes"}, "mode: "),
+        ({"corpus": "marvel", "request_id": ""}, "request_id: "),
+        ({"corpus": "marvel", "request_id": "x" * 201}, "request_id: "),
+        ({"corpus": "marvel", "time": "2026-11-23T08:00:00"}, "time: "),
+        ({"corpus": "marvel", "time": "now"}, "time: "),
+        ({"corpus": "marvel", "extra": 1}, "extra: "),
+    ],
+)
+def test_a_wrong_request_names_its_fields(event: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        parse_request(event, "invocation-1")
