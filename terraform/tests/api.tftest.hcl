@@ -13,7 +13,9 @@ variables {
   }
 }
 
-run "routes" {
+run "defaults" {
+  # Routes.
+
   assert {
     condition = {
       for name, method in module.api.methods : "${method.method} /${method.path}" => method.key_required
@@ -30,10 +32,8 @@ run "routes" {
     condition     = module.api.stage_name == "prod"
     error_message = "The stage is prod."
   }
-}
 
-run "limits" {
-  command = plan
+  # Limits.
 
   assert {
     condition     = module.api.throttle.plan_rate_per_second == 5 && module.api.throttle.plan_burst == 10
@@ -44,10 +44,8 @@ run "limits" {
     condition     = module.api.throttle.stage_rate_per_second > 0 && module.api.throttle.stage_burst > 0
     error_message = "Routes without a key are bounded too."
   }
-}
 
-run "access_log" {
-  command = plan
+  # Access log.
 
   assert {
     condition     = module.api.access_log.retention_days == 30
@@ -71,10 +69,8 @@ run "access_log" {
     condition     = module.api.execution_logging_level == "OFF"
     error_message = "Execution logs, which hold query strings and bodies, are off."
   }
-}
 
-run "problems" {
-  command = plan
+  # Problems.
 
   assert {
     condition = {

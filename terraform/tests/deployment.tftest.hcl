@@ -14,7 +14,9 @@ variables {
   }
 }
 
-run "queues" {
+run "defaults" {
+  # Queues.
+
   assert {
     condition     = toset(keys(module.queues)) == toset(["page-jobs", "derive-jobs", "chunk-jobs", "embed-jobs", "index-jobs"])
     error_message = "Each of the five stages has its queue."
@@ -47,10 +49,8 @@ run "queues" {
     condition     = alltrue([for name in ["fetch", "derive", "chunker", "embedder", "indexer"] : module.functions[name].configuration.environment.MAXIMUM_RECEIVES == "5"])
     error_message = "The stages know how often a message is received before it is given up."
   }
-}
 
-run "functions" {
-  command = plan
+  # Functions.
 
   assert {
     condition = toset(keys(module.functions)) == toset([
@@ -111,10 +111,8 @@ run "functions" {
     condition     = { for name, function in module.functions : name => length(function.configuration.layers) } == { ingest = 1, fetch = 1, derive = 1, chunker = 1, embedder = 2, indexer = 1, retrieve = 2, orchestrator = 2 }
     error_message = "Each function has the layers that its bundle asks for."
   }
-}
 
-run "event_sources" {
-  command = plan
+  # Event sources.
 
   assert {
     condition = alltrue([
@@ -145,10 +143,8 @@ run "event_sources" {
     condition     = alltrue([for name in ["ingest", "retrieve", "orchestrator"] : module.functions[name].event_source == null])
     error_message = "Functions that are invoked directly consume no queue."
   }
-}
 
-run "environment" {
-  command = plan
+  # Environment.
 
   assert {
     condition = jsonencode({
@@ -182,10 +178,8 @@ run "environment" {
     condition     = module.functions["orchestrator"].configuration.environment.DEFAULT_CORPUS == "aws-docs"
     error_message = "Without default_corpus the first corpus by name is it."
   }
-}
 
-run "schedule" {
-  command = plan
+  # Schedule.
 
   assert {
     condition     = toset(keys(module.schedule.rules)) == toset(["aws-docs", "marvel"])
@@ -205,10 +199,8 @@ run "schedule" {
     ])
     error_message = "ingest is told the corpus, the mode and the event's id."
   }
-}
 
-run "corpora" {
-  command = plan
+  # Corpora.
 
   assert {
     condition = {
@@ -229,24 +221,8 @@ run "corpora" {
     condition     = contains(keys(module.corpora.secret_arns), "marvel") && length(module.corpora.secret_arns) == 1 && length(module.corpora.secrets_with_a_value) == 0
     error_message = "A source that needs keys has a secret, empty until somebody fills it."
   }
-}
 
-run "keys_given" {
-  command = plan
-
-  variables {
-    marvel_public_key  = "1234"
-    marvel_private_key = "abcd"
-  }
-
-  assert {
-    condition     = contains(module.corpora.secrets_with_a_value, "marvel")
-    error_message = "Keys that are given are stored."
-  }
-}
-
-run "observability" {
-  command = plan
+  # Observability.
 
   assert {
     condition = alltrue([
@@ -281,16 +257,32 @@ run "observability" {
   }
 }
 
+run "keys_given" {
+  command = plan
+
+  variables {
+    marvel_public_key  = "1234"
+    marvel_private_key = "abcd"
+  }
+
+  assert {
+    condition     = contains(module.corpora.secrets_with_a_value, "marvel")
+    error_message = "Keys that are given are stored."
+  }
+}
+
 run "local_settings" {
   command = plan
 
   variables {
-    endpoint_url    = "http://127.0.0.1:4566"
-    architecture    = "x86_64"
-    tracing_enabled = false
-    alarms_enabled  = false
-    publish_copies  = 2
-    default_corpus  = "marvel"
+    endpoint_url          = "http://127.0.0.1:4566"
+    architecture          = "x86_64"
+    tracing_enabled       = false
+    alarms_enabled        = false
+    publish_copies        = 2
+    default_corpus        = "marvel"
+    model_cache_directory = "/somewhere/else"
+    retry_delay_seconds   = 0
     function_settings = {
       embedder = { maximum_concurrency = 2, memory_mb = 4096 }
     }
@@ -325,6 +317,11 @@ run "local_settings" {
   assert {
     condition     = module.functions["orchestrator"].configuration.environment.DEFAULT_CORPUS == "marvel"
     error_message = "The default corpus can be chosen."
+  }
+
+  assert {
+    condition     = module.functions["embedder"].configuration.environment.MODEL_DIR == "/somewhere/else" && module.functions["embedder"].configuration.environment.RETRY_DELAY_SECONDS == "0"
+    error_message = "The model's folder and the retry delay can be chosen."
   }
 
   assert {

@@ -14,7 +14,9 @@ variables {
   }
 }
 
-run "no_wildcards" {
+run "defaults" {
+  # No wildcards.
+
   assert {
     condition = alltrue(flatten([
       for function in module.functions : [
@@ -46,10 +48,8 @@ run "no_wildcards" {
     condition     = alltrue([for function in module.functions : toset(function.managed_policies) == toset(["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"])])
     error_message = "The only managed policy is X-Ray's, which knows no resources."
   }
-}
 
-run "objects" {
-  command = plan
+  # Objects.
 
   assert {
     condition = {
@@ -106,10 +106,8 @@ run "objects" {
     condition     = alltrue([for function in module.functions : !strcontains(function.policy, "s3:DeleteObject")])
     error_message = "No function can delete an object."
   }
-}
 
-run "items" {
-  command = plan
+  # Items.
 
   assert {
     condition = {
@@ -129,10 +127,8 @@ run "items" {
     }
     error_message = "Each function uses the items of its own concern."
   }
-}
 
-run "queues" {
-  command = plan
+  # Queues.
 
   assert {
     condition = {
@@ -173,10 +169,8 @@ run "queues" {
     }
     error_message = "Each function consumes its own queue alone."
   }
-}
 
-run "secrets_and_calls" {
-  command = plan
+  # Secrets and calls.
 
   assert {
     condition = {
@@ -191,7 +185,7 @@ run "secrets_and_calls" {
   }
 
   assert {
-    condition     = toset([for name, function in module.functions : name if strcontains(function.policy, "ssm:")]) == toset(["ingest", "fetch", "retrieve", "orchestrator"])
+    condition     = toset([for name, function in module.functions : name if strcontains(function.policy, "ssm:")]) == toset(["ingest", "fetch", "derive", "chunker", "retrieve"])
     error_message = "Only those that need the corpora read them."
   }
 

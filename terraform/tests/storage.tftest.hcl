@@ -12,10 +12,12 @@ variables {
   lifecycle_rules             = { noncurrent_version_days = 30, unfinished_upload_days = 7 }
 }
 
-run "bucket" {
+run "storage" {
   module {
     source = "./modules/storage"
   }
+
+  # Bucket.
 
   assert {
     condition     = aws_s3_bucket_versioning.data.versioning_configuration[0].status == "Enabled"
@@ -62,14 +64,8 @@ run "bucket" {
     condition     = aws_s3_bucket_lifecycle_configuration.data[0].rule[0].noncurrent_version_expiration[0].noncurrent_days == 30
     error_message = "Old versions go in the end."
   }
-}
 
-run "table" {
-  command = plan
-
-  module {
-    source = "./modules/storage"
-  }
+  # Table.
 
   assert {
     condition     = aws_dynamodb_table.checkpoints.point_in_time_recovery[0].enabled

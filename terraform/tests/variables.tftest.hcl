@@ -14,7 +14,6 @@ variables {
   }
 }
 
-
 run "one_bad_value_of_each" {
   command = plan
 
@@ -31,6 +30,8 @@ run "one_bad_value_of_each" {
     extra_layer_arns             = { nobody = [] }
     function_settings            = { nobody = { memory_mb = 512 } }
     publish_copies               = 0
+    retry_delay_seconds          = 901
+    model_cache_directory        = "model"
     maximum_receives             = 1
     secret_recovery_window_days  = 3
     lifecycle_rules              = { noncurrent_version_days = 0 }
@@ -59,6 +60,8 @@ run "one_bad_value_of_each" {
     var.extra_layer_arns,
     var.function_settings,
     var.publish_copies,
+    var.retry_delay_seconds,
+    var.model_cache_directory,
     var.maximum_receives,
     var.secret_recovery_window_days,
     var.lifecycle_rules,
