@@ -3,8 +3,8 @@
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-# Clients that the functions, or a library of theirs, may make. A new one in shared/aws.py is added
-# here; the check of the bundles makes each of them from the finished layer.
+# Clients that the functions or a library of theirs make: xray by the tracer, as it is imported.
+# A new one in shared/aws.py is added here; a test runs the finished bundles.
 AWS_SERVICES = frozenset(
     {
         "cloudwatch",
@@ -16,6 +16,7 @@ AWS_SERVICES = frozenset(
         "sqs",
         "ssm",
         "sts",
+        "xray",
     }
 )
 SERVICE_DATA_PACKAGES = frozenset({"boto3", "botocore"})

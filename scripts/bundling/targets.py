@@ -55,6 +55,8 @@ def bundle_target(name: TargetName) -> BundleTarget:
         *(f"--platform={platform}" for platform in platforms),
         python_argument,
         "--implementation=cp",
+        # pip asks for its own Python here, not for the target's; the pins were made for both.
+        "--ignore-requires-python",
         "--only-binary=:all:",
     )
     return BundleTarget("aws", LAMBDA_PYTHON, "arm64", LAMBDA_GLIBC, arguments)
