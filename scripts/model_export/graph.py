@@ -39,7 +39,7 @@ class GraphBuilder:
     def constant(self, name: str, value: Array) -> str:
         """Add a constant under a readable, unique name."""
         unique = f"{name}.{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), unique))
+        self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), unique))
         return unique
 
     def node(

@@ -1,0 +1,192 @@
+"""The exporter against a reference in numpy, and against folders it must refuse."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scripts.build_support import BuildError
+from scripts.model_export.export import export_bundle
+from scripts.model_export.quantization import quantize
+from scripts.model_export.recipes import Precision
+from shared.embedding.onnx_encoder import OnnxEncoder
+from tests.unit.embedding import bert_reference
+from tests.unit.embedding.conftest import HEADS, LAYERS, WORDS, ModelFolder, random_weights
+
+TEXTS = ["w1", "w2 w3 w4 w5", "", "w9 w8 w7 w6 w5 w4 w3", "w1 unknown w1"]
+
+
+def ids_of(text: str) -> list[int]:
+    known = {word: number for number, word in enumerate(WORDS)}
+    return [2, *(known.get(word, 1) for word in text.split()), 3]
+
+
+def export(folder: Path, precision: Precision = "fp32", prefix: str | None = None) -> Path:
+    target = folder.with_name(f"{folder.name}-{precision}")
+    export_bundle(
+        folder, target, model_id="tiny", precision=precision, source="test", query_prefix=prefix
+    )
+    return target
+
+
+@pytest.mark.parametrize(
+    ("changes", "reference"),
+    [
+        ({}, {}),
+        ({"pooling": {"pooling_mode_cls_token": True}}, {"pooling": "cls"}),
+        ({"pooling": {"pooling_mode": "cls"}}, {"pooling": "cls"}),
+        ({"hidden_act": "relu"}, {"activation": bert_reference.relu}),
+        ({"hidden_act": "gelu_new"}, {"activation": bert_reference.gelu_tanh}),
+        ({"model_type": "roberta", "pad_token_id": 1}, {"first_position": 2}),
+        ({"prefix": "bert."}, {}),
+    ],
+)
+def test_graph_equals_reference(
+    model_folder: ModelFolder, changes: dict[str, Any], reference: dict[str, Any]
+) -> None:
+    encoder = OnnxEncoder.from_directory(export(model_folder(**changes)))
+    expected = [
+        bert_reference.encode(
+            random_weights(7), ids_of(text), heads=HEADS, layers=LAYERS, **reference
+        )
+        for text in TEXTS
+    ]
+    np.testing.assert_allclose(encoder.encode_documents(TEXTS), expected, atol=2e-6)
+
+
+def test_same_weights_make_same_bytes(model_folder: ModelFolder) -> None:
+    first, second = (export(model_folder()) for _ in range(2))
+    for name in ("model.onnx", "tokenizer.json", "model.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 8}, {"hidden_act": "relu"}, {"prompts": {"query": "ask: "}}]
+)
+def test_revision_changes_with_whatever_changes_vectors(
+    model_folder: ModelFolder, changes: dict[str, Any]
+) -> None:
+    revisions = set()
+    for folder in (model_folder(), model_folder(**changes)):
+        document = json.loads((export(folder) / "model.json").read_text())
+        revisions.add(document["identity"]["revision"])
+    assert len(revisions) == 2
+
+
+@pytest.mark.parametrize(
+    ("precision", "suffix", "least_cosine"),
+    [("int8-weights", "-int8w", 0.999), ("int8-dynamic", "-int8", 0.995)],
+)
+def test_eight_bits_stay_close(
+    model_folder: ModelFolder, precision: Precision, suffix: str, least_cosine: float
+) -> None:
+    folder = model_folder()
+    exact = OnnxEncoder.from_directory(export(folder)).encode_documents(TEXTS)
+    encoder = OnnxEncoder.from_directory(export(folder, precision))
+    assert encoder.identity.id == f"tiny{suffix}"
+    cosines = (encoder.encode_documents(TEXTS) * exact).sum(axis=1)
+    assert cosines.min() > least_cosine
+    # And the weights were rounded at all.
+    assert cosines.min() < 1 - 1e-7
+
+
+def test_quantize_is_within_half_a_step() -> None:
+    values = np.random.default_rng(1).normal(size=(40, 30)).astype(np.float32)
+    values[3] = 0
+    rounded, scales = quantize(values, axis=1)
+    assert rounded.dtype == np.int8
+    assert np.all(np.abs(rounded * scales - values) <= scales / 2 + 1e-7)
+    assert not rounded[3].any()
+
+
+def test_query_prefix_of_the_folder_is_kept(model_folder: ModelFolder) -> None:
+    folder = model_folder(prompts={"query": "w5 "})
+    encoder = OnnxEncoder.from_directory(export(folder))
+    np.testing.assert_array_equal(
+        encoder.encode_query("w1"), encoder.encode_documents(["w5 w1"])[0]
+    )
+
+
+def test_query_prefix_can_be_replaced(model_folder: ModelFolder) -> None:
+    folder = model_folder(prompts={"query": "w5 "})
+    encoder = OnnxEncoder.from_directory(export(folder, prefix="w6 w7 "))
+    np.testing.assert_array_equal(
+        encoder.encode_query("w1"), encoder.encode_documents(["w6 w7 w1"])[0]
+    )
+
+
+def test_baked_in_truncation_and_padding_are_replaced(model_folder: ModelFolder) -> None:
+    document = json.loads((export(model_folder()) / "tokenizer.json").read_text())
+    assert document["truncation"]["max_length"] == 16
+    assert document["padding"]["strategy"] == "BatchLongest"
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def rewrite(name: str, **changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+def replace(name: str, data: bytes) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(data)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (rewrite("config.json", model_type="t5"), "model of type t5"),
+        (rewrite("config.json", hidden_act="swish"), "activation swish"),
+        (rewrite("config.json", position_embedding_type="relative_key"), "relative positions"),
+        (rewrite("config.json", hidden_size=None), "no whole number hidden_size"),
+        (rewrite("config.json", hidden_size=16), "was expected"),
+        (rewrite("config.json", num_attention_heads=5), "5 attention heads"),
+        (rewrite("config.json", num_hidden_layers=3), "hold no encoder.layer.2"),
+        (rewrite("config.json", pad_token_id=999), "no token with the id 999"),
+        (replace("config.json", b"{"), "cannot be read as JSON"),
+        (replace("config.json", b"[]"), "is no JSON object"),
+        (replace("modules.json", b'[{"path": ""}]'), "no list of stages"),
+        (replace("modules.json", b'[{"type": "x.Dense", "path": "3"}]'), "a stage Dense"),
+        (rewrite("1_Pooling/config.json", pooling_mode_max_tokens=True), "max_tokens"),
+        (rewrite("1_Pooling/config.json", include_prompt=False), "prompts out of pooling"),
+        (rewrite("sentence_bert_config.json", do_lower_case=True), "lower-cases"),
+        (
+            rewrite("config_sentence_transformers.json", prompts={"document": "passage: "}),
+            "a prompt before documents",
+        ),
+        (replace("tokenizer.json", b"{}"), "is no tokenizer"),
+        (replace("model.safetensors", b"\0" * 20), "cannot be read as safetensors"),
+        (without("1_Pooling/config.json"), "cannot be read as JSON"),
+    ],
+)
+def test_refuses_with_a_reason(
+    model_folder: ModelFolder, damage: Callable[[Path], None], message: str
+) -> None:
+    folder = model_folder()
+    damage(folder)
+    with pytest.raises(BuildError, match=message):
+        export(folder)
+    assert not folder.with_name(f"{folder.name}-fp32").exists()
+
+
+def test_weights_without_an_encoder_are_refused(model_folder: ModelFolder) -> None:
+    with pytest.raises(BuildError, match="holds no BERT encoder"):
+        export(model_folder(prefix="electra."))
+
+
+def test_a_bad_id_is_refused(model_folder: ModelFolder, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="a b cannot become a bundle: id"):
+        export_bundle(
+            model_folder(), tmp_path / "out", model_id="a b", precision="fp32", source="test"
+        )

@@ -1,0 +1,79 @@
+"""The ONNX encoder on a tiny model: shapes, batches, limits and bad input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.model_export.export import export_bundle
+from shared.embedding.model_files import open_model_directory
+from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
+from shared.errors import CorruptObjectError, InvalidInputError
+from tests.unit.embedding.conftest import DIMS, ModelFolder
+
+
+@pytest.fixture
+def bundle_folder(model_folder: ModelFolder) -> Path:
+    folder = model_folder(prompts={"query": "w5 "})
+    target = folder.with_name("bundle")
+    export_bundle(folder, target, model_id="tiny", precision="fp32", source="test")
+    return target
+
+
+def test_no_text_makes_no_row(bundle_folder: Path) -> None:
+    vectors = OnnxEncoder.from_directory(bundle_folder).encode_documents([])
+    assert vectors.shape == (0, DIMS)
+    assert vectors.dtype == np.float32
+
+
+def test_rows_are_in_order_and_of_unit_length(bundle_folder: Path) -> None:
+    encoder = OnnxEncoder.from_directory(bundle_folder, OnnxOptions(tokens_per_batch=20))
+    texts = [" ".join(f"w{n}" for n in range(size)) for size in (3, 12, 0, 7, 1, 12, 5)]
+    vectors = encoder.encode_documents(texts)
+    alone = np.stack([encoder.encode_documents([text])[0] for text in texts])
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, alone, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_more_texts_than_one_call_of_the_tokenizer(bundle_folder: Path) -> None:
+    encoder = OnnxEncoder.from_directory(bundle_folder)
+    texts = [f"w{number % 50} w{number % 7}" for number in range(1030)]
+    vectors = encoder.encode_documents(texts)
+    np.testing.assert_allclose(vectors[1029], encoder.encode_documents([texts[1029]])[0], atol=1e-6)
+
+
+def test_texts_are_cut_at_the_models_limit(bundle_folder: Path) -> None:
+    encoder = OnnxEncoder.from_directory(bundle_folder)
+    longest = " ".join(["w1"] * 14)  # with its two special tokens: 16
+    beyond = encoder.encode_documents([longest + " w2 w3" * 500])
+    np.testing.assert_array_equal(beyond, encoder.encode_documents([longest]))
+
+
+def test_query_takes_the_prefix_and_documents_do_not(bundle_folder: Path) -> None:
+    encoder = OnnxEncoder.from_directory(bundle_folder)
+    query = encoder.encode_query("w1")
+    assert query.shape == (DIMS,)
+    np.testing.assert_array_equal(query, encoder.encode_documents(["w5 w1"])[0])
+    assert not np.allclose(query, encoder.encode_documents(["w1"])[0])
+
+
+def test_lone_surrogates_are_invalid_input(bundle_folder: Path) -> None:
+    encoder = OnnxEncoder.from_directory(bundle_folder)
+    with pytest.raises(InvalidInputError, match="text 1 holds a lone surrogate at character 2"):
+        encoder.encode_documents(["fine", "w1\ud800"])
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_files_that_cannot_be_loaded_are_named(bundle_folder: Path, name: str) -> None:
+    model = open_model_directory(bundle_folder)
+    (bundle_folder / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(CorruptObjectError, match=name):
+        OnnxEncoder(model)
+
+
+def test_identity_is_that_of_the_bundle(bundle_folder: Path) -> None:
+    document = json.loads((bundle_folder / "model.json").read_text())
+    encoder = OnnxEncoder.from_directory(bundle_folder, OnnxOptions(threads=1))
+    assert encoder.identity.model_dump() == document["identity"]
