@@ -16,6 +16,7 @@ from services.orchestrator.words import (
     Token,
     fold,
     is_content,
+    names_in_prose,
     proper_names,
     tokenise,
 )
@@ -132,7 +133,10 @@ def _swap_subject(text: str, previous: Turn) -> str | None:
     refers = any(token.bare in _PERSON | _THING | _GROUP for token in tokens)
     if not subjects or not is_phrase or refers or not any(map(is_content, tokens)):
         return None
-    return re.sub(re.escape(subjects[0]), lambda _: new, previous["query"], count=1, flags=re.I)
+    # One article is enough: "the Avengers" may be swapped for "the Defenders".
+    article = "(?:the )?" if tokens[0].bare == "the" else ""
+    pattern = article + re.escape(subjects[0])
+    return re.sub(pattern, lambda _: new, previous["query"], count=1, flags=re.I)
 
 
 def _references(tokens: Sequence[Token]) -> list[int]:
@@ -172,7 +176,7 @@ def _complete(tokens: Sequence[Token], previous: Turn) -> str:
     """Carry what the previous question was about over to a new question word."""
     word = next(token.bare for token in tokens if token.bare in _ADVERBIAL)
     rest = tokenise(previous["query"])
-    while rest and rest[0].bare in QUESTION_WORDS | _CONNECTIVES:
+    while rest and rest[0].bare in QUESTION_WORDS | _CONNECTIVES | {"else"}:
         rest = rest[1:]
     tail = previous["query"][rest[0].start :].rstrip("?!. ") if rest else ""
     return f"{word.capitalize()} {tail}?"
@@ -209,7 +213,9 @@ def _referent(pronoun: str, previous: Turn) -> str | None:
     """
     subjects = _subjects(previous)
     asked = {fold(name) for name in proper_names(previous["query"])} | set(map(fold, subjects))
-    answered = [name for name in proper_names(previous["answer"]) if not _overlaps(name, asked)]
+    told = {*names_in_prose(previous["answer"]), *previous["titles"]}
+    named = [name for name in proper_names(previous["answer"]) if name in told]
+    answered = [name for name in named if not _overlaps(name, asked)]
     person_asked = pronoun in _PERSON and _asks_for_someone(previous["query"], subjects)
     ordered = answered + subjects if person_asked else subjects + answered
     return ordered[0] if ordered else None

@@ -9,8 +9,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from services.orchestrator.candidates import Candidate, split_candidates
 from services.orchestrator.generator import (
     NOTHING_FOUND,
     Citation,
@@ -21,38 +21,25 @@ from services.orchestrator.generator import (
 from services.orchestrator.question import Question, read_question
 from services.orchestrator.words import (
     BE_VERBS,
-    Token,
     content_stems,
     is_content,
-    proper_names,
-    tokenise,
+    names_in_prose,
 )
-from shared.text.sentences import split_sentences
 
 MAXIMUM_SENTENCES = 3
-MAXIMUM_SENTENCE_CHARACTERS = 600
 
 _COVERAGE_WEIGHT = 0.45
 _EXPECTATION_WEIGHT = 0.2
 _ORDER_WEIGHT = 0.15
 _PASSAGE_WEIGHT = 0.15
 _NOVELTY_WEIGHT = 0.05
-_TITLE_DISCOUNT = 0.5
+_TITLE_DISCOUNT = 0.6
+_OPENING_SHARE = 0.8
+_PRONOUN_SHARE = 0.6
 _QUESTION_DISCOUNT = 0.5
 _TAIL_DISCOUNT = 0.85
-_FURTHER_SENTENCE_SHARE = 0.65
+_FURTHER_SENTENCE_SHARE = 0.7
 _SAME_SENTENCE_OVERLAP = 0.75
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    text: str
-    passage: Passage
-    rank: int
-    position: int
-    tokens: tuple[Token, ...] = field(repr=False)
-    stems: frozenset[str] = field(repr=False)
-    title_stems: frozenset[str] = field(repr=False)
 
 
 class ExtractiveGenerator:
@@ -64,41 +51,24 @@ class ExtractiveGenerator:
         """Answer with sentences of the passages, or with `NOTHING_FOUND`."""
         asked = read_question(question)
         candidates = [
-            candidate for candidate in _candidates(passages) if _is_on_topic(candidate, asked)
+            candidate for candidate in split_candidates(passages) if _is_on_topic(candidate, asked)
         ]
-        return _draft(_choose(asked, _not_reversed(candidates, asked)))
+        told = _with_its_numbers(_not_reversed(candidates, asked), asked)
+        return _draft(_choose(asked, told))
 
 
-def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    unique = {passage.chunk_id: passage for passage in passages}
-    for rank, passage in enumerate(unique.values()):
-        title_stems = frozenset(content_stems(passage.title))
-        for position, sentence in enumerate(split_sentences(passage.text)):
-            is_fragment = position == 0 and _continues(passage) and sentence[0].islower()
-            if is_fragment or len(sentence) > MAXIMUM_SENTENCE_CHARACTERS:
-                continue
-            tokens = tuple(tokenise(sentence))
-            stems = frozenset(token.stem for token in tokens if is_content(token))
-            found.append(_Candidate(sentence, passage, rank, position, tokens, stems, title_stems))
-    return found
-
-
-def _continues(passage: Passage) -> bool:
-    """Whether the chunk is not its entity's first, so that it may open with part of a sentence."""
-    number = passage.chunk_id.rpartition("-")[2]
-    return number.isascii() and number.isdigit() and int(number) > 1
-
-
-def _is_on_topic(candidate: _Candidate, asked: Question) -> bool:
-    """Shares a content word, tells more than the question, and is about one of its names."""
-    if not candidate.stems & set(asked.terms) or candidate.stems <= set(asked.terms):
+def _is_on_topic(candidate: Candidate, asked: Question) -> bool:
+    """Whether it is about what was asked, and tells more than the question and the title do."""
+    terms = set(asked.terms)
+    if candidate.stems <= terms or candidate.stems <= candidate.title_stems:
+        return False
+    if not candidate.stems & terms and not candidate.is_about(asked):
         return False
     known = candidate.stems | candidate.title_stems
     return not asked.names or any(name & known for name in asked.names)
 
 
-def _not_reversed(candidates: Sequence[_Candidate], asked: Question) -> list[_Candidate]:
+def _not_reversed(candidates: Sequence[Candidate], asked: Question) -> list[Candidate]:
     """Leave out "Ultron created Vision" where another sentence tells who created Ultron."""
     orders = [_order(candidate, asked) for candidate in candidates]
     if 1.0 not in orders:
@@ -106,13 +76,20 @@ def _not_reversed(candidates: Sequence[_Candidate], asked: Question) -> list[_Ca
     return [c for c, order in zip(candidates, orders, strict=True) if order >= 0]
 
 
-def _choose(asked: Question, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+def _with_its_numbers(candidates: Sequence[Candidate], asked: Question) -> list[Candidate]:
+    """Keep to "issue 54" where some sentence or title has the 54 that was asked about."""
+    numbers = {term for term in asked.terms if term.isdecimal()}
+    exact = [c for c in candidates if numbers <= c.stems | c.title_stems]
+    return exact or list(candidates)
+
+
+def _choose(asked: Question, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best sentence, and those that come near it and say something else."""
     weights = _term_weights(asked, candidates)
     best_passage_score = max((c.passage.score for c in candidates), default=0.0)
     scored = [(_score(c, asked, weights, best_passage_score), c) for c in candidates]
     scored.sort(key=lambda pair: (-pair[0], pair[1].rank, pair[1].position))
-    chosen: list[_Candidate] = []
+    chosen: list[Candidate] = []
     for score, candidate in scored:
         is_enough = len(chosen) == MAXIMUM_SENTENCES
         if is_enough or score < _FURTHER_SENTENCE_SHARE * scored[0][0]:
@@ -122,14 +99,16 @@ def _choose(asked: Question, candidates: Sequence[_Candidate]) -> list[_Candidat
     return chosen
 
 
-def _term_weights(asked: Question, candidates: Sequence[_Candidate]) -> dict[str, float]:
+def _term_weights(asked: Question, candidates: Sequence[Candidate]) -> dict[str, float]:
     """Inverse sentence frequency; terms that occur nowhere cannot tell sentences apart."""
-    counts = Counter(term for c in candidates for term in asked.terms if term in c.stems)
+    counts = Counter(
+        term for c in candidates for term in asked.terms if term in c.stems | c.title_stems
+    )
     return {term: 1 + math.log(len(candidates) / count) for term, count in counts.items()}
 
 
 def _score(
-    candidate: _Candidate,
+    candidate: Candidate,
     asked: Question,
     weights: dict[str, float],
     best_passage_score: float,
@@ -146,25 +125,28 @@ def _score(
     return score * _discount(candidate)
 
 
-def _discount(candidate: _Candidate) -> float:
+def _discount(candidate: Candidate) -> float:
     """Below 1 for what makes a poor quotation: a question, or perhaps the tail of a sentence."""
     if candidate.text.endswith("?"):
         return _QUESTION_DISCOUNT
-    return _TAIL_DISCOUNT if candidate.position == 0 and _continues(candidate.passage) else 1.0
+    return _TAIL_DISCOUNT if candidate.may_be_a_tail else 1.0
 
 
-def _coverage(candidate: _Candidate, weights: dict[str, float]) -> float:
-    """Share of the question's weight the sentence holds; the title counts for half."""
+def _coverage(candidate: Candidate, weights: dict[str, float]) -> float:
+    """Share of the question's weight the sentence holds.
+
+    What only the title holds counts in full when the title is the sentence's subject, else in part.
+    """
+    is_subject = candidate.points_to_its_title or candidate.opens_its_text
+    titled = 1.0 if is_subject else _TITLE_DISCOUNT
     held = sum(
-        weight
-        if term in candidate.stems
-        else _TITLE_DISCOUNT * weight * (term in candidate.title_stems)
+        weight if term in candidate.stems else titled * weight * (term in candidate.title_stems)
         for term, weight in weights.items()
     )
     return held / sum(weights.values())
 
 
-def _order(candidate: _Candidate, asked: Question) -> float:
+def _order(candidate: Candidate, asked: Question) -> float:
     """1 when doer, deed and object stand as the question has them, -1 when the other way round.
 
     Passive ("Ultron was created by ...") and genitive ("Ultron's creator") turn them round again.
@@ -195,7 +177,7 @@ _QUANTITY = re.compile(
 )
 
 
-def _expectation(candidate: _Candidate, asked: Question) -> float:
+def _expectation(candidate: Candidate, asked: Question) -> float:
     """1 when the sentence holds the kind of thing asked for, else 0."""
     text = candidate.text
     match asked.kind:
@@ -208,44 +190,40 @@ def _expectation(candidate: _Candidate, asked: Question) -> float:
         case "quantity":
             return float(_QUANTITY.search(text) is not None)
         case "definition":
-            return float(_defines(candidate, asked))
+            return _definition(candidate, asked)
         case "person" | "other":
             return float(_names_another(candidate, asked))
 
 
-def _defines(candidate: _Candidate, asked: Question) -> bool:
-    """Whether it opens with the thing asked about, or a pronoun for it, and a form of "to be"."""
-    tokens = candidate.tokens
-    verb = next((index for index, token in enumerate(tokens[:8]) if token.bare in BE_VERBS), None)
-    if verb is None:
-        return False
-    subject = {token.stem for token in tokens[:verb]}
-    is_pronoun = _opens_with_pronoun(candidate) and set(asked.terms) <= candidate.title_stems
-    return bool(subject & set(asked.terms)) or is_pronoun
+def _definition(candidate: Candidate, asked: Question) -> float:
+    """1 for "<thing asked about> is ...", less for the first sentence of the thing's own text."""
+    terms = set(asked.terms)
+    says_is = any(token.bare in BE_VERBS for token in candidate.tokens[1:6])
+    first = next((token.stem for token in candidate.tokens if is_content(token)), None)
+    if says_is and first in terms:
+        return 1.0
+    if says_is and candidate.points_to_its_title and candidate.is_about(asked):
+        return _PRONOUN_SHARE
+    if not candidate.opens_its_text or not candidate.is_about(asked):
+        return 0.0
+    return _OPENING_SHARE * len(terms & candidate.title_stems) / len(candidate.title_stems)
 
 
-def _names_another(candidate: _Candidate, asked: Question) -> bool:
-    """Whether it names someone the question does not; a pronoun stands for the passage's title."""
-    names = proper_names(candidate.text)
-    if _opens_with_pronoun(candidate):
+def _names_another(candidate: Candidate, asked: Question) -> bool:
+    """Whether it, or its title in its place, names someone the question does not."""
+    names = names_in_prose(candidate.text)
+    if not candidate.names_its_title:
         names.append(candidate.passage.title)
     return any(not set(content_stems(name)) <= set(asked.terms) for name in names)
 
 
-_PRONOUNS = frozenset("he she it they his her its their".split())
-
-
-def _opens_with_pronoun(candidate: _Candidate) -> bool:
-    return bool(candidate.tokens) and candidate.tokens[0].bare in _PRONOUNS
-
-
-def _says_the_same(candidate: _Candidate, other: _Candidate) -> bool:
+def _says_the_same(candidate: Candidate, other: Candidate) -> bool:
     """Whether most content words of the shorter sentence are in the other one."""
     shared = len(candidate.stems & other.stems)
     return shared >= _SAME_SENTENCE_OVERLAP * min(len(candidate.stems), len(other.stems))
 
 
-def _draft(chosen: Sequence[_Candidate]) -> Draft:
+def _draft(chosen: Sequence[Candidate]) -> Draft:
     if not chosen:
         return NOTHING_FOUND
     numbers: dict[str, int] = {}
@@ -260,7 +238,6 @@ def _draft(chosen: Sequence[_Candidate]) -> Draft:
     return Draft(" ".join(parts), citations, tuple(quotations))
 
 
-def _lead_in(candidate: _Candidate) -> str:
-    """Name whom a sentence is about that opens with a pronoun; without it a quotation is blind."""
-    title = candidate.passage.title
-    return f"{title}: " if title and _opens_with_pronoun(candidate) else ""
+def _lead_in(candidate: Candidate) -> str:
+    """Say what a sentence is about that does not say so itself; alone it would be blind."""
+    return "" if candidate.names_its_title else f"{candidate.passage.title}: "

@@ -7,13 +7,18 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Passage:
-    """A retrieved chunk; `score` is comparable within one search only."""
+    """A retrieved chunk.
+
+    `score` is comparable within one search only; `similarity` is the cosine to the question, None
+    where the search computes none.
+    """
 
     chunk_id: str
     title: str
     url: str | None
     text: str
     score: float
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)

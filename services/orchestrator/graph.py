@@ -17,7 +17,7 @@ from langgraph.graph import END, START, StateGraph
 
 from services.orchestrator.analysis import Analysis, Turn, analyse, shorten
 from services.orchestrator.contracts import ChatRequest
-from services.orchestrator.generator import Draft, Generator
+from services.orchestrator.generator import NOTHING_FOUND, Draft, Generator, Passage
 from services.orchestrator.retrieval import Retrieved, Search
 
 _MAXIMUM_ANSWER_CHARACTERS = 2_000
@@ -37,11 +37,15 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True)
 class ChatDefaults:
-    """What is searched where a request does not say, and how much of a session is kept."""
+    """What is searched where a request does not say, and how much of a session is kept.
+
+    When no passage comes as near to the question as `minimum_similarity`, a cosine, then nothing
+    was found.
+    """
 
     corpus: str
     retrieve_mode: str
-    threshold: float | None
+    minimum_similarity: float
     history_turns: int
 
 
@@ -131,14 +135,16 @@ class ChatGraph:
                 mode=self._defaults.retrieve_mode,
                 corpus=request.corpus or self._defaults.corpus,
                 filters=request.filters.model_dump(exclude_none=True),
-                threshold=self._defaults.threshold,
             )
         )
         return {"retrieved": retrieved, "retrieve_milliseconds": self._since(started)}
 
     def _generate(self, state: ChatState) -> ChatState:
         started = self._clock()
-        draft = self._generator.generate(state["analysis"].query, state["retrieved"].passages)
+        passages = state["retrieved"].passages
+        draft = NOTHING_FOUND
+        if any(self._is_near(passage) for passage in passages):
+            draft = self._generator.generate(state["analysis"].query, passages)
         return {"draft": draft, "generate_milliseconds": self._since(started)}
 
     def _respond(self, state: ChatState) -> ChatState:
@@ -148,6 +154,10 @@ class ChatGraph:
             return {"draft": GREETING if analysis.route == "greeting" else UNCLEAR}
         turns = [*state.get("turns", []), _turn(state)]
         return {"turns": turns[-self._defaults.history_turns :]}
+
+    def _is_near(self, passage: Passage) -> bool:
+        similarity = passage.similarity
+        return similarity is None or similarity >= self._defaults.minimum_similarity
 
     def _since(self, started: float) -> float:
         return (self._clock() - started) * 1_000

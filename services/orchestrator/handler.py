@@ -32,7 +32,7 @@ def _graph() -> ChatGraph:
         defaults=ChatDefaults(
             corpus=settings.default_corpus,
             retrieve_mode=settings.retrieve_mode,
-            threshold=None if settings.retrieve_mode == "lexical" else settings.minimum_score,
+            minimum_similarity=settings.minimum_similarity,
             history_turns=settings.history_turns,
         ),
     )

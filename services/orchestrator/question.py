@@ -11,6 +11,7 @@ from services.orchestrator.words import (
     content_stems,
     is_content,
     proper_names,
+    stem,
     tokenise,
 )
 
@@ -25,8 +26,8 @@ class Question:
     """A question taken apart.
 
     `terms` are its content stems in order. `names` holds, for each proper name, the stems any of
-    which identifies it. `ordered_terms` is the pair of stems that stand in the order of doer,
-    deed, object; None where the wording does not tell.
+    which identifies it; "man" in "Wonder Man" does not. `ordered_terms` is the pair of stems that
+    stand in the order of doer, deed, object; None where the wording does not tell.
     """
 
     kind: Kind
@@ -39,10 +40,18 @@ def read_question(text: str) -> Question:
     """Take a question apart; any text is accepted."""
     tokens = tokenise(text)
     terms = tuple(content_stems(text))
-    names = tuple(
-        frozenset(content_stems(name)) for name in proper_names(text) if content_stems(name)
-    )
-    return Question(_kind(text, tokens, names), terms, names, _ordered_terms(tokens))
+    named = [frozenset(content_stems(name)) for name in proper_names(text)]
+    kind = _kind(text, tokens, named)
+    return Question(kind, terms, tuple(map(_identifying, named)), _ordered_terms(tokens))
+
+
+_NAME_PARTS_OF_MANY = frozenset(
+    map(stem, "man woman boy girl mr mrs ms doctor dr captain king queen lord lady sir".split())
+)
+
+
+def _identifying(name: frozenset[str]) -> frozenset[str]:
+    return name - _NAME_PARTS_OF_MANY or name
 
 
 def _kind(text: str, tokens: Sequence[Token], names: Sequence[frozenset[str]]) -> Kind:

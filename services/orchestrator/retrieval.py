@@ -34,7 +34,6 @@ class Search:
     mode: str
     corpus: str
     filters: Mapping[str, str]
-    threshold: float | None = None
 
     def payload(self) -> dict[str, Any]:
         """Return the event that `retrieve` takes."""
@@ -45,7 +44,6 @@ class Search:
                 "mode": self.mode,
                 "corpus": self.corpus,
                 "filters": dict(self.filters),
-                "threshold": self.threshold,
             }
         }
 
@@ -59,6 +57,7 @@ class _ResultMetadata(BaseModel):
 class _Result(BaseModel):
     id: str
     score: float
+    similarity: float | None = None
     snippet: str
     meta: _ResultMetadata
 
@@ -140,7 +139,14 @@ def _reported_error(report: object) -> UltronError:
 
 def _passage(result: _Result) -> Passage:
     url = result.meta.urls[0] if result.meta.urls else None
-    return Passage(result.id, result.meta.title, url, result.snippet, result.score)
+    return Passage(
+        chunk_id=result.id,
+        title=result.meta.title,
+        url=url,
+        text=result.snippet,
+        score=result.score,
+        similarity=result.similarity,
+    )
 
 
 def _attribution(answer: _Answer) -> str | None:

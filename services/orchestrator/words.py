@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -35,12 +36,13 @@ STOPWORDS = (
 _IRREGULAR = {
     "built": "build", "made": "make", "led": "lead", "fought": "fight", "wrote": "write",
     "written": "write", "drew": "draw", "drawn": "draw", "began": "begin", "begun": "begin",
-    "became": "become", "died": "die", "dies": "die", "dying": "die", "death": "die",
-    "born": "birth", "gave": "give", "given": "give", "took": "take", "taken": "take",
-    "knew": "know", "known": "know", "stole": "steal", "stolen": "steal", "wore": "wear",
-    "worn": "wear", "won": "win", "lost": "lose", "killed": "kill", "slew": "slay",
-    "slain": "slay", "brought": "bring", "taught": "teach", "met": "meet", "went": "go",
-    "gone": "go", "said": "say", "men": "man", "women": "woman", "children": "child",
+    "became": "become", "found": "find", "died": "die", "dies": "die", "dying": "die",
+    "death": "die", "born": "birth", "gave": "give", "given": "give", "took": "take",
+    "taken": "take", "knew": "know", "known": "know", "stole": "steal", "stolen": "steal",
+    "wore": "wear", "worn": "wear", "won": "win", "lost": "lose", "killed": "kill",
+    "slew": "slay", "slain": "slay", "brought": "bring", "taught": "teach", "met": "meet",
+    "went": "go", "gone": "go", "said": "say", "men": "man", "women": "woman",
+    "children": "child",
 }  # fmt: skip
 
 # Verbs of making are asked and told in each other's place more than any others.
@@ -137,6 +139,27 @@ def proper_names(text: str) -> list[str]:
         names.append(_POSSESSIVE.sub("", text[tokens[index].start : tokens[last].end]))
         index = last + 1
     return list(dict.fromkeys(names))
+
+
+def names_in_prose(text: str) -> list[str]:
+    """Proper names without the lone words that may be capitals only because a sentence begins.
+
+    Such a word still counts when it is capitalised elsewhere too.
+    """
+    names = proper_names(text)
+    words = Counter(token.text for token in tokenise(text))
+    return [
+        name
+        for name in names
+        if len(tokenise(name)) > 1 or words[name] > 1 or not _begins_sentence(text, name)
+    ]
+
+
+_SENTENCE_START = re.compile(r"(?:^|[.!?:\]][\"'\u201d\u2019)]*\s+)[\"'\u201c\u2018(]*$")
+
+
+def _begins_sentence(text: str, name: str) -> bool:
+    return _SENTENCE_START.search(text[: text.index(name)]) is not None
 
 
 def _is_name_part(token: Token) -> bool:

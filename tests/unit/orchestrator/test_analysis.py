@@ -23,6 +23,7 @@ CREATOR = turn(
 )
 CREATOR_IN_LOWER_CASE = turn("who created ultron", CREATOR["answer"], *CREATOR["titles"])
 DEFINITION = turn("Who is Hank Pym?", "Hank Pym is married to Janet van Dyne. [1]", "Hank Pym")
+MAKER = turn("Who made Vision?", "Ultron: Wanting a son, it made the Vision. [1]", "Ultron")
 TEAM = turn("Who are the Avengers?", "The Avengers were founded by Thor and Iron Man. [1]")
 
 
@@ -58,6 +59,9 @@ def test_a_message_without_subject_is_unclear_at_the_start(message: str) -> None
         (CREATOR_IN_LOWER_CASE, "when was it destroyed?", "when was Ultron destroyed?"),
         (CREATOR_IN_LOWER_CASE, "who is he?", "who is Hank Pym?"),
         (DEFINITION, "What did he create?", "What did Hank Pym create?"),
+        (MAKER, "Who is he?", "Who is Ultron?"),
+        (CREATOR, "And what about the Vision?", "Who created the Vision?"),
+        (TEAM, "What about the Defenders?", "Who are the Defenders?"),
         (TEAM, "Who leads them?", "Who leads Avengers?"),
         (TEAM, "Where is their mansion?", "Where is Avengers's mansion?"),
     ],

@@ -35,7 +35,6 @@ def test_a_question_is_searched_answered_and_cited(make_graph: MakeGraph) -> Non
             "mode": "hybrid",
             "corpus": "demo",
             "filters": {},
-            "threshold": 0.25,
         }
     ]
     assert reply.draft.answer.startswith("Hank Pym created Ultron in 1968. [1]")
@@ -122,6 +121,19 @@ def test_nothing_relevant_is_a_turn_too(
             "titles": [],
         }
     ]
+
+
+def test_passages_that_are_all_far_from_the_question_are_not_quoted(make_graph: MakeGraph) -> None:
+    far = {"results": [ULTRON | {"similarity": 0.1}, PYM | {"similarity": 0.2499}]}
+    reply = make_graph(ScriptedLambda(far)).run(SESSION, ask("Who created Ultron?"))
+    assert reply.draft == NOTHING_FOUND
+    assert len(reply.retrieved.results) == 2
+
+
+def test_one_near_passage_opens_the_others(make_graph: MakeGraph) -> None:
+    mixed = {"results": [ULTRON | {"similarity": 0.1}, PYM | {"similarity": 0.25}]}
+    reply = make_graph(ScriptedLambda(mixed)).run(SESSION, ask("Who created Ultron?"))
+    assert reply.draft.answer.startswith("Hank Pym created Ultron")
 
 
 def test_a_failed_turn_leaves_the_session_as_it_was(

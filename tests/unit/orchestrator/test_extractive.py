@@ -28,6 +28,10 @@ EVENT = Passage(
 CORPUS = [EVENT, ULTRON, PYM]
 
 
+def passage(title: str, text: str) -> Passage:
+    return Passage(f"{title}-001", title, None, text, 0.5)
+
+
 def answer(question: str, *passages: Passage) -> Draft:
     return ExtractiveGenerator().generate(question, passages or CORPUS)
 
@@ -72,9 +76,39 @@ def test_who_did_it_is_told_from_whom_it_was_done_to(sentence: str) -> None:
     assert [quotation.text for quotation in draft.quotations] == [sentence]
 
 
-def test_a_pronoun_at_the_start_is_led_in_by_the_title() -> None:
+def test_a_sentence_that_does_not_name_its_subject_is_led_in_by_the_title() -> None:
     draft = answer("Who built Ultron?", PYM)
     assert draft.answer.startswith("Hank Pym: He built Ultron as a helper. [1]")
+
+
+def test_what_is_said_of_a_titled_subject_counts_without_its_name() -> None:
+    text = "Wanda Maximoff throws hexes that bend probability. She lives in New York."
+    draft = answer("Where does the Scarlet Witch live?", passage("Scarlet Witch", text))
+    assert draft.answer.startswith("Scarlet Witch: She lives in New York. [1]")
+
+
+def test_the_opening_of_its_own_text_says_what_a_thing_is() -> None:
+    draft = answer(
+        "Who is the Scarlet Witch?",
+        passage("Comics", "The Scarlet Witch left the team. The Scarlet Witch fell."),
+        passage("Scarlet Witch", "Wanda Maximoff throws hexes. In the end she fell asleep."),
+    )
+    assert draft.quotations[0].text == "Wanda Maximoff throws hexes."
+
+
+@pytest.mark.parametrize("number", ["54", "55"])
+def test_a_number_asked_about_is_kept_to(number: str) -> None:
+    draft = answer(
+        f"What happens in Avengers #{number}?",
+        passage("Avengers (1963) #54", "A robot wakes. The Avengers sleep."),
+        passage("Avengers (1963) #55", "It fights. The Avengers happen to win."),
+    )
+    assert [c.passage.title for c in draft.citations] == [f"Avengers (1963) #{number}"]
+
+
+def test_a_common_part_of_a_name_does_not_stand_for_it() -> None:
+    text = "Hank Pym became Ant-Man to fight. Ant-Man killed a fly."
+    assert answer("Who killed Wonder Man?", passage("Hank Pym", text)) == NOTHING_FOUND
 
 
 def test_sentences_of_one_passage_share_its_number() -> None:

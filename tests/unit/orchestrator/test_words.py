@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.words import content_stems, proper_names, stem, tokenise
+from services.orchestrator.words import (
+    content_stems,
+    names_in_prose,
+    proper_names,
+    stem,
+    tokenise,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +73,23 @@ def test_proper_names(text: str, names: list[str]) -> None:
     assert proper_names(text) == names
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Wanting a son, Hank Pym left. Robots fell.", ["Hank Pym"]),
+        ("Ultron fell. They say Ultron rose.", ["Ultron"]),
+        ('He said: "Robots!" (Then Thor left.)', ["Thor"]),
+        ("Frozen in the North Atlantic", ["North Atlantic"]),
+    ],
+)
+def test_a_capital_that_a_sentence_asks_for_makes_no_name(text: str, names: list[str]) -> None:
+    assert names_in_prose(text) == names
+
+
 @given(st.text())
 def test_any_text_is_read_and_tokens_stand_where_they_say(text: str) -> None:
     for token in tokenise(text):
         assert text[token.start : token.end] == token.text
     assert all(name in text for name in proper_names(text))
+    assert set(names_in_prose(text)) <= set(proper_names(text))
     content_stems(text)
