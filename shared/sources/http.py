@@ -30,7 +30,7 @@ class HttpLimits:
     read_timeout_seconds: float = 20.0
     total_timeout_seconds: float = 30.0
     maximum_received_bytes: int = 16 * 1024 * 1024
-    maximum_body_bytes: int = 64 * 1024 * 1024
+    maximum_body_bytes: int = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from shared.sources.http import gunzip
 from shared.storage.object_store import ObjectStore, ObjectSummary
 
 ENDPOINT = "records"
-MAXIMUM_OBJECT_BYTES = 64 * 1024 * 1024
-MAXIMUM_DECOMPRESSED_BYTES = 256 * 1024 * 1024
+# A page passes through functions of 512 MB, which hold it several times over.
+MAXIMUM_OBJECT_BYTES = 32 * 1024 * 1024
+MAXIMUM_DECOMPRESSED_BYTES = 32 * 1024 * 1024
 _LONGEST_KEY = 400
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 

@@ -115,10 +115,18 @@ class MarvelApi:
         """Return an answer with status 200, 304 or 404."""
         headers = {} if etag is None else {"If-None-Match": etag}
         url = f"{self._settings.base_url.rstrip('/')}/v1/public/{endpoint}?{urlencode(query)}"
-        response = self._retrier.call(lambda: self._call(url, headers))
-        if response.status in _REFUSED:
-            # A clock that was off or a hash that was taken for a replay: sign again, once.
-            response = self._retrier.call(lambda: self._call(url, headers))
+        may_sign_again = True
+
+        def attempt() -> HttpResponse:
+            nonlocal may_sign_again
+            answer = self._call(url, headers)
+            if answer.status in _REFUSED and may_sign_again:
+                # A clock that was off or a hash that was taken for a replay: sign again, once.
+                may_sign_again = False
+                answer = self._call(url, headers)
+            return answer
+
+        response = self._retrier.call(attempt)
         is_answer = response.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
         if is_answer or (response.status == HTTPStatus.NOT_MODIFIED and etag is not None):
             return response
@@ -133,6 +141,8 @@ class MarvelApi:
     def _refusal(self, endpoint: str, response: HttpResponse) -> SourceError:
         body = parse_error(response.body)
         problem = f"the source answered {response.status} for {endpoint}"
+        if 300 <= response.status < 400:
+            problem = f"{problem}, and redirects are not followed; check base_url"
         if body is not None:
             said = redact(body.message, (self._keys.public_key, self._keys.private_key))
             problem = f"{problem}: {said}"

@@ -161,6 +161,20 @@ def test_a_refused_signature_is_signed_again_once(world: World, refused: Answer)
     assert world.pauses == []
 
 
+def test_a_signature_is_not_signed_again_twice_for_one_page(world: World) -> None:
+    refused = refusal(401, code="InvalidCredentials", message="That hash is invalid.")
+    world.server.script(refused, Answer(500), refused, results({"id": 1}))
+    with pytest.raises(SourceCredentialsError):
+        world.fetch_lines()
+    assert len(world.server.requests) == 3
+
+
+def test_a_gateway_that_moved_away_is_named(world: World) -> None:
+    world.server.script(Answer(302, headers={"Location": "https://elsewhere.example/"}))
+    with pytest.raises(SourceError, match="302 for comics, and redirects are not followed"):
+        world.fetch_lines()
+
+
 def test_a_refused_parameter_is_no_matter_of_credentials(world: World) -> None:
     world.server.script(refusal(409, code=409, status="You may not request more than 100 items."))
     with pytest.raises(SourceError, match="more than 100 items") as caught:

@@ -82,7 +82,7 @@ def pipeline(
             for name, value in pipeline.environment(own, following).items():
                 patch.setenv(name, value)
             part()  # what a cold start does: settings and clients are made once
-    pipeline.put_corpus("heroes", {"kind": "marvel", "base_url": gateway, "page_size": 40})
+    pipeline.put_corpus("heroes", {"kind": "marvel", "base_url": gateway})
     yield pipeline
     pipeline.close()
     for make_client in _CACHED_CLIENTS:
@@ -120,11 +120,15 @@ def expected_keys() -> set[str]:
     }
 
 
-def test_every_entity_is_derived_once_with_every_message_twice(pipeline: Pipeline) -> None:
+def test_every_entity_is_derived_once_with_every_message_twice(
+    pipeline: Pipeline, gateway: str
+) -> None:
+    source = {"kind": "marvel", "base_url": gateway, "page_size": 40}
+    pipeline.put_corpus("heroes", source)
     answer = pipeline.ingest("heroes", mode="full")
     assert answer["status"] == "running"
     pages = pipeline.take("page")
-    assert len(pages["Records"]) == answer["pages_planned"]
+    assert len(pages["Records"]) == answer["pages_planned"] > len(ENTITY_TYPES)
     assert pipeline.fetch(twice(pages)) == []
     assert pipeline.derive(twice(pipeline.take("derive"))) == []
 
@@ -347,3 +351,40 @@ def test_a_message_that_cannot_be_done_fails_alone(pipeline: Pipeline) -> None:
     pipeline.store.delete(job.raw_key)
     failures = pipeline.derive(event)
     assert failures == [{"itemIdentifier": event["Records"][1]["messageId"]}]
+
+
+@pytest.mark.parametrize("victim", ["store.put", "publisher.publish", "runs.record_stage"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_worker_killed_at_any_step_changes_nothing(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, victim: str, moment: str
+) -> None:
+    pipeline.put_corpus("manuals", {"kind": "jsonl", "prefix": "sources/manuals/"})
+    pipeline.store.put("sources/manuals/one.jsonl", b'{"id": "a", "title": "Kettle"}\nx\n')
+    answer = pipeline.ingest("manuals")
+    for queue, deliver, stage in (
+        ("page", pipeline.fetch, fetch_handler._stage()),
+        ("derive", pipeline.derive, derive_handler._stage()),
+    ):
+        event = pipeline.take(queue)
+        with monkeypatch.context() as patch:
+            kill_at(patch, stage, victim, moment)
+            assert len(deliver(event)) == len(event["Records"]) > 0
+        assert deliver(twice(event)) == []
+    chunk_jobs = {record["body"] for record in pipeline.take("chunk")["Records"]}
+    assert len(chunk_jobs) == 1
+    progress = pipeline.progress(answer)
+    assert (progress.raw_records, progress.entities, progress.rejects) == (2, 1, 1)
+
+
+def kill_at(patch: pytest.MonkeyPatch, stage: Any, victim: str, moment: str) -> None:
+    """Make one call of a worker's collaborator die, before or after it did its work."""
+    part_name, _, method_name = victim.partition(".")
+    part = getattr(stage._handle.__self__, part_name)
+    method = getattr(part, method_name)
+
+    def die(*arguments: Any, **options: Any) -> None:
+        if moment == "after":
+            method(*arguments, **options)
+        raise RuntimeError("killed")
+
+    patch.setattr(part, method_name, die)
