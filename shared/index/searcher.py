@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 from shared.errors import InvalidInputError
 from shared.index.filters import SearchFilters
 from shared.index.graph import Labels, Vectors
-from shared.index.lexical import query_terms, sum_by_term, term_weights
+from shared.index.lexical import Bm25, combine, query_terms
 from shared.index.ranking import Ranked, reciprocal_rank_fusion
 from shared.index.shard_reader import SearchTuning, Shard
 from shared.index.sidecar import StoredChunk
@@ -183,12 +183,12 @@ class _Search:
     def _lexical(self, count: int) -> list[_Scored]:
         terms = query_terms(self._query.text)
         shards = self._shards
-        counts = self._run(lambda number: shards[number].count_terms(terms), len(shards))
-        weights = term_weights(sum(shard.live_rows for shard in shards), sum_by_term(counts))
+        found = self._run(lambda number: shards[number].look_up(terms), len(shards))
+        ranking = Bm25(combine(part.statistics for part in found))
 
         def search(number: int) -> Ranked:
-            present = {t: w for t, w in weights.items() if counts[number].get(t)}
-            return shards[number].best_matches(present, count, self._candidates[number])
+            candidates = self._candidates[number]
+            return shards[number].best_matches(found[number], ranking, count, candidates)
 
         return self._merged(self._run(search, len(shards)), count)
 

@@ -1,6 +1,6 @@
 """One shard on this machine: its live rows, and searching them by vector or by word."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from shared.index.filters import SearchFilters
 from shared.index.graph import GraphFile, Labels, Vectors
+from shared.index.lexical import Bm25, Postings, TermStatistics
 from shared.index.liveness import Version
 from shared.index.ranking import Ranked, best_rows, rounded_scores
 from shared.index.sidecar import Sidecar, StoredChunk
@@ -28,6 +29,14 @@ class SearchTuning:
     exact_share: float = 0.1
     breadth: int = 100
     breadth_of_many: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """The postings of a query's words in one shard, and its part of the statistics."""
+
+    postings: Mapping[str, Postings]
+    statistics: TermStatistics
 
 
 class Shard:
@@ -116,21 +125,29 @@ class Shard:
         found = self._graph.similarities(np.asarray(labels, dtype=np.int64), query)
         return [float(score) for score in found]
 
-    def count_terms(self, terms: list[str]) -> dict[str, int]:
-        """How many live rows hold each word."""
-        return {term: int(self._is_live[self._sidecar.rows_with(term)].sum()) for term in terms}
+    def look_up(self, terms: Sequence[str]) -> LookedUp:
+        """Where words occur, and what the live rows add to the statistics of the index."""
+        is_live, lengths = self._is_live, self._sidecar.lengths
+        postings = self._sidecar.postings(terms)
+        statistics = TermStatistics(
+            rows=int(is_live.sum()),
+            words=int(lengths[is_live].sum()),
+            rows_with={term: int(is_live[found.labels].sum()) for term, found in postings.items()},
+        )
+        return LookedUp(postings, statistics)
 
     def best_matches(
-        self, weights: Mapping[str, float], count: int, candidates: Labels | None
+        self, looked_up: LookedUp, ranking: Bm25, count: int, candidates: Labels | None
     ) -> Ranked:
-        """The rows of `matching` with the best BM25 score under the given worth of each word."""
+        """The rows of `matching` that hold a word, best BM25 score first."""
         scores: npt.NDArray[np.float64] = np.zeros(len(self._is_live))
-        for term, weight in weights.items():
-            labels, frequencies = self._sidecar.term_frequencies(term)
-            scores[labels] += weight * frequencies
-        rows = np.arange(len(scores)) if candidates is None else candidates
-        rows = rows[scores[rows] > 0.0]
-        return best_rows(rows, rounded_scores(scores[rows]), count)
+        for term, found in sorted(looked_up.postings.items()):  # sums of floats depend on order
+            scores[found.labels] += ranking.gains(term, found, self._sidecar.lengths)
+        if candidates is None:
+            labels = np.flatnonzero(scores)
+        else:
+            labels = candidates[scores[candidates] > 0.0]
+        return best_rows(labels, rounded_scores(scores[labels]), count)
 
     def documents(self, labels: list[int]) -> dict[int, StoredChunk]:
         """Text and metadata of some rows."""

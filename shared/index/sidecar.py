@@ -13,7 +13,7 @@ import numpy as np
 from shared.errors import CorruptObjectError
 from shared.index.filters import SearchFilters, parse_moment, to_microseconds
 from shared.index.graph import Labels
-from shared.index.lexical import inverse_document_frequency, match_expression
+from shared.index.lexical import Postings, build_tables
 from shared.index.liveness import Version
 from shared.models.chunk import Chunk, ChunkMetadata
 from shared.models.manifest import ModelIdentity
@@ -31,19 +31,16 @@ CREATE TABLE rows (
   title TEXT NOT NULL, urls TEXT NOT NULL, modified TEXT, modified_microseconds INTEGER,
   source_path TEXT NOT NULL, attribution TEXT, fields TEXT NOT NULL
 );
-CREATE VIRTUAL TABLE words USING fts5(
-  title, text, content='rows', content_rowid='label',
-  tokenize='porter unicode61 remove_diacritics 2'
-);
+CREATE TABLE postings (term TEXT PRIMARY KEY, labels BLOB NOT NULL, counts BLOB NOT NULL);
+CREATE TABLE arrays (name TEXT PRIMARY KEY, data BLOB NOT NULL);
 """
-# Made after the rows. The first holds all that filters ask, so they never read the texts; the
-# second is what opening a shard reads.
+# The first holds all that filters ask, so that they never read the texts; the second is what
+# opening a shard reads.
 _INDEXES = """
 CREATE INDEX rows_by_filter ON rows (entity_type, source_id, modified_microseconds);
 CREATE INDEX rows_by_label ON rows (label, chunk_id, entity_key);
-INSERT INTO words(words) VALUES ('rebuild');
-INSERT INTO words(words) VALUES ('optimize');
 """
+_LENGTHS = "lengths"
 _COLUMNS = (
     "label, chunk_id, entity_key, text, entity_type, source_id, title, urls, modified, "
     "source_path, attribution, fields"
@@ -70,22 +67,34 @@ def write_sidecar(
     """Write a new sidecar; the position of a chunk is its label. The same input, the same bytes."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        connection.execute("PRAGMA page_size = 4096")
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript(f"BEGIN; {_SCHEMA}")
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(_meta(model).items()))
-        connection.executemany(
-            "INSERT INTO entities VALUES (?, ?, ?)",
-            ((key, *entities[key]) for key in sorted(entities)),
-        )
-        connection.executemany(
-            f"INSERT INTO rows VALUES ({', '.join('?' * 14)})",  # noqa: S608 - question marks only
-            (_row(label, chunk, entities) for label, chunk in enumerate(chunks)),
-        )
-        connection.executescript(f"BEGIN; {_INDEXES} COMMIT;")
+        for statement in ("page_size = 4096", "journal_mode = OFF", "synchronous = OFF"):
+            connection.execute(f"PRAGMA {statement}")
+        connection.executescript(_SCHEMA)
+        connection.execute("BEGIN")
+        _insert(connection, "meta", sorted(_meta(model).items()))
+        _insert(connection, "entities", ((key, *entities[key]) for key in sorted(entities)))
+        _insert(connection, "rows", (_row(n, chunk, entities) for n, chunk in enumerate(chunks)))
+        _insert_words(connection, chunks)
+        connection.execute("COMMIT")
+        connection.executescript(_INDEXES)
     finally:
         connection.close()
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    for row in rows:
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)  # noqa: S608 - our tables
+
+
+def _insert_words(connection: sqlite3.Connection, chunks: Iterable[Chunk]) -> None:
+    tables = build_tables(f"{chunk.metadata.title}\n{chunk.text}" for chunk in chunks)
+    postings = (
+        (word, found.labels.tobytes(), found.counts.tobytes())
+        for word, found in tables.postings.items()
+    )
+    _insert(connection, "postings", postings)
+    _insert(connection, "arrays", [(_LENGTHS, tables.lengths.tobytes())])
 
 
 def _meta(model: ModelIdentity) -> dict[str, str]:
@@ -137,11 +146,13 @@ class Sidecar:
                 key: (seq, origin) for key, seq, origin in self._read("SELECT * FROM entities")
             }
             rows = self._read("SELECT label, chunk_id, entity_key FROM rows ORDER BY label")
-            if [row[0] for row in rows] != list(range(len(rows))):
+            lengths = self._read("SELECT data FROM arrays WHERE name = ?", [_LENGTHS])
+            if [row[0] for row in rows] != list(range(len(rows))) or not lengths:
                 raise CorruptObjectError(f"{name} has gaps in its rows; build the shard again")
         except (sqlite3.DatabaseError, CorruptObjectError) as error:
             self._connection.close()
             raise _corrupt(name, error) from error
+        self.lengths = np.frombuffer(lengths[0][0], "<u4")
         self.chunk_ids: list[str] = [row[1] for row in rows]
         self.entity_keys: list[str] = [row[2] for row in rows]
 
@@ -164,25 +175,16 @@ class Sidecar:
         )
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
-    def rows_with(self, term: str) -> Labels:
-        """Labels of the rows that hold a word of `query_terms`, or one of the same stem."""
-        rows = self._read("SELECT rowid FROM words WHERE words MATCH ?", (match_expression(term),))
-        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-
-    def term_frequencies(self, term: str) -> tuple[Labels, "np.ndarray[Any, np.dtype[np.float64]]"]:
-        """Rows with a word, and the saturated term frequency that BM25 weighs with the idf.
-
-        bm25() multiplies by the idf of this shard alone, which says little: a page about one hero
-        would rank last for that hero's name. It is divided out; the caller weighs by the whole
-        index. FTS5 negates its scores.
-        """
+    def postings(self, terms: Sequence[str]) -> dict[str, Postings]:
+        """Where the words of `query_terms` occur; words that do not are left out."""
         rows = self._read(
-            "SELECT rowid, bm25(words) FROM words WHERE words MATCH ?", (match_expression(term),)
+            f"SELECT * FROM postings WHERE term IN ({', '.join('?' * len(terms))})",  # noqa: S608 - question marks only
+            terms,
         )
-        own_weight = inverse_document_frequency(len(self.chunk_ids), len(rows))
-        labels = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-        scores = np.fromiter((row[1] for row in rows), dtype=np.float64, count=len(rows))
-        return labels, -scores / own_weight
+        return {
+            term: Postings(np.frombuffer(labels, "<u4"), np.frombuffer(counts, "<u2"))
+            for term, labels, counts in rows
+        }
 
     def documents(self, labels: Iterable[int]) -> dict[int, StoredChunk]:
         """Text and metadata of some rows."""

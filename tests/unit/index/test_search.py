@@ -152,53 +152,50 @@ def tokens(one: Chunk) -> list[str]:
     return re.findall(r"[a-z0-9]+", f"{one.metadata.title} {one.text}".lower())
 
 
-def bm25(
-    chunks: Sequence[Chunk], shard_of: Sequence[int], query: Sequence[str]
-) -> dict[str, float]:
-    """BM25 with k1 1.2 and b .75: document frequencies of all rows, lengths of their shard."""
+def bm25(chunks: Sequence[Chunk], query: Sequence[str]) -> dict[str, float]:
+    """BM25 written out: k1 1.2, b .75, idf log(1 + (N - n + .5) / (n + .5))."""
     documents = [Counter(tokens(one)) for one in chunks]
-    lengths = [sum(words.values()) for words in documents]
-    average = {
-        shard: float(np.mean([size for n, size in enumerate(lengths) if shard_of[n] == shard]))
-        for shard in set(shard_of)
-    }
+    average = sum(sum(words.values()) for words in documents) / len(documents)
     scores: dict[str, float] = {}
-    for term in query:
-        holding = sum(term in words for words in documents)
-        worth = math.log((len(chunks) - holding + 0.5) / (holding + 0.5)) if holding else 0.0
-        if worth <= 0:
-            continue
-        for n, words in enumerate(documents):
+    for one, words in zip(chunks, documents, strict=True):
+        for term in query:
             if term in words:
-                norm = 1.2 * (0.25 + 0.75 * lengths[n] / average[shard_of[n]])
+                holding = sum(term in other for other in documents)
+                worth = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
+                norm = 1.2 * (0.25 + 0.75 * sum(words.values()) / average)
                 gain = worth * words[term] * 2.2 / (words[term] + norm)
-                scores[chunks[n].chunk_id] = scores.get(chunks[n].chunk_id, 0.0) + gain
+                scores[one.chunk_id] = scores.get(one.chunk_id, 0.0) + gain
     return scores
 
 
-RARE = ("kree", "skrull", "vibranium", "adamantium", "asgard")
+# None of them is changed by the Porter stemmer, which the oracle does not know.
+PLAIN_WORDS = ("kree", "skrull", "vibranium", "asgard", "robot", "omega")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.lists(st.sampled_from([*WORDS, *RARE]), max_size=8), min_size=4, max_size=24),
-    st.lists(st.sampled_from(RARE), min_size=1, max_size=3, unique=True),
-    st.integers(1, 4),
+    texts=st.lists(st.lists(st.sampled_from(PLAIN_WORDS), max_size=8), min_size=1, max_size=24),
+    query=st.lists(st.sampled_from(PLAIN_WORDS), min_size=1, max_size=4, unique=True),
+    parts=st.integers(1, 4),
+    updated=st.integers(0, 4),
 )
-def test_lexical_scores_are_bm25_over_the_whole_index(
-    texts: Sequence[Sequence[str]], query: Sequence[str], parts: int
+def test_lexical_scores_are_bm25_of_the_live_rows_however_they_are_sharded(
+    texts: Sequence[Sequence[str]], query: Sequence[str], parts: int, updated: int
 ) -> None:
     chunks = [chunk(f"t:{n}", text=" ".join(["x", *text])) for n, text in enumerate(texts)]
-    expected = bm25(chunks, [n % parts for n in range(len(chunks))], query)
     store = MemoryObjectStore()
-    committed(store, chunks, unit_vectors(len(chunks), 1), parts)
+    old = [chunk(one.parent, text="robot kree kree") for one in chunks[:updated]]
+    if old:
+        vectors = unit_vectors(len(old), 7)
+        manifests(store).commit([build_shard(store, old, vectors, origin="old", seq=0)])
+    committed(store, chunks, unit_vectors(len(chunks), 1), min(parts, len(chunks)))
     with TemporaryDirectory() as folder:
         question = SearchQuery(text=" ".join(query), vector=None, k=50, mode="lexical")
         hits = searcher(store, Path(folder)).search(question).hits
-    if expected:
-        scores = {hit.chunk.chunk_id: hit.score for hit in hits}
-        assert scores == pytest.approx(expected, abs=2e-6)
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    scores = {hit.chunk.chunk_id: hit.score for hit in hits}
+    assert scores == pytest.approx(bm25(chunks, query), abs=2e-6)
+    order = [(-hit.score, hit.chunk.chunk_id) for hit in hits]
+    assert order == sorted(order)
 
 
 def test_a_word_that_one_shard_is_full_of_still_tells(tmp_path: Path) -> None:
@@ -212,9 +209,8 @@ def test_a_word_that_one_shard_is_full_of_still_tells(tmp_path: Path) -> None:
         ]
     )
     reader = searcher(store, tmp_path)
-    assert found(reader, text="ultron number", k=10, mode="lexical") == sorted(
-        one.chunk_id for one in about
-    )
+    best = found(reader, text="ultron number", k=10, mode="lexical")
+    assert set(best) == {one.chunk_id for one in about}
 
 
 @settings(max_examples=150, deadline=None)
@@ -259,7 +255,7 @@ def test_words_are_found_by_stem_accent_and_case(tmp_path: Path) -> None:
 
 
 def test_a_query_has_a_bounded_number_of_distinct_words() -> None:
-    terms = query_terms(" ".join(f"w{n % 90} W{n % 90}" for n in range(200)))
+    terms = query_terms(" ".join(f"w{n % 300} W{n % 300}" for n in range(600)))
     assert terms == [f"w{n}" for n in range(MAXIMUM_TERMS)]
 
 

@@ -13,6 +13,7 @@ from shared.errors import (
 )
 from shared.index.filters import SearchFilters
 from shared.index.graph import GraphFile, build_graph
+from shared.index.lexical import Bm25, TermStatistics
 from shared.index.shard_cache import ShardCache
 from shared.index.shard_reader import SearchTuning, Shard
 from shared.index.shard_writer import collect_content
@@ -83,7 +84,9 @@ def test_a_shard_without_vectors_has_no_graph(tmp_path: Path) -> None:
     shard = _open(store, descriptor, tmp_path)
     assert set(shard.entities) == {"hero:1"}
     assert shard.nearest(unit_vectors(1, seed=1)[0], 5, None, breadth=50) == []
-    assert shard.best_matches({"text": 1.0}, 5, None) == []
+    looked_up = shard.look_up(["text"])
+    assert looked_up.statistics == TermStatistics(rows=0, words=0, rows_with={})
+    assert shard.best_matches(looked_up, Bm25(looked_up.statistics), 5, None) == []
 
 
 @pytest.mark.parametrize("shape", [(1, DIMS), (3, DIMS), (2, DIMS + 1), (2,)])
