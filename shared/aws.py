@@ -56,5 +56,9 @@ def secrets_client() -> "SecretsManagerClient":
 
 @cache
 def lambda_client() -> "LambdaClient":
-    """Return the process's Lambda client."""
-    return boto3.client("lambda", config=_CONFIG)
+    """Return the process's Lambda client.
+
+    One attempt after the first, and 12 seconds each: a caller behind API Gateway has 29 in all.
+    """
+    attempts = Config(read_timeout=12, retries={"mode": "standard", "total_max_attempts": 2})
+    return boto3.client("lambda", config=_CONFIG.merge(attempts))

@@ -53,6 +53,14 @@ class TextTooLongError(UltronError):
     is_public = True
 
 
+class OverloadedError(UltronError):
+    """A part behind the API has no room right now; asking again shortly is right."""
+
+    code = "OVERLOADED"
+    http_status = 503
+    is_public = True
+
+
 class ConflictError(UltronError):
     """A conditional write lost its race; reading again and retrying is safe."""
 

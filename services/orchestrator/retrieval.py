@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from pydantic import BaseModel, Field, ValidationError
 
 from services.orchestrator.generator import Passage
@@ -12,6 +13,7 @@ from shared.errors import (
     DimensionMismatchError,
     InvalidInputError,
     NotFoundError,
+    OverloadedError,
     TextTooLongError,
     UltronError,
 )
@@ -88,11 +90,19 @@ class RetrieveFunction:
         Raises:
             InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError: the
                 function refused the search for that reason.
+            OverloadedError: its reserved concurrency is in use.
             UltronError: it failed, or answered what cannot be read.
         """
-        response = self._client.invoke(
-            FunctionName=self._function_name, Payload=json.dumps(search.payload()).encode()
-        )
+        try:
+            response = self._client.invoke(
+                FunctionName=self._function_name, Payload=json.dumps(search.payload()).encode()
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "TooManyRequestsException":
+                raise
+            raise OverloadedError(
+                "the search has no room for another request right now; ask again in a moment"
+            ) from None
         body = response["Payload"].read()
         if "FunctionError" in response:
             # The payload of a crash holds a stack trace, which may quote the query.

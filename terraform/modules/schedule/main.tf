@@ -52,11 +52,11 @@ resource "aws_cloudwatch_event_target" "ingest" {
   target_id = "ingest"
   arn       = var.function_arn
 
-  # The event's id makes the run's: an event delivered twice starts one run. The template is no
-  # jsonencode(), which would escape the angle brackets.
+  # The event's id and time make the run's id: an event delivered twice, even after its run has
+  # ended, starts one run. The template is no jsonencode(), which would escape the angle brackets.
   input_transformer {
-    input_paths    = { request_id = "$.id" }
-    input_template = "{\"corpus\": \"${each.key}\", \"mode\": \"incremental\", \"request_id\": <request_id>}"
+    input_paths    = { request_id = "$.id", time = "$.time" }
+    input_template = "{\"corpus\": \"${each.key}\", \"mode\": \"incremental\", \"request_id\": <request_id>, \"time\": <time>}"
   }
 
   retry_policy {

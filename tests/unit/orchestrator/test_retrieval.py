@@ -2,6 +2,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from shared.errors import (
     DimensionMismatchError,
     InvalidInputError,
     NotFoundError,
+    OverloadedError,
     TextTooLongError,
     UltronError,
 )
@@ -100,3 +102,16 @@ def test_any_json_is_read_or_refused(document: object) -> None:
         return
     assert isinstance(document, dict)
     assert isinstance(document["results"], list)
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [("TooManyRequestsException", OverloadedError), ("AccessDeniedException", ClientError)],
+)
+def test_a_throttled_search_asks_to_come_again(code: str, raised: type[Exception]) -> None:
+    class Refusing:
+        def invoke(self, **_: object) -> None:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "Invoke")
+
+    with pytest.raises(raised):
+        RetrieveFunction(cast("LambdaClient", Refusing()), "retrieve").search(SEARCH)
