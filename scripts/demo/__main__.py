@@ -71,7 +71,8 @@ def down() -> None:
         with steps.step("servers"):
             stopped = [server.title for server in reversed(servers) if server.stop()]
             steps.detail(f"stopped {' and '.join(stopped)}" if stopped else "none ran")
-        shutil.rmtree(deployment.directory, ignore_errors=True)
+        if deployment.directory.exists():
+            shutil.rmtree(deployment.directory)
     print("The demo is down and its files are gone.")
 
 

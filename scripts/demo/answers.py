@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 RETRIEVE_QUERIES = (
     "Who created Ultron?",
     "an android who can change the density of his body",
-    "the event in which machines conquer the world",
+    "a gleaming robot who was meant to be a bride",
 )
 CHAT_MESSAGE = "Who created Ultron?"
 RESULTS_SHOWN = "3"

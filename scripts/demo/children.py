@@ -1,11 +1,12 @@
 """Commands that must not outlive the one that runs them."""
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from scripts.local_aws.process import end_group, signal_group
 
 # Terraform ends in good order at the first interrupt and at once at the second.
 _INTERRUPT_SECONDS = 5.0
@@ -34,7 +35,7 @@ def child_process(
     try:
         yield process
     finally:
-        _end(process)
+        _end(process, command[0])
         if process.stdout:
             process.stdout.close()
 
@@ -53,16 +54,12 @@ def run_showing(
         return process.wait()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], title: str) -> None:
     """Interrupt it, twice if need be; then kill it and what it started."""
     for _ in range(2):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=_INTERRUPT_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            signal_group(process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):  # then the next, stronger means
+                process.wait(timeout=_INTERRUPT_SECONDS)
+    end_group(process.pid, title)
+    process.wait()

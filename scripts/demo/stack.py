@@ -15,7 +15,7 @@ from scripts.demo.children import run_showing
 from scripts.demo.deployment import ROOT, Deployment, local_deployment
 from scripts.demo.errors import StackError
 from scripts.demo.variables import local_variables
-from scripts.local_aws.process import BackgroundServer, LocalProcessError, free_port
+from scripts.local_aws.process import BackgroundServer, free_port
 from scripts.terraform_tooling import terraform_command, terraform_environment
 from services.cli.deployment import Deployment as Outputs
 
@@ -111,7 +111,8 @@ def live_stack(
     """A stack of its own for the block: servers on free ports, deployed, and wholly removed.
 
     `changes` gives Terraform variables over the local ones. With `endpoint_url` the stack is
-    deployed there and no local AWS is started; the Marvel gateway always is.
+    deployed there and no local AWS is started; the Marvel gateway always is. When the block fails,
+    a stack on a local AWS of its own goes with that, without Terraform.
 
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.
@@ -130,9 +131,12 @@ def live_stack(
         )
         try:
             yield LiveStack(deployment, deploy(deployment, variables))
-        finally:
-            destroy(deployment)
-    shutil.rmtree(directory, ignore_errors=True)
+        except BaseException:
+            if endpoint_url:
+                destroy(deployment)
+            raise
+        destroy(deployment)
+    shutil.rmtree(directory)
 
 
 @contextmanager
@@ -199,20 +203,3 @@ def first_error(lines: Iterable[str]) -> str:
         elif found and line:
             found.append(line)
     return " ".join(found)[:600] or "it gave no reason"
-
-
-__all__ = [
-    "Built",
-    "LiveStack",
-    "LocalProcessError",
-    "Outputs",
-    "StackError",
-    "build",
-    "deploy",
-    "destroy",
-    "first_error",
-    "forget",
-    "live_stack",
-    "planned_changes",
-    "running",
-]

@@ -108,13 +108,9 @@ class BackgroundServer:
         """
         pid = self.running_pid()
         if pid is not None:
-            _signal_group(pid, signal.SIGTERM, leader_only=True)
-            _becomes_true(lambda: not _is_alive(pid), STOP_TIMEOUT_SECONDS)
-            _signal_group(pid, signal.SIGKILL)
-            if not _becomes_true(lambda: not live_group_members(pid), STOP_TIMEOUT_SECONDS):
-                raise LocalProcessError(
-                    f"Processes of {self.title} are left: {sorted(live_group_members(pid))}."
-                )
+            signal_group(pid, signal.SIGTERM, leader_only=True)
+            becomes_true(lambda: not _is_alive(pid), STOP_TIMEOUT_SECONDS)
+            end_group(pid, self.title)
         self._pid_path.unlink(missing_ok=True)
         return pid is not None
 
@@ -156,7 +152,7 @@ class BackgroundServer:
                 f"{title} on port {port}, and port {self.port} was asked for:"
                 " stop it first with `make down`."
             )
-        if not _becomes_true(self.is_healthy, timeout_seconds):
+        if not becomes_true(self.is_healthy, timeout_seconds):
             raise LocalProcessError(
                 f"{title} but does not answer at {self.url}: stop it with `make down`."
             )
@@ -166,7 +162,7 @@ class BackgroundServer:
         self._pid_path.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes], timeout_seconds: float) -> None:
-        ended_or_healthy = _becomes_true(
+        ended_or_healthy = becomes_true(
             lambda: process.poll() is not None or self.is_healthy(), timeout_seconds
         )
         if process.returncode is not None:
@@ -251,7 +247,20 @@ def _is_alive(pid: int) -> bool:
     return process_identity(pid) is not None
 
 
-def _signal_group(pid: int, number: signal.Signals, *, leader_only: bool = False) -> None:
+def end_group(group: int, title: str) -> None:
+    """Kill what is left of a process group and wait until it is gone.
+
+    Raises LocalProcessError when processes are left in spite of SIGKILL.
+    """
+    signal_group(group, signal.SIGKILL)
+    if not becomes_true(lambda: not live_group_members(group), STOP_TIMEOUT_SECONDS):
+        raise LocalProcessError(
+            f"Processes of {title} are left: {sorted(live_group_members(group))}."
+        )
+
+
+def signal_group(pid: int, number: signal.Signals, *, leader_only: bool = False) -> None:
+    """Signal a process group, or only the process that leads it; one that is gone is fine."""
     try:
         if leader_only:
             os.kill(pid, number)
@@ -261,7 +270,7 @@ def _signal_group(pid: int, number: signal.Signals, *, leader_only: bool = False
         return
 
 
-def _becomes_true(condition: Callable[[], bool], timeout_seconds: float) -> bool:
+def becomes_true(condition: Callable[[], bool], timeout_seconds: float) -> bool:
     """Ask until it is true or the time is over; the last answer."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():

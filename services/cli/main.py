@@ -21,18 +21,13 @@ from services.cli.errors import (
     EXIT_RUN_NOT_SUCCEEDED,
     exit_status,
 )
-from services.cli.rendering import (
-    chat_lines,
-    joined,
-    progress_line,
-    retrieve_lines,
-    run_lines,
-)
+from services.cli.progress import ProgressDisplay
+from services.cli.rendering import chat_lines, ending_line, joined, retrieve_lines, run_lines
 from services.cli.runs import start_run, watch_run
 from services.cli.settings import CommandSettings
 from shared import aws
 from shared.errors import SettingsError, UltronError
-from shared.models.run import RunMode, RunProgress
+from shared.models.run import RunMode
 from shared.state.runs import RunStore
 
 WATCH_TIMEOUT_SECONDS = 3600.0
@@ -133,25 +128,12 @@ def _chat(options: argparse.Namespace, target: Target) -> int:
 
 
 def _watch(target: Target, run_id: str, timeout_seconds: float) -> int:
-    shown = ""
-
-    def show(progress: RunProgress) -> None:
-        nonlocal shown
-        line = progress_line(progress)
-        if line == shown:
-            return
-        if sys.stdout.isatty():
-            print("\r" + line.ljust(len(shown)), end="", flush=True)
-        else:
-            print(line, flush=True)
-        shown = line
-
+    display = ProgressDisplay(sys.stdout)
     try:
-        progress = watch_run(target.runs(), run_id, show, timeout_seconds)
+        progress = watch_run(target.runs(), run_id, display.show, timeout_seconds)
     finally:
-        if shown and sys.stdout.isatty():
-            print()
-    print(joined(run_lines(progress)), flush=True)
+        display.close()
+    print(ending_line(progress), flush=True)
     return 0 if progress.run.status == "succeeded" else EXIT_RUN_NOT_SUCCEEDED
 
 

@@ -33,6 +33,13 @@ def progress_line(progress: RunProgress) -> str:
     return " · ".join([progress.run.status, pages, *counters])
 
 
+def ending_line(progress: RunProgress) -> str:
+    """How a run ended, and why if not well."""
+    run = progress.run
+    reason = f" ({run.reason})" if run.reason else ""
+    return f"run {run.run_id} {run.status}{reason}"
+
+
 def run_lines(progress: RunProgress) -> Iterator[str]:
     """A whole run, a fact a line."""
     run = progress.run

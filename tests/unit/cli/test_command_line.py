@@ -1,0 +1,260 @@
+"""The `ultron` command as a person runs it, against a real HTTP server on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from services.cli.main import main
+
+OUTPUTS = {
+    "api_id": "abc",
+    "api_stage": "prod",
+    "api_url": "https://abc.execute-api.us-east-1.amazonaws.com/prod",
+    "api_key": "a-key-of-twenty-letters",
+    "bucket_name": "bucket",
+    "checkpoint_table": "table",
+    "region": "us-east-1",
+    "default_corpus": "marvel",
+    "function_names": {"ingest": "ultron-ingest"},
+    "queue_urls": {},
+    "dead_letter_queue_urls": {},
+    "unknown_to_the_command": [1],
+}
+RESULT = {
+    "id": "character:1-001",
+    "score": 0.71,
+    "snippet": "Hank Pym created Ultron.",
+    "meta": {"entity": "character", "id": "1", "title": "Ultron"},
+}
+
+
+class FakeApi(ThreadingHTTPServer):
+    """Answers every request with `answer` and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer: tuple[int, bytes] = (200, b"{}")
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/prod"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeApi
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.server.asked.append(
+            {
+                "method": self.command,
+                "path": url.path,
+                "query": parse_qs(url.query, keep_blank_values=True),
+                "key": self.headers.get("x-api-key"),
+                "body": json.loads(body) if body else None,
+            }
+        )
+        status, answer = self.server.answer
+        self.send_response(status)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = _answer  # noqa: N815 - the names are inherited
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is inherited
+        """Keep quiet."""
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """A server that stands for the deployment; the command finds it by its environment."""
+    server = FakeApi()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("ULTRON_API_URL", server.url)
+    monkeypatch.setenv("ULTRON_API_KEY", "the-key")
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def outputs_file(tmp_path: Path) -> Path:
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps({name: {"value": value} for name, value in OUTPUTS.items()}))
+    return path
+
+
+def test_retrieve_sends_the_query_and_shows_the_results(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer = (200, json.dumps({"results": [RESULT]}).encode())
+    arguments = ["retrieve", "Who & why?", "--k", "3", "--filter", "entity=comic,event"]
+    assert main([*arguments, "--filter", "since=2020-01-01"]) == 0
+    [asked] = api.asked
+    assert (asked["method"], asked["path"], asked["key"]) == ("GET", "/prod/retrieve", "the-key")
+    assert asked["query"] == {
+        "q": ["Who & why?"],
+        "k": ["3"],
+        "filter.entity": ["comic,event"],
+        "filter.since": ["2020-01-01"],
+    }
+    shown = capsys.readouterr().out
+    assert "0.710  Ultron" in shown
+    assert "Hank Pym created Ultron." in shown
+
+
+def test_retrieve_without_results_says_so(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answer = (200, b'{"results": []}')
+    assert main(["retrieve", "x"]) == 0
+    assert capsys.readouterr().out == "nothing found\n"
+
+
+def test_json_shows_the_whole_answer(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {"results": [RESULT], "timing_ms": {"total": 1}}
+    api.answer = (200, json.dumps(answer).encode())
+    assert main(["retrieve", "x", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == answer
+
+
+def test_chat_sends_the_message_and_shows_answer_and_citations(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {
+        "session_id": "s-1",
+        "answer": "Hank Pym [1]",
+        "citations": [{"n": 1, "id": "c", "title": "Ultron", "url": "https://u"}],
+    }
+    api.answer = (200, json.dumps(answer).encode())
+    assert main(["chat", "Who created Ultron?", "--session-id", "s-1", "--k", "2"]) == 0
+    [asked] = api.asked
+    assert asked["path"] == "/prod/chat"
+    assert asked["body"] == {"message": "Who created Ultron?", "session_id": "s-1", "k": 2}
+    assert capsys.readouterr().out.splitlines() == [
+        "Hank Pym [1]",
+        "[1] Ultron  https://u",
+        "session s-1",
+    ]
+
+
+PROBLEM = {"detail": "k must be 1 to 50", "request_id": "r-1", "error": {"code": "INVALID_INPUT"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "exit_status", "words"),
+    [
+        (400, PROBLEM, 2, "the API answered 400: k must be 1 to 50 (request r-1)"),
+        (413, PROBLEM, 2, "the API answered 413"),
+        (403, {"message": "Forbidden"}, 4, "Forbidden: is the API key right?"),
+        (404, {"detail": "no corpus x"}, 3, "no corpus x"),
+        (409, {"detail": "other model"}, 4, "other model"),
+        (429, {"message": "Too Many Requests"}, 1, "Too Many Requests"),
+        (500, {}, 1, "no reason given"),
+        (502, None, 1, "no JSON object"),
+        (200, None, 1, "no JSON object"),
+    ],
+)
+def test_refusals_become_one_sentence_and_a_status(
+    api: FakeApi,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    body: dict[str, Any] | None,
+    exit_status: int,
+    words: str,
+) -> None:
+    api.answer = (status, b"<html>" if body is None else json.dumps(body).encode())
+    assert main(["retrieve", "x"]) == exit_status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert len(captured.err.splitlines()) == 1
+    assert words in captured.err
+    assert "the-key" not in captured.err
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "not a url", "ftp://127.0.0.1"])
+def test_an_address_where_nothing_answers_is_named(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["chat", "x", "--api-url", url, "--api-key", "k"]) in {1, 2}
+    assert url in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["retrieve", "x"], "--outputs FILE, --api-url or ULTRON_API_URL"),
+        (["retrieve", "x", "--api-url", "http://x"], "--api-key or ULTRON_API_KEY"),
+        (["run", "show", "r"], "--checkpoint-table or ULTRON_CHECKPOINT_TABLE"),
+        (["ingest", "--corpus", "c"], "--ingest-function or ULTRON_INGEST_FUNCTION"),
+    ],
+)
+def test_a_missing_address_says_how_to_give_it(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["run"],
+        ["nope"],
+        ["ingest"],
+        ["ingest", "--corpus", "c", "--mode", "some"],
+        ["retrieve", "x", "--filter", "entity"],
+        ["chat", "x", "--k", "two"],
+        ["run", "watch", "r", "--timeout", "soon"],
+    ],
+)
+def test_wrong_use_ends_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+
+
+def test_outputs_lead_to_the_local_aws_when_there_is_one(
+    api: FakeApi, outputs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{api.server_port}/")
+    assert main(["retrieve", "x", "--outputs", str(outputs_file)]) == 0
+    [asked] = api.asked
+    assert asked["path"] == "/_aws/execute-api/abc/prod/retrieve"
+    assert asked["key"] == OUTPUTS["api_key"]
+
+
+def test_options_win_over_outputs(api: FakeApi, outputs_file: Path) -> None:
+    arguments = ["retrieve", "x", "--outputs", str(outputs_file), "--api-url", api.url]
+    assert main([*arguments, "--api-key", "mine"]) == 0
+    assert [asked["key"] for asked in api.asked] == ["mine"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"api_id": 1}', "\udcff", "null", '"x"'])
+def test_a_file_of_something_else_is_named(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    assert main(["retrieve", "x", "--outputs", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert str(path) in error
+    assert "terraform output -json" in error
+
+
+def test_a_file_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "show", "r", "--outputs", str(tmp_path / "gone.json")]) == 2
+    assert "gone.json" in capsys.readouterr().err
