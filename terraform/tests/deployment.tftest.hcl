@@ -193,8 +193,8 @@ run "defaults" {
 
   assert {
     condition = alltrue([
-      for corpus, rule in module.schedule.rules : jsondecode(replace(rule.input_template, "<request_id>", "\"some-id\"")) == {
-        corpus = corpus, mode = "incremental", request_id = "some-id"
+      for corpus, rule in module.schedule.rules : jsondecode(replace(replace(rule.input_template, "<request_id>", "\"some-id\""), "<time>", "\"some-time\"")) == {
+        corpus = corpus, mode = "incremental", request_id = "some-id", time = "some-time"
       }
     ])
     error_message = "ingest is told the corpus, the mode and the event's id."
