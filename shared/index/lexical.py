@@ -132,13 +132,16 @@ class Bm25:
         holding = self.statistics.rows_with.get(term, 0)
         return math.log(1.0 + (self.statistics.rows - holding + 0.5) / (holding + 0.5))
 
-    def gains(
-        self, term: str, postings: Postings, lengths: npt.NDArray[np.uint32]
-    ) -> npt.NDArray[np.float64]:
-        """What a word adds to the score of each row of `postings`."""
+    def norms(self, lengths: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+        """How much the length of each row holds back the counts of its words."""
         average = self.statistics.words / max(self.statistics.rows, 1)
-        relative = lengths[postings.labels] / max(average, 1.0)
-        norm = _SATURATION * (1.0 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * relative)
-        counts = postings.counts.astype(np.float64)
-        gains: npt.NDArray[np.float64] = counts * (_SATURATION + 1.0) / (counts + norm)
-        return self.weight(term) * gains
+        scale = _SATURATION * _LENGTH_WEIGHT / max(average, 1.0)
+        return lengths * scale + _SATURATION * (1.0 - _LENGTH_WEIGHT)
+
+    def gains(
+        self, term: str, postings: Postings, norms: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """What a word adds to the score of each row of `postings`; `norms` are of all rows."""
+        counts = postings.counts
+        factor = self.weight(term) * (_SATURATION + 1.0)
+        return factor * counts / (counts + norms[postings.labels])

@@ -1,5 +1,6 @@
 """Search over all shards of an index: by vector, by word, or both fused."""
 
+import heapq
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -193,10 +194,13 @@ class _Search:
         return self._merged(self._run(search, len(shards)), count)
 
     def _merged(self, ranked: Sequence[Ranked], count: int) -> list[_Scored]:
+        scores = heapq.nlargest(count, (score for part in ranked for _, score in part))
+        worst = scores[-1] if scores else 0.0
         rows = (
             (_Row(number, label), score)
-            for number, shard_ranked in enumerate(ranked)
-            for label, score in shard_ranked
+            for number, part in enumerate(ranked)
+            for label, score in part
+            if score >= worst
         )
         return self._sorted(rows)[:count]
 

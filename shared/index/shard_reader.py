@@ -141,8 +141,9 @@ class Shard:
     ) -> Ranked:
         """The rows of `matching` that hold a word, best BM25 score first."""
         scores: npt.NDArray[np.float64] = np.zeros(len(self._is_live))
+        norms = ranking.norms(self._sidecar.lengths)
         for term, found in sorted(looked_up.postings.items()):  # sums of floats depend on order
-            scores[found.labels] += ranking.gains(term, found, self._sidecar.lengths)
+            scores[found.labels] += ranking.gains(term, found, norms)
         if candidates is None:
             labels = np.flatnonzero(scores)
         else:
