@@ -136,7 +136,8 @@ class Bm25:
         """How much the length of each row holds back the counts of its words."""
         average = self.statistics.words / max(self.statistics.rows, 1)
         scale = _SATURATION * _LENGTH_WEIGHT / max(average, 1.0)
-        return lengths * scale + _SATURATION * (1.0 - _LENGTH_WEIGHT)
+        exact: npt.NDArray[np.float64] = lengths.astype(np.float64)
+        return exact * scale + _SATURATION * (1.0 - _LENGTH_WEIGHT)
 
     def gains(
         self, term: str, postings: Postings, norms: npt.NDArray[np.float64]
