@@ -51,7 +51,7 @@ class SentenceTransformersEncoder:
         self._model: Any = sentence_transformers.SentenceTransformer(str(folder), device=device)
         self._query_prefix = query_prefix
         self._batch_size = batch_size
-        dims = self._model.get_sentence_embedding_dimension()
+        dims = self._model.get_embedding_dimension()
         self._identity = ModelIdentity(id=model_id, revision=revision, dims=dims)
 
     @property
