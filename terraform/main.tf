@@ -108,7 +108,7 @@ module "schedule" {
   corpus_names        = toset(keys(var.corpora))
   schedule_expression = var.schedule_expression
   enabled             = var.schedule_enabled
-  function_name       = local.function_names.ingest
+  function_name       = module.functions["ingest"].name
   function_arn        = module.functions["ingest"].arn
   dead_letter_name    = local.schedule_dead_letters
   rule_arn_prefix     = local.rule_arn_prefix

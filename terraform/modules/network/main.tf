@@ -89,24 +89,14 @@ resource "aws_security_group" "endpoint" {
   vpc_id      = aws_vpc.this.id
 }
 
-resource "aws_vpc_security_group_egress_rule" "to_gateway" {
-  for_each = aws_vpc_endpoint.gateway
-
+# To any address, but the subnets have routes to the endpoints only.
+resource "aws_vpc_security_group_egress_rule" "tls" {
   security_group_id = aws_security_group.function.id
-  description       = "To ${each.key}"
+  description       = "To the endpoints"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
-  prefix_list_id    = each.value.prefix_list_id
-}
-
-resource "aws_vpc_security_group_egress_rule" "to_endpoint" {
-  security_group_id            = aws_security_group.function.id
-  description                  = "To the interface endpoints"
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
-  referenced_security_group_id = aws_security_group.endpoint.id
+  cidr_ipv4         = "0.0.0.0/0"
 }
 
 resource "aws_vpc_security_group_ingress_rule" "from_function" {
