@@ -20,6 +20,7 @@ from scripts.terraform_tooling import TerraformError, terraform_command
 
 INGEST_TIMEOUT_SECONDS = 900
 _TERMINATED_STATUS = 143
+_STOPPED = "what this command started is stopped."
 _INTERRUPTED_STATUS = 130
 
 
@@ -130,8 +131,12 @@ def _stop_quietly(started: list[BackgroundServer]) -> None:
         server.stop()
 
 
+class _TerminatedError(BaseException):
+    """The command was asked to end; like KeyboardInterrupt, no step may catch it."""
+
+
 def _end_in_good_order(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-    raise SystemExit(_TERMINATED_STATUS)
+    raise _TerminatedError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -141,14 +146,19 @@ def main(arguments: list[str] | None = None) -> int:
     action = {"up": up, "down": down}[parser.parse_args(arguments).action]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_in_good_order)
+    # A shell starts background commands with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         action()
     except (StackError, LocalProcessError, TerraformError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("error: Interrupted; what this command started is stopped.", file=sys.stderr)
+        print(f"error: Interrupted; {_STOPPED}", file=sys.stderr)
         return _INTERRUPTED_STATUS
+    except _TerminatedError:
+        print(f"error: Terminated; {_STOPPED}", file=sys.stderr)
+        return _TERMINATED_STATUS
     return 0
 
 
