@@ -130,8 +130,12 @@ module "api" {
       key_required    = route.key_required
     }
   }
-  api_key_value      = var.api_key_value
-  plan_throttle      = { rate_per_second = var.api_throttle.plan_rate_per_second, burst = var.api_throttle.plan_burst }
+  api_key_value = var.api_key_value
+  plan_throttle = {
+    rate_per_second  = var.api_throttle.plan_rate_per_second
+    burst            = var.api_throttle.plan_burst
+    requests_per_day = coalesce(var.api_throttle.plan_requests_per_day, floor(var.api_throttle.plan_rate_per_second * 86400))
+  }
   stage_throttle     = { rate_per_second = var.api_throttle.stage_rate_per_second, burst = var.api_throttle.stage_burst }
   log_retention_days = var.log_retention_days
   tracing_enabled    = var.tracing_enabled

@@ -373,17 +373,18 @@ variable "api_key_value" {
 }
 
 variable "api_throttle" {
-  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage)."
+  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage). plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
   type = object({
     plan_rate_per_second  = optional(number, 5)
     plan_burst            = optional(number, 10)
+    plan_requests_per_day = optional(number)
     stage_rate_per_second = optional(number, 50)
     stage_burst           = optional(number, 100)
   })
   default = {}
 
   validation {
-    condition     = alltrue([for limit in values(var.api_throttle) : limit > 0])
+    condition     = alltrue([for limit in values(var.api_throttle) : limit > 0 if limit != null])
     error_message = "The limits of api_throttle must be positive."
   }
 }

@@ -41,6 +41,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = module.api.throttle.plan_requests_per_day == 5 * 24 * 3600
+    error_message = "A day's quota is no narrower than the rate, unless somebody sets it."
+  }
+
+  assert {
     condition     = module.api.throttle.stage_rate_per_second > 0 && module.api.throttle.stage_burst > 0
     error_message = "Routes without a key are bounded too."
   }
@@ -97,7 +102,7 @@ run "problem_bodies" {
     stage_name         = "prod"
     routes             = {}
     api_key_value      = null
-    plan_throttle      = { rate_per_second = 5, burst = 10 }
+    plan_throttle      = { rate_per_second = 5, burst = 10, requests_per_day = 1000 }
     stage_throttle     = { rate_per_second = 50, burst = 100 }
     log_retention_days = 30
     tracing_enabled    = false

@@ -128,6 +128,11 @@ resource "aws_api_gateway_usage_plan" "this" {
     rate_limit  = var.plan_throttle.rate_per_second
     burst_limit = var.plan_throttle.burst
   }
+
+  quota_settings {
+    limit  = var.plan_throttle.requests_per_day
+    period = "DAY"
+  }
 }
 
 resource "aws_api_gateway_api_key" "this" {

@@ -42,6 +42,7 @@ output "throttle" {
   value = {
     plan_rate_per_second  = one(aws_api_gateway_usage_plan.this.throttle_settings[*].rate_limit)
     plan_burst            = one(aws_api_gateway_usage_plan.this.throttle_settings[*].burst_limit)
+    plan_requests_per_day = one(aws_api_gateway_usage_plan.this.quota_settings[*].limit)
     stage_rate_per_second = one(aws_api_gateway_method_settings.all.settings[*].throttling_rate_limit)
     stage_burst           = one(aws_api_gateway_method_settings.all.settings[*].throttling_burst_limit)
   }

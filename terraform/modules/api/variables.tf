@@ -27,8 +27,8 @@ variable "api_key_value" {
 }
 
 variable "plan_throttle" {
-  description = "Requests a second, and the burst, of each key."
-  type        = object({ rate_per_second = number, burst = number })
+  description = "Requests a second, the burst, and requests a day, of each key."
+  type        = object({ rate_per_second = number, burst = number, requests_per_day = number })
 }
 
 variable "stage_throttle" {
