@@ -53,7 +53,7 @@ def _require_moment(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(max_length=200), AfterValidator(_require_content)]
+Text = Annotated[str, Field(max_length=400), AfterValidator(_require_content)]
 EntityType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 DateText = Annotated[str, Field(max_length=40), AfterValidator(_require_moment)]
 

@@ -4,21 +4,29 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from services.retrieve.contracts import RetrieveRequest
 from services.retrieve.library import IndexLibrary
 from services.retrieve.model import DeployedModel
-from shared.corpora import CorpusRegistry
 from shared.index.graph import Vectors
 from shared.index.searcher import SearchHit, SearchQuery, SearchResult
 from shared.models.base import CorpusName
+from shared.models.corpus import Corpus
 from shared.models.manifest import ModelIdentity
 from shared.observability import logger
 
 _SCORE_DECIMALS = 6
 
 ResultT = TypeVar("ResultT")
+
+
+class Corpora(Protocol):
+    """Knows the corpora of the deployment."""
+
+    def get(self, name: str) -> Corpus:
+        """Return a corpus; raises NotFoundError when there is none of that name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Retriever:
     as `model` and `shards`, of the calls they happened in.
     """
 
-    corpora: CorpusRegistry
+    corpora: Corpora
     model: DeployedModel
     library: IndexLibrary
     pool: Executor

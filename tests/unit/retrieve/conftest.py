@@ -1,0 +1,170 @@
+"""A deployment in memory: a small real ONNX model, an index of a few rows, the real API."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from scripts.model_export.export import export_bundle
+from services.retrieve.api import answer_directly, build_api
+from services.retrieve.library import IndexLibrary, LibrarySettings
+from services.retrieve.model import DeployedModel
+from services.retrieve.retriever import Retriever
+from shared.embedding.model_files import publish_model_bundle
+from shared.embedding.onnx_encoder import OnnxEncoder
+from shared.errors import NotFoundError
+from shared.index.manifest_store import ManifestStore
+from shared.index.shard_writer import ShardSource, collect_content, write_shard
+from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
+from shared.models.corpus import Corpus, JsonlSource
+from shared.models.manifest import ModelIdentity
+from shared.storage.memory import MemoryObjectStore
+from tests.unit.embedding.conftest import ModelFolder, model_folder
+
+__all__ = ["model_folder"]
+
+TEXTS = {
+    "comic:1": ("w1 w2 w3", "2020-01-01"),
+    "comic:2": ("w4 w5 w6", "2021-01-01T12:00:00-05:00"),
+    "hero:1": ("w7 w8 w9", None),
+    "hero:2": ("w10 w11 w12", "not a date"),
+}
+
+
+class KnownCorpora:
+    """The corpora of a deployment as a dictionary."""
+
+    names = ("demo", "empty", "other")
+
+    def get(self, name: str) -> Corpus:
+        """Return a corpus of a known name."""
+        if name not in self.names:
+            raise NotFoundError(f"there is no corpus named {name!r}")
+        return Corpus(name=name, source=JsonlSource(prefix="sources/x/"))
+
+
+@dataclass
+class Deployment:
+    """The store behind it, and the two ways to ask."""
+
+    store: MemoryObjectStore
+    encoder: OnnxEncoder
+    prefix: str
+    directory: Path
+    pool: ThreadPoolExecutor
+    retriever: Retriever = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything in memory, as a new process does."""
+        settings = LibrarySettings(self.directory / "shards", recheck_seconds=0, parallel_groups=2)
+        self.retriever = Retriever(
+            corpora=KnownCorpora(),
+            model=DeployedModel(self.store, self.prefix, self.directory),
+            library=IndexLibrary(self.store, self.pool, settings),
+            pool=self.pool,
+            default_corpus="demo",
+        )
+
+    def commit(
+        self,
+        texts: Mapping[str, tuple[str, str | None]],
+        *,
+        origin: str,
+        seq: int,
+        corpus: str = "demo",
+        model: ModelIdentity | None = None,
+    ) -> None:
+        """Add a shard that holds these texts and speaks for their entities."""
+        chunks = [_chunk(key, text, modified) for key, (text, modified) in texts.items() if text]
+        lines: list[Chunk | CoveredEntity] = [
+            *(CoveredEntity(entity_key=key) for key in texts),
+            *chunks,
+        ]
+        identity = model or self.encoder.identity
+        shard = write_shard(
+            self.store,
+            ShardSource(corpus, identity, origin, seq),
+            collect_content(lines, origin=origin, seq=seq),
+            self.encoder.encode_documents([chunk.text for chunk in chunks]),
+        )
+        ManifestStore(self.store, corpus, identity).commit([shard])
+
+    def get(
+        self, path: str = "/retrieve", **parameters: str | Sequence[str]
+    ) -> tuple[int, dict[str, Any], str]:
+        """Ask as API Gateway does; returns the status, the body and the content type."""
+        several = {
+            name.replace("__", "."): [value] if isinstance(value, str) else list(value)
+            for name, value in parameters.items()
+        }
+        event = {
+            "resource": path,
+            "path": path,
+            "httpMethod": "GET",
+            "headers": {},
+            "multiValueQueryStringParameters": several or None,
+            "requestContext": {"requestId": "request-1"},
+            "body": None,
+            "isBase64Encoded": False,
+        }
+        api = build_api(lambda: self.retriever, lambda: {"status": "ok"})
+        answer = api.resolve(event, LambdaContext())
+        (content_type,) = answer["multiValueHeaders"]["Content-Type"]
+        return int(answer["statusCode"]), json.loads(answer["body"]), content_type
+
+    def invoke(self, payload: Any) -> dict[str, Any]:
+        """Ask as another function does."""
+        return answer_directly(lambda: self.retriever, payload)
+
+
+def _chunk(key: str, text: str, modified: str | None) -> Chunk:
+    entity_type, source_id = key.split(":")
+    return Chunk(
+        chunk_id=f"{key}-001",
+        parent=key,
+        text=text,
+        metadata=ChunkMetadata(
+            entity_type=entity_type,
+            source_id=source_id,
+            title=f"Title of {key}",
+            urls=(f"https://example.test/{source_id}",),
+            modified=modified,
+            attribution="made for tests",
+            source_path="raw/demo/page.jsonl.gz",
+        ),
+    )
+
+
+@pytest.fixture
+def make_deployment(
+    tmp_path: Path, model_folder: ModelFolder
+) -> Iterator[Callable[[], Deployment]]:
+    """Make a deployment without an index."""
+    with ThreadPoolExecutor(4) as pool:
+
+        def make() -> Deployment:
+            bundle = tmp_path / "bundle"
+            folder = model_folder()
+            export_bundle(folder, bundle, model_id="tiny", precision="fp32", source="test")
+            store = MemoryObjectStore()
+            prefix = publish_model_bundle(store, bundle)
+            encoder = OnnxEncoder.from_directory(bundle)
+            return Deployment(store, encoder, prefix, tmp_path / "local", pool)
+
+        yield make
+
+
+@pytest.fixture
+def deployment(make_deployment: Callable[[], Deployment]) -> Deployment:
+    """A deployment whose corpus `demo` holds `TEXTS`."""
+    made = make_deployment()
+    made.commit(TEXTS, origin="run/page/0", seq=1)
+    return made

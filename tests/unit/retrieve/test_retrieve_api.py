@@ -1,0 +1,228 @@
+"""`GET /retrieve` and direct invocation over a real model and a real index, in memory."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from shared.models.manifest import ModelIdentity
+from shared.observability import logger
+from shared.storage.keys import manifest_key
+from tests.unit.retrieve.conftest import Deployment
+
+PROBLEM = "application/problem+json"
+QUERY = "w4 w5 w6"
+
+
+def ids(body: dict[str, object]) -> list[str]:
+    results = body["results"]
+    assert isinstance(results, list)
+    return [result["id"] for result in results]
+
+
+def test_the_body_holds_all_that_is_promised(deployment: Deployment) -> None:
+    status, body, content_type = deployment.get(q=QUERY, k="2", mode="dense")
+    assert (status, content_type) == (200, "application/json")
+    assert set(body) == {
+        "query", "k", "mode", "filters", "results", "model", "index", "timing_ms",
+    }  # fmt: skip
+    assert (body["query"], body["k"], body["mode"], body["filters"]) == (QUERY, 2, "dense", {})
+    assert body["model"] == deployment.encoder.identity.model_dump()
+    assert body["index"] == {"version": 1, "shards": 1}
+    first = body["results"][0]
+    assert first == {
+        "id": "comic:2-001",
+        "score": 1.0,
+        "similarity": 1.0,
+        "snippet": QUERY,
+        "meta": {
+            "entity": "comic",
+            "id": "2",
+            "title": "Title of comic:2",
+            "urls": ["https://example.test/2"],
+            "modified": "2021-01-01T12:00:00-05:00",
+            "source_path": "raw/demo/page.jsonl.gz",
+            "attribution": "made for tests",
+        },
+    }
+    assert len(body["results"]) == 2
+
+
+def test_cold_parts_show_only_in_the_call_they_happened_in(deployment: Deployment) -> None:
+    warm = {"embed", "search", "total"}
+    assert set(deployment.get(q=QUERY)[1]["timing_ms"]) == warm | {"model", "shards"}
+    assert set(deployment.get(q=QUERY)[1]["timing_ms"]) == warm
+    deployment.commit({"hero:3": ("w13", None)}, origin="run/page/1", seq=1)
+    timings = deployment.get(q=QUERY)[1]["timing_ms"]
+    assert set(timings) == warm | {"shards"}
+    assert timings["total"] >= timings["embed"] + timings["search"] + timings["shards"]
+
+
+def test_the_lexical_mode_needs_no_model(deployment: Deployment) -> None:
+    status, body, _ = deployment.get(q="w5", mode="lexical")
+    assert (status, ids(body)) == (200, ["comic:2-001"])
+    assert body["results"][0]["similarity"] is None
+    assert not deployment.retriever.model.is_loaded
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"filter__entity": "hero"}, {"hero:1", "hero:2"}),
+        ({"filter__entity": "hero,comic", "filter__id": "1"}, {"hero:1", "comic:1"}),
+        ({"filter__entity": ["hero", "comic"], "filter__id": "2"}, {"hero:2", "comic:2"}),
+        ({"filter__since": "2020-01-02"}, {"comic:2"}),
+        ({"filter__until": "2020-01-01"}, {"comic:1"}),
+        ({"filter__since": "2020-01-01", "filter__until": "2021-01-01"}, {"comic:1", "comic:2"}),
+        ({"filter__until": "2021-01-01T16:59:59Z"}, {"comic:1"}),
+        ({"filter__entity": "villain"}, set()),
+    ],
+)
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_filters_narrow_the_results(
+    deployment: Deployment, mode: str, filters: dict[str, str], expected: set[str]
+) -> None:
+    status, body, _ = deployment.get(q=QUERY, k="50", mode=mode, **filters)
+    assert status == 200
+    assert set(ids(body)) == {f"{key}-001" for key in expected}
+
+
+def test_the_threshold_leaves_out_what_is_far(deployment: Deployment) -> None:
+    assert ids(deployment.get(q=QUERY, threshold="0.9999")[1]) == ["comic:2-001"]
+    assert len(ids(deployment.get(q=QUERY, threshold="-1")[1])) == 4
+
+
+def test_an_update_and_a_deletion_show_with_the_next_manifest(deployment: Deployment) -> None:
+    assert "comic:2-001" in ids(deployment.get(q=QUERY)[1])
+    changes = {"comic:2": ("w20 w21", None), "hero:1": ("", None)}
+    deployment.commit(changes, origin="run2/page/0", seq=2)
+    _, body, _ = deployment.get(q=QUERY, k="50")
+    snippets = {result["id"]: result["snippet"] for result in body["results"]}
+    assert snippets["comic:2-001"] == "w20 w21"
+    assert "hero:1-001" not in snippets
+    assert len(snippets) == 3
+    assert body["index"] == {"version": 2, "shards": 2}
+
+
+def test_direct_invocation_gets_the_same_body(deployment: Deployment) -> None:
+    payload = {"q": QUERY, "k": 3, "mode": "hybrid", "filters": {"entity": ["comic", "hero"]}}
+    direct = deployment.invoke(payload)
+    _, body, _ = deployment.get(q=QUERY, k="3", mode="hybrid", filter__entity="comic,hero")
+    assert {**direct, "timing_ms": None} == {**body, "timing_ms": None}
+    assert json.loads(json.dumps(direct)) == direct
+
+
+def test_direct_invocation_gets_errors_as_data(deployment: Deployment) -> None:
+    error = deployment.invoke({"q": "x", "corpus": "nowhere"})["error"]
+    assert error == {
+        "code": "NOT_FOUND",
+        "message": "there is no corpus named 'nowhere'",
+        "status": 404,
+    }
+    assert deployment.invoke("text")["error"]["status"] == 400
+    assert deployment.invoke({"q": "x" * 1001})["error"]["code"] == "TEXT_TOO_LONG"
+
+
+def test_a_corpus_without_an_index_is_not_found(deployment: Deployment) -> None:
+    status, body, content_type = deployment.get(q="x", corpus="empty")
+    assert (status, content_type) == (404, PROBLEM)
+    assert body["error"] == {
+        "code": "NOT_FOUND",
+        "message": "corpus empty has no index yet; run an ingest of it first",
+    }
+    assert body["request_id"] == "request-1"
+
+
+@pytest.mark.parametrize(
+    "change", [{"id": "another"}, {"revision": "another"}], ids=["model", "revision"]
+)
+def test_an_index_of_another_model_is_a_mismatch(
+    deployment: Deployment, change: dict[str, str]
+) -> None:
+    present = deployment.encoder.identity
+    other = ModelIdentity.model_validate({**present.model_dump(), **change})
+    deployment.commit({"hero:1": ("w1", None)}, origin="o", seq=1, corpus="other", model=other)
+    status, body, content_type = deployment.get(q="x", corpus="other")
+    assert (status, content_type, body["error"]["code"]) == (409, PROBLEM, "DIMENSION_MISMATCH")
+    assert "another" in body["detail"]
+    assert present.revision in body["detail"]
+
+
+def test_what_is_not_there_is_a_problem_too(deployment: Deployment) -> None:
+    status, body, content_type = deployment.get("/nowhere")
+    assert (status, content_type, body["error"]["code"]) == (404, PROBLEM, "NOT_FOUND")
+    status, body, content_type = deployment.get(q=" ")
+    assert (status, content_type, body["error"]["code"]) == (400, PROBLEM, "INVALID_INPUT")
+
+
+def _damage_manifest(deployment: Deployment) -> None:
+    deployment.store.put(manifest_key("demo", deployment.encoder.identity), b"{")
+
+
+def _lose_a_shard(deployment: Deployment) -> None:
+    for found in list(deployment.store.list("indexes/demo/")):
+        if "/shards/" in found.key:
+            deployment.store.delete(found.key)
+
+
+def _lose_the_model(deployment: Deployment) -> None:
+    for found in list(deployment.store.list("models/")):
+        deployment.store.delete(found.key)
+
+
+def _damage_the_model(deployment: Deployment) -> None:
+    deployment.store.put(f"{deployment.prefix}model.json", b"{}")
+
+
+@pytest.mark.parametrize(
+    "damage", [_damage_manifest, _lose_a_shard, _lose_the_model, _damage_the_model]
+)
+def test_a_damaged_deployment_answers_500_and_shows_nothing(
+    make_deployment: Callable[[], Deployment], damage: Callable[[Deployment], None]
+) -> None:
+    deployment = make_deployment()
+    deployment.commit({"hero:1": ("w1", None)}, origin="o", seq=1)
+    damage(deployment)
+    status, body, content_type = deployment.get(q="x")
+    assert (status, content_type) == (500, PROBLEM)
+    assert body["error"]["code"] == "INTERNAL"
+    assert "models/" not in str(body)
+    assert "indexes/" not in str(body)
+
+
+def test_a_damaged_new_manifest_leaves_the_last_index_serving(deployment: Deployment) -> None:
+    before = deployment.get(q=QUERY)[1]
+    _damage_manifest(deployment)
+    status, body, _ = deployment.get(q=QUERY)
+    assert (status, ids(body), body["index"]) == (200, ids(before), before["index"])
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the functions log, formatted as in production."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logger.registered_formatter)
+    logger.addHandler(handler)
+    yield stream
+    logger.removeHandler(handler)
+
+
+def test_no_query_reaches_the_log(deployment: Deployment, log: io.StringIO) -> None:
+    secret = "w1 swordfish"
+    for parameters in ({"q": secret}, {"q": secret, "k": "0"}, {"q": "x", secret: "y"}):
+        deployment.get(**parameters)
+        deployment.invoke({**parameters, "filters": {"id": secret}})
+    _damage_manifest(deployment)
+    deployment.restart()
+    deployment.get(q=secret)
+    for logged in ("retrieved", "refused", "CORRUPT_OBJECT", f'"query_characters":{len(secret)}'):
+        assert logged in log.getvalue()
+    assert "swordfish" not in log.getvalue()
+
+
+def test_health_asks_nothing_of_the_deployment(deployment: Deployment) -> None:
+    _lose_the_model(deployment)
+    assert deployment.get("/health") == (200, {"status": "ok"}, "application/json")
