@@ -205,9 +205,9 @@ def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logger.registered_formatter)
-    logger.addHandler(handler)
+    logging.getLogger(logger.name).addHandler(handler)
     yield stream
-    logger.removeHandler(handler)
+    logging.getLogger(logger.name).removeHandler(handler)
 
 
 def test_no_query_reaches_the_log(deployment: Deployment, log: io.StringIO) -> None:
