@@ -1,0 +1,61 @@
+"""The ELF reader: on files of this machine, and on what is none."""
+
+import struct
+import sys
+from pathlib import Path
+
+import hnswlib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.bundling.elf import ElfError, is_elf, read_elf
+from scripts.bundling.hnswlib_wheel import local_architecture
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF files of this machine")
+
+LIBRARY = Path(hnswlib.__file__).read_bytes()
+
+
+def test_reads_an_extension_of_this_machine() -> None:
+    elf = read_elf(LIBRARY)
+    assert elf.architecture == local_architecture()
+    assert "libc.so.6" in elf.needed
+    assert (2, 2) < elf.glibc < (3, 0)
+
+
+def test_another_machine_is_seen() -> None:
+    assert read_elf(LIBRARY[:18] + struct.pack("<H", 183) + LIBRARY[20:]).architecture == "arm64"
+    assert read_elf(LIBRARY[:18] + struct.pack("<H", 243) + LIBRARY[20:]).architecture is None
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no ELF file"),
+        (b"PK\x03\x04", "no ELF file"),
+        (b"\x7fELF", "not a 64-bit"),
+        (b"\x7fELF\x01\x01" + b"\0" * 60, "not a 64-bit"),
+        (b"\x7fELF\x02\x02" + b"\0" * 60, "not a 64-bit"),
+        (LIBRARY[:40], "damaged"),
+        (LIBRARY[:80], "damaged"),
+        (LIBRARY[:4096], "no text ends|damaged|in no segment"),
+    ],
+)
+def test_what_is_none_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ElfError, match=message):
+        read_elf(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(min_value=4, max_value=min(len(LIBRARY), 20_000) - 1),
+    st.binary(min_size=1, max_size=16),
+)
+def test_damage_raises_nothing_else(offset: int, damage: bytes) -> None:
+    data = LIBRARY[:offset] + damage + LIBRARY[offset + len(damage) :]
+    assert is_elf(data)
+    try:
+        read_elf(data)
+    except ElfError as error:
+        assert str(error)
