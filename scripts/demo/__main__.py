@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from scripts.demo.answers import curl_lines, ultron_commands
+from scripts.demo.answers import curl_lines, export_lines, ultron_commands
 from scripts.demo.children import run_showing
 from scripts.demo.deployment import Deployment, demo_deployment
 from scripts.demo.errors import StackError
@@ -98,10 +98,11 @@ def _ask(stack: LiveStack) -> None:
     print(f"\nThe API is at {stack.api_url}; go on with")
     for line in curl_lines(stack.api_url, stack.outputs.api_key):
         print(f"  {line}")
-    outputs = stack.deployment.outputs_path.relative_to(stack.deployment.root)
-    print("or with")
-    print(f"  export AWS_ENDPOINT_URL={stack.deployment.endpoint_url} ULTRON_OUTPUTS={outputs}")
-    print("  .venv/bin/ultron chat 'Who is Vision?'\n")
+    print("or, for the `ultron` command, with")
+    for line in export_lines(stack.deployment):
+        print(f"  {line}")
+    print("  .venv/bin/ultron chat 'Who is Vision?'")
+    print(f"  .venv/bin/ultron ingest --corpus {MARVEL_CORPUS} --mode full --wait\n")
 
 
 def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], None]) -> None:

@@ -61,7 +61,6 @@ class Deployment:
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
         }
 
     def environment(self) -> dict[str, str]:
