@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import ValidationError
 
 from services.embedder.vector_file import encode_vectors
@@ -14,6 +15,7 @@ from shared.messaging.publisher import JobPublisher
 from shared.models.chunk import Chunk, CoveredEntity, chunk_file_line
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import ShardDescriptor
+from shared.observability import metrics
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
@@ -47,7 +49,8 @@ class Embedder:
         shard = self._write_outputs(job, origin, content)
         self.publisher.publish([_index_job(job, shard)])
         counts = {"vectors": len(content.chunks)}
-        self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts)
+        if self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts):
+            metrics.add_metric("Vectors", MetricUnit.Count, len(content.chunks))
 
     def _write_outputs(self, job: EmbedJob, origin: str, content: ShardContent) -> ShardDescriptor:
         encoder = self.encoder()

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from shared.errors import InvalidJobError
 from shared.index.manifest_store import CommitRetry, ManifestStore
-from shared.index.origin import shard_origin
+from shared.index.origin import is_named_after, shard_origin
 from shared.models.jobs import IndexJob
 from shared.models.manifest import ModelIdentity
+from shared.observability import metrics
 from shared.state.runs import RunStore
 from shared.storage.keys import index_prefix
 from shared.storage.object_store import ObjectStore
@@ -48,10 +51,12 @@ class GroupCommitter:
             manifests.commit([job.shard for job in jobs.values()])
         except Exception as error:  # noqa: BLE001 - becomes the failure of these messages
             return dict.fromkeys(jobs, error)
+        metrics.add_metric("ManifestCommits", MetricUnit.Count, 1)
         errors: dict[int, Exception] = {}
         for position, job in jobs.items():
             try:
-                self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
+                counts = {"shards": 1}
+                self.runs.record_stage(job, "index", counts, part=job.part, parts=job.parts)
             except Exception as error:  # noqa: BLE001 - becomes the failure of this message
                 errors[position] = error
         return errors
@@ -62,6 +67,8 @@ def _problem(job: IndexJob) -> str | None:
     shard = job.shard
     if shard.origin != shard_origin(job):
         return f"shard {shard.shard_id} comes from {shard.origin}, not from {shard_origin(job)}"
+    if not is_named_after(shard.shard_id, shard.origin):
+        return f"shard {shard.shard_id} is not named after its origin {shard.origin}"
     prefix = index_prefix(job.corpus, shard.model)
     files = [file for file in (shard.graph, shard.sidecar) if file is not None]
     for file in files:

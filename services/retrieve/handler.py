@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from services.retrieve.api import answer_directly, build_api
 from services.retrieve.library import IndexLibrary, LibrarySettings
 from services.retrieve.model import DeployedModel
@@ -54,6 +56,7 @@ _api = build_api(_retriever, _health)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an API request or a direct invocation."""
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
     if "retrieve" in event:
         return answer_directly(_retriever, event["retrieve"])
     return _api.resolve(event, context)

@@ -11,6 +11,7 @@ import numpy as np
 from shared.errors import CorruptObjectError, DimensionMismatchError, InvalidInputError
 from shared.index.graph import Vectors, build_graph
 from shared.index.liveness import Version
+from shared.index.origin import shard_name
 from shared.index.sidecar import write_sidecar
 from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity
@@ -21,7 +22,6 @@ from shared.storage.object_store import ObjectStore
 GRAPH_SUFFIX = "hnsw"
 SIDECAR_SUFFIX = "sqlite"
 _UNIT_TOLERANCE = 1e-3
-_ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,6 @@ def write_shard(
 ) -> ShardDescriptor:
     """Build a shard and upload it; the same input makes the same files under the same keys.
 
-    The name holds a hash of the content beside that of the origin, so two builders of one job
-    never overwrite each other's files with other bytes.
-
     Args:
         store: where the index is.
         source: the corpus, the model and the job.
@@ -91,7 +88,7 @@ def write_shard(
     order = sorted(range(len(content.chunks)), key=lambda n: content.chunks[n].chunk_id)
     sidecar = _sidecar_bytes(source.model, content, [content.chunks[n] for n in order])
     graph = build_graph(np.ascontiguousarray(vectors[order], dtype=np.float32)) if order else None
-    shard_id = f"{_digest(source.origin.encode())}-{_digest((graph or b'') + sidecar)}"
+    shard_id = shard_name(source.origin, (graph or b"") + sidecar)
     return ShardDescriptor(
         shard_id=shard_id,
         origin=source.origin,
@@ -125,10 +122,6 @@ def _sidecar_bytes(model: ModelIdentity, content: ShardContent, chunks: Sequence
         path = Path(folder) / "sidecar"
         write_sidecar(path, model=model, entities=content.entities, chunks=chunks)
         return path.read_bytes()
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:_ID_DIGITS]
 
 
 def _upload(

@@ -1,6 +1,10 @@
 """Shards: what is written is read back, the same input makes the same bytes, defects are named."""
 
 import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +70,28 @@ def test_the_same_input_makes_the_same_bytes_under_the_same_keys() -> None:
     assert build_shard(first, chunks, vectors) == build_shard(second, chunks, vectors)
     for summary in first.list(""):
         assert first.get(summary.key).data == second.get(summary.key).data
+
+
+def test_another_process_makes_the_same_shard() -> None:
+    program = (
+        "from shared.storage.memory import MemoryObjectStore as Store\n"
+        "from tests.unit.index.index_builders import build_shard, chunk, unit_vectors\n"
+        "chunks = [chunk(f'hero:{n}', text=f'text of {n}') for n in range(50)]\n"
+        "print(build_shard(Store(), chunks, unit_vectors(50, 2)).shard_id)\n"
+    )
+    root = str(Path(__file__).resolve().parents[3])
+    ids = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=root,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": root},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(ids) == 1
 
 
 def test_other_content_of_one_origin_never_shares_a_key() -> None:
@@ -146,6 +172,21 @@ def test_a_missing_object_is_named(tmp_path: Path) -> None:
     store.delete(descriptor.sidecar.key)
     with pytest.raises(CorruptObjectError, match=descriptor.sidecar.key):
         _open(store, descriptor, tmp_path)
+
+
+def test_threads_that_fetch_one_file_all_get_it_whole(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
+    start = threading.Barrier(8)
+
+    def fetch(_: int) -> bytes:
+        start.wait()
+        return ShardCache(store, tmp_path / "shared").fetch(descriptor.sidecar).read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        contents = list(pool.map(fetch, range(8)))
+    assert set(contents) == {store.get(descriptor.sidecar.key).data}
+    assert len(list((tmp_path / "shared").iterdir())) == 1
 
 
 def test_a_file_cut_short_on_disk_is_fetched_again(tmp_path: Path) -> None:
