@@ -27,12 +27,19 @@ class Redelivery:
 
     def schedule(self, record: SQSRecord, receives: int) -> None:
         """Hide the message for its delay; where that fails, the queue's own timeout holds."""
-        delay = min(self._first_delay_seconds * 2 ** (receives - 1), _LONGEST_DELAY_SECONDS)
+        delay = self._first_delay_seconds * 2 ** (receives - 1)
+        self._hide(record, min(delay, _LONGEST_DELAY_SECONDS))
+
+    def give_up(self, record: SQSRecord) -> None:
+        """Show the message at once after its last receive, so that SQS moves it to the DLQ now."""
+        self._hide(record, 0)
+
+    def _hide(self, record: SQSRecord, seconds: int) -> None:
         try:
             self._client.change_message_visibility(
                 QueueUrl=self._queue_url,
                 ReceiptHandle=record.receipt_handle,
-                VisibilityTimeout=delay,
+                VisibilityTimeout=seconds,
             )
         except (ClientError, BotoCoreError) as error:
             logger.warning(

@@ -117,6 +117,7 @@ def record_failure(
     state.failures.record(stage, record.message_id, code, reason, job.run_id if job else None)
     if job is not None and state.runs.exists(job.run_id):
         state.runs.end_page(job, "failed", f"{stage}: {code}: {reason}")
+    state.redelivery.give_up(record)
 
 
 class QueueBatchStage(QueueStage[JobT]):

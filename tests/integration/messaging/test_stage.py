@@ -1,5 +1,6 @@
 """Queue stages against a real table: a message fails alone, and its last failure can be read."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -188,6 +189,27 @@ def test_a_failed_message_comes_back_long_before_its_visibility_timeout(
         assert record is not None, f"hidden for the whole hour after {receives - 1} receives"
         assert record.attributes.approximate_receive_count == str(receives)
         stage.process({"Records": [record.raw_event]}, None)
+
+
+def test_a_message_given_up_is_in_the_dead_letter_queue_at_once(
+    sqs_client: "SQSClient", queue_url: str, state: StageState
+) -> None:
+    dead_letters = sqs_client.create_queue(QueueName=f"{queue_url.rsplit('/', 1)[1]}-dlq")
+    arn = sqs_client.get_queue_attributes(
+        QueueUrl=dead_letters["QueueUrl"], AttributeNames=["QueueArn"]
+    )["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAXIMUM_RECEIVES})
+    sqs_client.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": policy})
+    stage = QueueStage("derive", DeriveJob, lambda _: None, state)
+    sqs_client.send_message(QueueUrl=queue_url, MessageBody="{}")
+    for _ in range(MAXIMUM_RECEIVES):
+        record = receive_one(sqs_client, queue_url)
+        assert record is not None
+        stage.process({"Records": [record.raw_event]}, None)
+    assert receive_one(sqs_client, queue_url) is None
+    given_up = receive_one(sqs_client, dead_letters["QueueUrl"])
+    assert given_up is not None
+    assert given_up.body == "{}"
 
 
 def test_the_delay_doubles_and_has_an_end() -> None:
