@@ -25,6 +25,8 @@ PROVIDER = Path("hashicorp") / "aws"
 PROVIDER_VERSIONS = ((5, 100), (7, 0))
 
 _COMMANDS = ("terraform", "tofu")
+# Most resources wait for AWS rather than work: Terraform's ten at a time would queue behind them.
+_PARALLELISM = "-parallelism=30"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -74,6 +76,8 @@ def terraform_environment(root: Path) -> dict[str, str]:
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         "CHECKPOINT_DISABLE": "1",
+        "TF_CLI_ARGS_apply": _PARALLELISM,
+        "TF_CLI_ARGS_destroy": _PARALLELISM,
     }
     is_tofu = Path(terraform_command()).stem == "tofu"
     mirror = _chosen_mirror(os.environ, Path.home())
