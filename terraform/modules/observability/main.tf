@@ -1,7 +1,7 @@
 locals {
   dead_letters = {
     for name in var.dead_letter_queue_names : "${name}-not-empty" => {
-      description = "Messages were given up; `ultron dlq` shows why."
+      description = "Messages were given up; the table's items DLQ#<stage> say why."
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
       dimensions  = { QueueName = name }
