@@ -82,7 +82,7 @@ def test_a_message_that_is_no_job_ends_in_the_dead_letter_queue(
 
     def arrived() -> str | None:
         messages = stack.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, WaitTimeSeconds=0
         ).get("Messages", [])
         return next((m["MessageId"] for m in messages if m["Body"] == poisoned["body"]), None)
 
