@@ -20,13 +20,14 @@ from scripts.build_support import BuildError, digest_of_inputs, repository_root,
 from scripts.bundling.archives import Archive, describe_archive, read_tree, zip_bytes
 from scripts.bundling.checks import check_files, check_no_duplicates, check_unzipped_size
 from scripts.bundling.functions import FUNCTIONS, LAYERS, LayerName
-from scripts.bundling.hnswlib_wheel import build_hnswlib, wheel_target
+from scripts.bundling.hnswlib_wheel import build_hnswlib
 from scripts.bundling.layers import (
     constraints_file,
     layer_files,
     packages_of,
     requirements_file,
 )
+from scripts.bundling.native_target import native_target
 from scripts.bundling.targets import BundleTarget, TargetName, bundle_target
 
 LEFT_OUT = ("__pycache__/", "/tests/")
@@ -100,7 +101,7 @@ def _ensure_layer(
     inputs = _layer_inputs(root, name, target)
     if not (path.is_file() and stamp.is_file() and stamp.read_text() == inputs):
         stamp.unlink(missing_ok=True)
-        hnswlib = build_hnswlib(root, wheel_target(target.name))
+        hnswlib = build_hnswlib(root, native_target(target.name))
         files = layer_files(root, name, target, hnswlib, taken)
         check_files(name, files, target)
         _write_if_changed(path, zip_bytes(files))
@@ -111,7 +112,7 @@ def _ensure_layer(
 def _layer_inputs(root: Path, name: LayerName, target: BundleTarget) -> str:
     requirements = {requirements_file(root, "core"), requirements_file(root, name)}
     code = Path(__file__).parent / "bundling"
-    parts = [name, repr(target), repr(wheel_target(target.name))]
+    parts = [name, repr(target), repr(native_target(target.name))]
     files = [constraints_file(root), *sorted(requirements), *sorted(code.glob("*.py"))]
     return digest_of_inputs(parts, files)
 

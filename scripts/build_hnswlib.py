@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.build_support import BuildError, repository_root, run_pip
-from scripts.bundling.hnswlib_wheel import build_hnswlib, wheel_target
+from scripts.bundling.hnswlib_wheel import build_hnswlib
+from scripts.bundling.native_target import native_target
 
 
 def install(wheel: Path) -> None:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     try:
         wheel = build_hnswlib(
-            repository_root(), wheel_target(options.target), options.python_headers
+            repository_root(), native_target(options.target), options.python_headers
         )
         if options.install:
             install(wheel)

@@ -9,33 +9,26 @@ import base64
 import hashlib
 import io
 import os
-import platform
-import shutil
 import subprocess
-import sys
-import sysconfig
-import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from scripts.build_support import (
-    BuildError,
-    digest_of_inputs,
-    require_sha256,
-    run_pip,
-    write_whole,
-)
-from scripts.bundling.elf import Architecture, read_elf
+from scripts.build_support import BuildError, digest_of_inputs, write_whole
+from scripts.bundling.elf import read_elf
+from scripts.bundling.native_target import NativeTarget
 from scripts.bundling.python_headers import (
     find_headers,
     foreign_include_folders,
     require_headers,
 )
-from scripts.bundling.tools import PYBIND11_VERSION, ZIGLANG_VERSION, ensure_tool
+from scripts.bundling.tools import (
+    PYBIND11_VERSION,
+    ZIGLANG_VERSION,
+    ensure_source,
+    ensure_tool,
+)
 
 HNSWLIB_VERSION = "0.8.0"
 HNSWLIB_SHA256 = "cb6d037eedebb34a7134e7dc78966441dfd04c9cf5ee93911be911ced951c44c"
@@ -51,93 +44,11 @@ COMMON_FLAGS = (
     "-w",
     f'-DVERSION_INFO="{HNSWLIB_VERSION}"',
 )
-# Without leave to reorder sums the compiler makes no NEON multiply-adds of hnswlib's plain loops,
-# which has no ARM intrinsics: 2.6 times slower. x86 has intrinsics and needs none of it.
-ARM_FLAGS = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
-
-LAMBDA_PYTHON = (3, 12)
-# The glibc of Amazon Linux 2023, on which Lambda's Python runtimes stand.
-LAMBDA_GLIBC = (2, 34)
-# Every Graviton that Lambda runs on is at least this core.
-LAMBDA_CPU = "neoverse_n1"
 ALLOWED_LIBRARIES = frozenset({"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2"})
 LOADERS = frozenset({"ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2"})
-AVX2_FLAGS = frozenset({"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c"})
-
-TargetName = Literal["local", "aws"]
 
 
-@dataclass(frozen=True, slots=True)
-class WheelTarget:
-    """For whom a wheel is; `zig_target` is None where the system's compiler is used."""
-
-    python: tuple[int, int]
-    architecture: Architecture
-    platform_tag: str
-    suffix: str
-    flags: tuple[str, ...]
-    compiler: tuple[str, ...] | None
-    zig_target: str | None
-
-    @property
-    def tag(self) -> str:
-        """The wheel's compatibility tag (PEP 425)."""
-        python = f"cp{self.python[0]}{self.python[1]}"
-        return f"{python}-{python}-{self.platform_tag}"
-
-
-def wheel_target(name: TargetName) -> WheelTarget:
-    """Describe a target on this machine.
-
-    Raises:
-        BuildError: this is no 64-bit Linux on x86 or ARM.
-    """
-    if name == "aws":
-        glibc = f"{LAMBDA_GLIBC[0]}.{LAMBDA_GLIBC[1]}"
-        return WheelTarget(
-            python=LAMBDA_PYTHON,
-            architecture="arm64",
-            platform_tag=f"manylinux_{glibc.replace('.', '_')}_aarch64",
-            suffix=f".cpython-{LAMBDA_PYTHON[0]}{LAMBDA_PYTHON[1]}-aarch64-linux-gnu.so",
-            flags=(f"-mcpu={LAMBDA_CPU}", *ARM_FLAGS),
-            compiler=None,
-            zig_target=f"aarch64-linux-gnu.{glibc}",
-        )
-    machine = platform.machine()
-    architecture = local_architecture()
-    if sys.platform != "linux":
-        raise BuildError(
-            f"hnswlib is built here on Linux only, and this is {sys.platform}; "
-            f"install a C++ compiler and run pip install hnswlib=={HNSWLIB_VERSION}"
-        )
-    compiler = _system_compiler()
-    return WheelTarget(
-        python=(sys.version_info.major, sys.version_info.minor),
-        architecture=architecture,
-        platform_tag=f"linux_{machine}",
-        suffix=str(sysconfig.get_config_var("EXT_SUFFIX")),
-        flags=_local_flags(architecture, is_zig=compiler is None),
-        compiler=compiler,
-        zig_target=f"{machine}-linux-gnu.{_local_glibc()}" if compiler is None else None,
-    )
-
-
-def local_architecture() -> Architecture:
-    """This machine's architecture, in Lambda's words.
-
-    Raises:
-        BuildError: it is neither of Lambda's two.
-    """
-    match platform.machine():
-        case "x86_64" | "AMD64":
-            return "x86_64"
-        case "aarch64" | "arm64":
-            return "arm64"
-        case other:
-            raise BuildError(f"this machine is {other}; supported are x86_64 and arm64")
-
-
-def build_hnswlib(root: Path, target: WheelTarget, headers: Path | None = None) -> Path:
+def build_hnswlib(root: Path, target: NativeTarget, headers: Path | None = None) -> Path:
     """Return a wheel of hnswlib, built the first time and then taken from `build/wheels`.
 
     Args:
@@ -159,7 +70,7 @@ def build_hnswlib(root: Path, target: WheelTarget, headers: Path | None = None) 
     found = (
         find_headers(target.python) if headers is None else require_headers(headers, target.python)
     )
-    source = _ensure_source(root)
+    source = ensure_source(root, "hnswlib", HNSWLIB_VERSION, HNSWLIB_SHA256)
     with tempfile.TemporaryDirectory() as scratch:
         library = Path(scratch) / f"hnswlib{target.suffix}"
         _compile(root, target, source, found, library)
@@ -169,7 +80,7 @@ def build_hnswlib(root: Path, target: WheelTarget, headers: Path | None = None) 
     return wheel
 
 
-def check_library(data: bytes, target: WheelTarget) -> None:
+def check_library(data: bytes, target: NativeTarget) -> None:
     """Check that an extension will load where it is meant to.
 
     What zig builds must need nothing but glibc; what the system's compiler builds may need the
@@ -193,69 +104,7 @@ def check_library(data: bytes, target: WheelTarget) -> None:
         raise BuildError(f"hnswlib for {target.tag} needs glibc {elf.glibc}, newer than {allowed}")
 
 
-def _system_compiler() -> tuple[str, ...] | None:
-    # What CXX names is the person's choice, and may carry arguments.
-    chosen = os.environ.get("CXX", "").split()
-    if chosen:
-        return tuple(chosen)
-    for name in ("c++", "g++", "clang++"):
-        if shutil.which(name):
-            return (name,)
-    return None
-
-
-def _local_flags(architecture: Architecture, *, is_zig: bool) -> tuple[str, ...]:
-    """Instructions of this machine, in one of two levels rather than `-march=native`.
-
-    x86-64-v3 (AVX2, FMA) is what every x86 of Lambda and nearly every laptop since 2013 has; the
-    level stands in the cache key, so a machine without it builds its own for the baseline.
-    """
-    if architecture == "arm64":
-        return ARM_FLAGS
-    cpus = Path("/proc/cpuinfo")
-    present = set(cpus.read_text().split()) if cpus.is_file() else set[str]()
-    if not present >= AVX2_FLAGS:
-        return ()
-    return ("-mcpu=x86_64_v3",) if is_zig else ("-march=x86-64-v3",)
-
-
-def _local_glibc() -> str:
-    name, version = platform.libc_ver()
-    if name != "glibc":
-        raise BuildError(
-            "this Linux has no glibc (is it Alpine?); install a C++ compiler, which is then used"
-        )
-    return version
-
-
-def _ensure_source(root: Path) -> Path:
-    target = root / ".local" / "tools" / f"hnswlib-{HNSWLIB_VERSION}-source"
-    folder = target / f"hnswlib-{HNSWLIB_VERSION}"
-    if folder.is_dir():
-        return folder
-    with tempfile.TemporaryDirectory() as scratch:
-        run_pip(
-            [
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--no-binary=hnswlib",
-                f"--dest={scratch}",
-                f"hnswlib=={HNSWLIB_VERSION}",
-            ],
-            f"download the sources of hnswlib {HNSWLIB_VERSION}",
-        )
-        archive = next(Path(scratch).glob("*.tar.gz"))
-        require_sha256(archive, HNSWLIB_SHA256)
-        partial = target.with_name(f"{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        with tarfile.open(archive) as opened:
-            opened.extractall(partial, filter="data")
-    partial.rename(target)
-    return folder
-
-
-def _compile(root: Path, target: WheelTarget, source: Path, headers: Path, library: Path) -> None:
+def _compile(root: Path, target: NativeTarget, source: Path, headers: Path, library: Path) -> None:
     pybind11 = ensure_tool(root, "pybind11", PYBIND11_VERSION) / "pybind11" / "include"
     includes = [source / "hnswlib", pybind11]
     environment = dict(os.environ)
@@ -287,7 +136,7 @@ def _run_compiler(command: Sequence[str], environment: dict[str, str]) -> None:
         raise BuildError(f"{Path(command[0]).name} could not compile hnswlib: {reason}")
 
 
-def _wheel_bytes(target: WheelTarget, library: bytes, licence: bytes) -> bytes:
+def _wheel_bytes(target: NativeTarget, library: bytes, licence: bytes) -> bytes:
     """A wheel (PEP 427) with fixed times, so that equal builds are equal files."""
     info = f"hnswlib-{HNSWLIB_VERSION}.dist-info"
     metadata = (

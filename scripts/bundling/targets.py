@@ -7,7 +7,7 @@ from typing import Literal
 
 from scripts.build_support import BuildError
 from scripts.bundling.elf import Architecture
-from scripts.bundling.hnswlib_wheel import LAMBDA_GLIBC, LAMBDA_PYTHON, local_architecture
+from scripts.bundling.native_target import LAMBDA_GLIBC, LAMBDA_PYTHON, local_architecture
 
 TargetName = Literal["local", "aws"]
 

@@ -1,9 +1,11 @@
-"""Tools that a build fetches for itself with pip, into `.local/tools`, in pinned versions."""
+"""What a build fetches for itself with pip, into `.local/tools`, in pinned versions."""
 
 import shutil
+import tarfile
+import tempfile
 from pathlib import Path
 
-from scripts.build_support import run_pip
+from scripts.build_support import require_sha256, run_pip, write_whole
 
 PYBIND11_VERSION = "3.1.0"
 ZIGLANG_VERSION = "0.15.2"
@@ -15,13 +17,59 @@ def ensure_tool(root: Path, project: str, version: str) -> Path:
     Raises:
         BuildError: pip cannot get it.
     """
-    target = root / ".local" / "tools" / f"{project}-{version}"
+    target = _tools_folder(root) / f"{project}-{version}"
     if not target.is_dir():
-        partial = target.with_name(f"{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = _empty_partial(target)
         run_pip(
             ["install", "--quiet", "--no-deps", f"--target={partial}", f"{project}=={version}"],
             f"fetch the build tool {project} {version}",
         )
         partial.rename(target)
     return target
+
+
+def ensure_source(root: Path, project: str, version: str, sha256: str) -> Path:
+    """Return the folder of a source distribution; fetch, check and unpack it the first time.
+
+    Raises:
+        BuildError: pip cannot get it, or it is not the pinned archive.
+    """
+    target = _tools_folder(root) / f"{project}-{version}-source"
+    if not target.is_dir():
+        with tempfile.TemporaryDirectory() as scratch:
+            run_pip(
+                [
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    f"--no-binary={project}",
+                    f"--dest={scratch}",
+                    f"{project}=={version}",
+                ],
+                f"download the sources of {project} {version}",
+            )
+            archive = next(Path(scratch).glob("*.tar.gz"))
+            require_sha256(archive, sha256)
+            partial = _empty_partial(target)
+            _unpack(archive, partial)
+        partial.rename(target)
+    return target / f"{project}-{version}"
+
+
+def _tools_folder(root: Path) -> Path:
+    return root / ".local" / "tools"
+
+
+def _empty_partial(target: Path) -> Path:
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    return partial
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    # Not extractall: its safe form is missing in the first releases of Python 3.11.
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            content = opened.extractfile(member)
+            if content is not None:
+                write_whole(target / member.name, content.read())

@@ -15,7 +15,8 @@ from scripts.bundling.checks import (
     check_no_duplicates,
     check_unzipped_size,
 )
-from scripts.bundling.hnswlib_wheel import check_library, wheel_target
+from scripts.bundling.hnswlib_wheel import check_library
+from scripts.bundling.native_target import native_target
 from scripts.bundling.targets import bundle_target
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF files of this machine")
@@ -68,7 +69,7 @@ def test_no_file_stands_in_two_parts() -> None:
 
 
 def test_an_extension_for_lambda_needs_nothing_but_glibc() -> None:
-    target = wheel_target("aws")
+    target = native_target("aws")
     with pytest.raises(BuildError, match="made hnswlib for x86_64, not for arm64"):
         check_library(for_machine(62), target)
     # The system's compiler links the system's C++ library, which Lambda does not have.

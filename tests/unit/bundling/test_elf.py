@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.bundling.elf import ElfError, is_elf, read_elf
-from scripts.bundling.hnswlib_wheel import local_architecture
+from scripts.bundling.native_target import local_architecture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF files of this machine")
 
