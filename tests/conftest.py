@@ -1,11 +1,18 @@
 """What every test gets: no way to an AWS account of the person who runs it."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from scripts.local_aws.server import CREDENTIALS, REGION
+
+
+def pytest_configure() -> None:
+    """Let an interrupt or a request to end run the fixtures' endings: their servers outlive us."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
