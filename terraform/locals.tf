@@ -46,7 +46,7 @@ locals {
     fetch = {
       description         = "Fetches one page of a source and keeps it as it came."
       memory_mb           = 512
-      timeout_seconds     = 120
+      timeout_seconds     = 150 # a minute of waiting for the source, and a last call twice
       consumes            = "page-jobs"
       publishes           = "derive-jobs"
       batch_size          = 1
@@ -170,7 +170,7 @@ locals {
         MAXIMUM_RECEIVES    = tostring(var.maximum_receives)
         RETRY_DELAY_SECONDS = tostring(var.retry_delay_seconds)
       },
-      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, MODEL_DIR = var.model_cache_directory } : {},
+      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, MODEL_DIR = var.model_cache_directory, OPENBLAS_NUM_THREADS = "1" } : {},
       contains(local.reads_secrets, name) ? { SOURCE_SECRET_PREFIX = "${var.name_prefix}/sources/" } : {},
       name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.function_names.retrieve } : {},
       contains(["retrieve", "orchestrator"], name) ? { DEFAULT_CORPUS = local.default_corpus } : {},

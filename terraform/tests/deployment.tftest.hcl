@@ -96,7 +96,7 @@ run "defaults" {
       ]
       } == {
       ingest       = [300, 512, 512]
-      fetch        = [120, 512, 512]
+      fetch        = [150, 512, 512]
       derive       = [120, 512, 512]
       chunker      = [120, 512, 512]
       embedder     = [300, 3008, 2048]
@@ -156,9 +156,9 @@ run "defaults" {
       fetch        = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SOURCE_SECRET_PREFIX"]
       derive       = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
       chunker      = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      embedder     = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      embedder     = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "NEXT_QUEUE_URL", "OPENBLAS_NUM_THREADS", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
       indexer      = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      retrieve     = ["CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX"]
+      retrieve     = ["CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "OPENBLAS_NUM_THREADS"]
       orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
     })
     error_message = "Each function gets the settings of docs/architecture.md, and no others."
