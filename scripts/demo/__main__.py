@@ -11,11 +11,11 @@ from scripts.demo.answers import curl_lines, export_lines, ultron_commands
 from scripts.demo.children import run_showing
 from scripts.demo.deployment import Deployment, demo_deployment
 from scripts.demo.errors import StackError
-from scripts.demo.stack import LiveStack, build, deploy, destroy, forget
+from scripts.demo.stack import LiveStack, build, deploy, destroy, forget, left_running
 from scripts.demo.steps import Steps
 from scripts.demo.variables import MARVEL_CORPUS, local_variables
 from scripts.environments import interpreter
-from scripts.local_aws.process import BackgroundServer, LocalProcessError
+from scripts.local_aws.process import LocalProcessError
 from scripts.terraform_tooling import TerraformError, terraform_command
 
 INGEST_TIMEOUT_SECONDS = 900
@@ -37,10 +37,7 @@ def up() -> None:
         steps.detail(terraform_command())
     with steps.step("Lambda bundles and model"):
         built = build(deployment.root)
-    started: list[BackgroundServer] = []
-    try:
-        for server in servers:
-            _start(steps, server, started)
+    with left_running(servers, steps) as started:
         if servers[0] in started:
             forget(deployment)
         with steps.step("terraform init and apply (a minute and a half the first time)"):
@@ -49,9 +46,6 @@ def up() -> None:
         with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
             _ingest(steps, deployment)
         _ask(stack)
-    except BaseException:
-        _stop_quietly(started)
-        raise
     print(f"All of it in {steps.seconds:.0f} s. `make down` stops and removes it.")
 
 
@@ -75,15 +69,6 @@ def down() -> None:
         if deployment.directory.exists():
             shutil.rmtree(deployment.directory)
     print("The demo is down and its files are gone.")
-
-
-def _start(steps: Steps, server: BackgroundServer, started: list[BackgroundServer]) -> None:
-    with steps.step(server.title):
-        if server.start():
-            started.append(server)
-        else:
-            steps.detail("ran already")
-        steps.detail(server.url)
 
 
 def _ingest(steps: Steps, deployment: Deployment) -> None:
@@ -122,14 +107,6 @@ def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], 
     if status != 0:
         reason = last_line.removeprefix("error: ")
         raise StackError(f"`ultron {arguments[0]}` ended with status {status}: {reason}")
-
-
-def _stop_quietly(started: list[BackgroundServer]) -> None:
-    """Stop what this command started, whatever else is interrupted meanwhile."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    for server in reversed(started):
-        server.stop()
 
 
 class _TerminatedError(BaseException):

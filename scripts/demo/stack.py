@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from scripts.build_support import BuildError
 from scripts.demo.children import run_showing
 from scripts.demo.deployment import ROOT, Deployment, local_deployment
 from scripts.demo.errors import StackError
+from scripts.demo.steps import Steps
 from scripts.demo.variables import local_variables
 from scripts.local_aws.process import BackgroundServer, free_port
 from scripts.terraform_tooling import terraform_command, terraform_environment
@@ -152,6 +154,33 @@ def running(servers: Iterable[BackgroundServer]) -> Iterator[None]:
         for server in reversed(started):
             server.stop()
             server.remove_files()
+
+
+@contextmanager
+def left_running(
+    servers: Iterable[BackgroundServer], steps: Steps
+) -> Iterator[Sequence[BackgroundServer]]:
+    """Servers that go on after the block; yields those that were not running before.
+
+    When the block fails, or a server cannot be started, exactly those are stopped again, whatever
+    else interrupts meanwhile.
+    """
+    started: list[BackgroundServer] = []
+    try:
+        for server in servers:
+            with steps.step(server.title):
+                if server.start():
+                    started.append(server)
+                else:
+                    steps.detail("ran already")
+                steps.detail(server.url)
+        yield started
+    except BaseException:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        for server in reversed(started):
+            server.stop()
+        raise
 
 
 def _state_options(deployment: Deployment) -> tuple[str, ...]:

@@ -1,0 +1,82 @@
+"""A failed demo stops what it started, and nothing else."""
+
+import io
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.demo.stack import left_running
+from scripts.demo.steps import Steps
+from scripts.local_aws.process import BackgroundServer, LocalProcessError, free_port
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    """A failing block ignores signals from then on, as its process is about to end."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def a_server(directory: Path) -> BackgroundServer:
+    port = free_port()
+    return BackgroundServer(
+        title=f"server {directory.name}",
+        command=(sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)),
+        environment={},
+        directory=directory,
+        port=port,
+        health_path="/",
+        port_setting="SOME_PORT",
+    )
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[BackgroundServer, BackgroundServer]]:
+    pair = (a_server(tmp_path / "one"), a_server(tmp_path / "two"))
+    yield pair
+    for server in pair:
+        server.stop()
+
+
+def test_when_all_goes_well_they_go_on(servers: tuple[BackgroundServer, BackgroundServer]) -> None:
+    with left_running(servers, Steps(io.StringIO())) as started:
+        assert list(started) == list(servers)
+    assert all(server.running_pid() for server in servers)
+
+
+def test_a_taken_port_stops_the_one_before(
+    servers: tuple[BackgroundServer, BackgroundServer],
+) -> None:
+    first, second = servers
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", second.port))
+        taken.listen()
+        with (
+            pytest.raises(LocalProcessError, match="is taken"),
+            left_running(servers, Steps(io.StringIO())),
+        ):
+            pytest.fail("the block must not be entered")
+    assert first.running_pid() is None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_failure_leaves_what_ran_before_and_only_that(
+    servers: tuple[BackgroundServer, BackgroundServer], error: type[BaseException]
+) -> None:
+    first, second = servers
+    first.start()
+    pid = first.running_pid()
+    stream = io.StringIO()
+    with pytest.raises(error), left_running(servers, Steps(stream)) as started:
+        assert list(started) == [second]
+        raise error
+    assert first.running_pid() == pid
+    assert second.running_pid() is None
+    assert "ran already" in stream.getvalue()
