@@ -52,7 +52,7 @@ terraform-check: terraform-tool environments ## terraform fmt, validate and test
 	@$(RUN) scripts.terraform_tooling check
 
 unit: environments ## tests without a network
-	@$(RUN) pytest tests/unit tests/infrastructure $(PYTEST_OPTIONS)
+	@$(RUN) pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: environments ## tests against real parts on this machine
 	@$(RUN) pytest tests/integration $(PYTEST_OPTIONS)
