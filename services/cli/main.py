@@ -31,6 +31,7 @@ from shared.models.run import RunMode
 from shared.state.runs import RunStore
 
 WATCH_TIMEOUT_SECONDS = 3600.0
+PLANNING_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 
 
 class Target:
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ingest(options: argparse.Namespace, target: Target) -> int:
-    run_id = start_run(aws.lambda_client(), target.ingest_function(), options.corpus, options.mode)
+    client = aws.lambda_client(PLANNING_TIMEOUT_SECONDS)
+    run_id = start_run(client, target.ingest_function(), options.corpus, options.mode)
     print(f"run {run_id} of {options.corpus} ({options.mode}) is planned", flush=True)
     return _watch(target, run_id, options.timeout) if options.wait else 0
 
