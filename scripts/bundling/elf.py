@@ -67,7 +67,7 @@ def read_elf(data: bytes) -> ElfFile:
         _, machine, _, _, table, _, _, _, entry_size, entries, *_ = HEADER.unpack_from(data)
         segments = [_read_segment(data, table + index * entry_size) for index in range(entries)]
         needed, glibc = _read_dynamic(data, segments)
-    except (struct.error, UnicodeDecodeError, IndexError) as error:
+    except (struct.error, UnicodeDecodeError, IndexError, OverflowError) as error:
         raise ElfError(f"a damaged ELF file: {error}") from error
     return ElfFile(MACHINES.get(machine), needed, glibc)
 
