@@ -7,14 +7,12 @@ ENDPOINT ?=
 # Further options for pytest, as in `make unit PYTEST_OPTIONS="-k ranking"`.
 PYTEST_OPTIONS ?=
 
-CODE := shared services scripts tests benchmarks
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
-	parity bench-ingest bundles model preflight environments terraform-tool clean
+	parity bench-ingest bench-latency bundles model preflight environments terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -66,6 +64,9 @@ parity: environments ## our vectors against those of sentence-transformers (fetc
 
 bench-ingest: terraform-tool environments ## documents/s and chunks/s of each stage on AWS's API documentation
 	@$(RUN) benchmarks.ingest
+
+bench-latency: environments ## cold and warm GET /retrieve, on the stack of `make demo`
+	@$(RUN) benchmarks.latency
 
 bundles: environments ## the zips and layers; TARGET=aws for arm64 (default: this machine)
 	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)

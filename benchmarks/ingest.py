@@ -126,7 +126,8 @@ def _variables(deployment: Deployment) -> dict[str, Any]:  # noqa: ARG001 - live
     return {"corpora": {CORPUS: {"source": source}}, "default_corpus": CORPUS}
 
 
-def _client_maker(deployment: Deployment) -> Callable[[str], Any]:
+def client_maker(deployment: Deployment) -> Callable[[str], Any]:
+    """Return a function that makes boto3 clients of a deployment, by service name."""
     environment = deployment.aws_environment()
     session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
@@ -139,7 +140,7 @@ def _client_maker(deployment: Deployment) -> Callable[[str], Any]:
 
 
 def _ingest(stack: LiveStack, corpus: Path, watch: Watch) -> RunProgress:
-    client = _client_maker(stack.deployment)
+    client = client_maker(stack.deployment)
     store = S3ObjectStore(client("s3"), stack.outputs.bucket_name)
     for path in sorted(corpus.iterdir()):
         store.put(f"{PREFIX}{path.name}", path.read_bytes())
