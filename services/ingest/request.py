@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, ValidationError
+from aws_lambda_powertools.utilities.parser import ValidationError, parse
+from pydantic import AwareDatetime, Field
 
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName
@@ -45,7 +46,7 @@ def parse_request(event: Mapping[str, Any], invocation_id: str) -> IngestRequest
         InvalidInputError: names each wrong field.
     """
     try:
-        return IngestRequest.model_validate({"request_id": invocation_id, **event})
+        return parse(event={"request_id": invocation_id, **event}, model=IngestRequest)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"

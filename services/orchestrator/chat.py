@@ -4,7 +4,7 @@ import time
 import uuid
 from typing import Any
 
-from pydantic import ValidationError
+from aws_lambda_powertools.utilities.parser import ValidationError, parse
 
 from services.orchestrator.contracts import MAXIMUM_BODY_BYTES, ChatFilters, ChatRequest
 from services.orchestrator.generator import Citation
@@ -21,7 +21,7 @@ def read_request(body: str | None) -> ChatRequest:
     """
     document = parse_json_object(body, maximum_bytes=MAXIMUM_BODY_BYTES)
     try:
-        return ChatRequest.model_validate(document)
+        return parse(event=document, model=ChatRequest)
     except ValidationError as error:
         is_about_filters = any(len(e["loc"]) > 1 for e in error.errors(include_input=False))
         known = ChatFilters if is_about_filters else ChatRequest

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from aws_lambda_powertools.utilities.parser import ValidationError, parse
 
 from services.retrieve.contracts import RetrieveFilters, RetrieveRequest
 from shared.errors import InvalidInputError
@@ -72,6 +72,6 @@ def _validated(
     contract: type[ContractT], values: Mapping[str, Any], prefix: str, allowed: Sequence[str]
 ) -> ContractT:
     try:
-        return contract.model_validate(dict(values))
+        return parse(event=dict(values), model=contract)
     except ValidationError as error:
         raise input_error(error, prefix=prefix, allowed=allowed) from None
