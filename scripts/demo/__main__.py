@@ -40,7 +40,7 @@ def up() -> None:
     with left_running(servers, steps) as started:
         if servers[0] in started:
             forget(deployment)
-        with steps.step("terraform init and apply (a minute and a half the first time)"):
+        with steps.step("terraform init and apply (a minute the first time)"):
             variables = local_variables(deployment, built.bundle_directory, built.model_directory)
             stack = LiveStack(deployment, deploy(deployment, variables))
         with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
