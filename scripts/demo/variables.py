@@ -34,7 +34,6 @@ def local_variables(
         "name_prefix": deployment.name_prefix,
         "bundle_directory": str(bundle_directory),
         "model_directory": str(model_directory),
-        "model_cache_directory": str(deployment.directory / "aws" / "tmp" / "model"),
         "architecture": bundles["architecture"],
         "function_settings": {"embedder": {"maximum_concurrency": 2}},
         "corpora": {

@@ -150,14 +150,29 @@ def mend_shared_temporary_directory(runtime: Any) -> None:
     another's files, and a cold start is one.
     """
     given = "    os.environ.update(env)\n"
-    if runtime._PYTHON_WORKER_SCRIPT.count(given) != 1:
-        sys.exit("MiniStack's worker script is not the one that this launcher knows.")
     own = (
         "    _own = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tmp')\n"
         "    os.makedirs(_own, exist_ok=True)\n"
         "    env = {k: _own + v[4:] if v.startswith('/tmp/') else v for k, v in env.items()}\n"
     )
-    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(given, own + given)
+    _change_worker_script(runtime, given, own + given)
+
+
+def mend_error_types(runtime: Any) -> None:
+    """1.5.33: every exception of a Python function is reported as `Runtime.HandlerError`.
+
+    AWS names the exception's class, by which callers tell a lease that is held from a fault.
+    """
+    given = '"trace": traceback.format_exc()}'
+    named = '"error_payload": {"errorMessage": str(e), "errorType": type(e).__name__}}'
+    _change_worker_script(runtime, given, given[:-1] + ", " + named)
+
+
+def _change_worker_script(runtime: Any, given: str, wanted: str) -> None:
+    """Change a passage of the script that MiniStack runs in each worker of a Python function."""
+    if runtime._PYTHON_WORKER_SCRIPT.count(given) != 1:
+        sys.exit(f"MiniStack's worker script is not the one that is known here: no {given!r}.")
+    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(given, wanted)
 
 
 def main() -> None:
@@ -177,6 +192,7 @@ def main() -> None:
     mend_usage_plan_updates(apigateway_v1)
     mend_iam_actions(iam_actions)
     mend_shared_temporary_directory(lambda_runtime)
+    mend_error_types(lambda_runtime)
     app.main()
 
 

@@ -32,7 +32,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 FUNCTION = """
 import os, sys
+class LeaseHeldError(Exception):
+    pass
 def handler(event, context):
+    if event.get("fail"):
+        raise LeaseHeldError("held")
     return {"environment": dict(os.environ), "pid": os.getpid(), "version": sys.version_info[:2]}
 """
 
@@ -101,6 +105,14 @@ def test_functions_see_the_endpoint_and_nothing_of_the_person(
     assert answer["version"] == list(sys.version_info[:2])
     foreign = set(os.environ) - set(local_aws.environment)
     assert not {name for name in foreign if name in environment and not name.startswith("AWS_")}
+
+
+def test_a_functions_error_is_named_after_its_class(lambda_client: "LambdaClient") -> None:
+    _invoke_probe(lambda_client, "failing-probe")
+    answer = lambda_client.invoke(FunctionName="failing-probe", Payload=b'{"fail": true}')
+    assert answer["FunctionError"] == "Unhandled"
+    error = json.load(answer["Payload"])
+    assert (error["errorType"], error["errorMessage"]) == ("LeaseHeldError", "held")
 
 
 def test_alarms_read_back_whole_in_the_query_protocol(local_aws: BackgroundServer) -> None:
