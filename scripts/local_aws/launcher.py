@@ -6,6 +6,7 @@ defect of one release; when the pin in requirements/constraints.txt moves, each 
 """
 
 import sys
+import threading
 from importlib.metadata import version
 from typing import Any
 from xml.sax.saxutils import escape
@@ -158,14 +159,31 @@ def mend_shared_temporary_directory(runtime: Any) -> None:
     _change_worker_script(runtime, given, own + given)
 
 
-def mend_error_types(runtime: Any) -> None:
+def mend_error_types(runtime: Any, lambdas: Any) -> None:
     """1.5.33: every exception of a Python function is reported as `Runtime.HandlerError`.
 
-    AWS names the exception's class, by which callers tell a lease that is held from a fault.
+    AWS names the exception's class, by which callers tell a lease that is held from a fault. The
+    worker is made to send the name, which is kept for the thread that writes the answer.
     """
     given = '"trace": traceback.format_exc()}'
-    named = '"error_payload": {"errorMessage": str(e), "errorType": type(e).__name__}}'
-    _change_worker_script(runtime, given, given[:-1] + ", " + named)
+    _change_worker_script(runtime, given, given[:-1] + ', "error_type": type(e).__name__}')
+    original_invoke, original_execute = runtime.Worker.invoke, lambdas._execute_function_warm
+    last = threading.local()
+
+    def invoke(worker: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        result: dict[str, Any] = original_invoke(worker, *arguments, **options)
+        last.error_type = result.get("error_type")
+        return result
+
+    def execute(*arguments: Any) -> dict[str, Any]:
+        last.error_type = None
+        answer: dict[str, Any] = original_execute(*arguments)
+        if answer.get("error") and last.error_type:
+            answer["body"]["errorType"] = last.error_type
+        return answer
+
+    runtime.Worker.invoke = invoke
+    lambdas._execute_function_warm = execute
 
 
 def _change_worker_script(runtime: Any, given: str, wanted: str) -> None:
@@ -184,7 +202,7 @@ def main() -> None:
         )
     from ministack import app
     from ministack.core import iam_actions, lambda_runtime
-    from ministack.services import apigateway_v1, cloudwatch
+    from ministack.services import apigateway_v1, cloudwatch, lambda_svc
 
     mend_alarm_descriptions(cloudwatch)
     mend_mock_integrations(apigateway_v1)
@@ -192,7 +210,7 @@ def main() -> None:
     mend_usage_plan_updates(apigateway_v1)
     mend_iam_actions(iam_actions)
     mend_shared_temporary_directory(lambda_runtime)
-    mend_error_types(lambda_runtime)
+    mend_error_types(lambda_runtime, lambda_svc)
     app.main()
 
 
