@@ -15,6 +15,9 @@ from services.derive.canonical import (
 from shared.models.entity import Edge, Entity, Reject
 from shared.sources.raw_json import load_json
 
+MAXIMUM_TEXT_CHARACTERS = 1_000_000
+"""An entity's chunks are embedded in one job: more would not end within its function's timeout."""
+
 _LONGEST_RAW = 2000
 _LONGEST_REASON = 500
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -38,6 +41,7 @@ def derive_page(
     for number, line in enumerate(lines, start=1):
         try:
             record = canonicalise(parse_record(line), context)
+            _require_bounded_text(record.entity)
         except RecordRejectedError as error:
             rejects.append(_reject(number, line, error))
             continue
@@ -66,6 +70,16 @@ def parse_record(line: str) -> Record:
     if _SURROGATE_ESCAPE.search(line) and not _is_encodable(record):
         raise RecordRejectedError("the line holds half of a surrogate pair, which is no text")
     return record
+
+
+def _require_bounded_text(entity: Entity) -> None:
+    length = len(entity.description)
+    if length > MAXIMUM_TEXT_CHARACTERS:
+        raise RecordRejectedError(
+            f"its text has {length:,} characters, over the limit of {MAXIMUM_TEXT_CHARACTERS:,}; "
+            "split the record",
+            "description",
+        )
 
 
 def _is_encodable(record: Record) -> bool:

@@ -11,7 +11,7 @@ from services.derive.canonical import RecordContext
 from services.derive.jsonl_records import canonicalise_jsonl
 from services.derive.links import web_addresses
 from services.derive.marvel.entities import canonicalise_marvel
-from services.derive.page import derive_page
+from services.derive.page import MAXIMUM_TEXT_CHARACTERS, derive_page
 from shared.models.corpus import JsonlSource
 from tests.unit.derive import wire_samples as samples
 
@@ -114,3 +114,13 @@ def test_every_line_is_an_entity_or_a_reject(lines: list[str]) -> None:
 )
 def test_only_clean_web_addresses_are_shown(address: str, shown: str | None) -> None:
     assert web_addresses([address, address]) == (() if shown is None else (shown,))
+
+
+def test_a_text_that_no_job_could_embed_in_time_is_rejected() -> None:
+    longest = "x" * MAXIMUM_TEXT_CHARACTERS
+    lines = [json.dumps({"id": n, "title": "t", "text": longest + "y" * n}) for n in range(2)]
+    page = derive_page(lines, JSONL, CONTEXT)
+    assert [entity.source_id for entity in page.entities] == ["0"]
+    (reject,) = page.rejects
+    assert (reject.line_number, reject.field_path) == (2, "description")
+    assert "1,000,001 characters" in reject.reason
