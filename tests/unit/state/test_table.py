@@ -1,0 +1,86 @@
+"""Transactions that collide: no local AWS makes collisions, so a scripted client does."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import ConflictError
+from shared.state.table import ConditionFailedError, StateTable, deserialise, serialise
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CONFLICT = ["None", "TransactionConflict"]
+
+
+class ScriptedClient:
+    """Cancels one transaction for each entry of the script, then lets them pass."""
+
+    def __init__(self, script: Sequence[Sequence[str] | str]) -> None:
+        self.script = list(script)
+        self.calls = 0
+
+    def transact_write_items(self, **_: Any) -> None:
+        self.calls += 1
+        if not self.script:
+            return
+        codes = self.script.pop(0)
+        if isinstance(codes, str):
+            raise ClientError({"Error": {"Code": codes, "Message": ""}}, "TransactWriteItems")
+        response: Any = {
+            "Error": {"Code": "TransactionCanceledException", "Message": ""},
+            "CancellationReasons": [{"Code": code} for code in codes],
+        }
+        raise ClientError(response, "TransactWriteItems")
+
+
+def transact(script: Sequence[Sequence[str] | str]) -> tuple[ScriptedClient, list[float]]:
+    client = ScriptedClient(script)
+    waits: list[float] = []
+    table = StateTable(cast("DynamoDBClient", client), "table", waits.append)
+    table.transact([table.put_write({"PK": "a", "SK": "b"})])
+    return client, waits
+
+
+def test_a_collision_is_tried_again_after_a_wait() -> None:
+    client, waits = transact([CONFLICT, CONFLICT, "TransactionConflictException"])
+    assert client.calls == 4
+    assert len(waits) == 3
+    assert all(0 <= wait <= 1 for wait in waits)
+
+
+def test_collisions_without_end_are_a_conflict() -> None:
+    with pytest.raises(ConflictError, match="kept colliding"):
+        transact([CONFLICT] * 100)
+
+
+def test_a_condition_that_failed_is_not_tried_again() -> None:
+    with pytest.raises(ConditionFailedError) as caught:
+        transact([["None", "ConditionalCheckFailed", "TransactionConflict"]])
+    assert caught.value.indexes == (1,)
+
+
+@pytest.mark.parametrize("script", [["ThrottlingException"], [["ValidationError", "None"]]])
+def test_other_errors_come_through(script: Sequence[Sequence[str] | str]) -> None:
+    with pytest.raises(ClientError):
+        transact(script)
+
+
+VALUES = st.recursive(
+    st.text() | st.integers(-(10**12), 10**12) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), VALUES))
+def test_values_come_back_as_they_went(values: dict[str, Any]) -> None:
+    assert deserialise(serialise(values)) == values
+
+
+def test_what_is_none_is_not_written() -> None:
+    assert serialise({"a": None, "b": "x"}) == {"b": {"S": "x"}}
