@@ -50,6 +50,7 @@ def _planner() -> Planner:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Start the run that the event asks for; see `IngestRequest` and `RunSummary`."""
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
     request = parse_request(event, context.aws_request_id)
     summary = _planner().plan(request)
     metrics.add_metric("PagesPlanned", MetricUnit.Count, summary.pages_planned or 0)

@@ -54,7 +54,6 @@ def build_api(graph: Callable[[], ChatGraph]) -> APIGatewayRestResolver:
             citations=len(body["citations"]),
             timing_ms=body["timing_ms"],
         )
-        metrics.add_metric("ChatTurns", MetricUnit.Count, 1)
         return json_response(body)
 
     def problem(error: Exception) -> Response[str]:
@@ -89,4 +88,5 @@ _api = build_api(_graph)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one turn of a chat."""
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
     return _api.resolve(event, context)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from shared.errors import InvalidJobError, UltronError
 from shared.messaging.redelivery import Redelivery
 from shared.models.jobs import Job
-from shared.observability import logger
+from shared.observability import logger, metrics
 from shared.state.failures import FailureLog
 from shared.state.runs import RunStore, StageName
 
@@ -54,7 +55,10 @@ class QueueStage(Generic[JobT]):
         records = list(event.get("Records", []))
         with processor(records, self._process_record, context):
             processor.process()
-        return dict(processor.response())
+        response = processor.response()
+        metrics.add_metric("Jobs", MetricUnit.Count, len(records))
+        metrics.add_metric("FailedJobs", MetricUnit.Count, len(response["batchItemFailures"]))
+        return dict(response)
 
     def _process_record(self, record: SQSRecord) -> None:
         job: JobT | None = None
