@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.errors import InvalidInputError, TextTooLongError, UltronError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 JSON_CONTENT_TYPE = "application/json"
 PROBLEM_CONTENT_TYPE = "application/problem+json"
@@ -65,6 +67,16 @@ def json_response(body: Mapping[str, Any], status: int = HTTPStatus.OK.value) ->
         status_code=status,
         content_type=JSON_CONTENT_TYPE,
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        headers=_NO_STORE,
+    )
+
+
+def model_response(body: ModelT) -> Response[ModelT]:
+    """A 200 answer that no cache keeps; the resolver validates the body and turns it into JSON."""
+    return Response(
+        status_code=HTTPStatus.OK.value,
+        content_type=JSON_CONTENT_TYPE,
+        body=body,
         headers=_NO_STORE,
     )
 

@@ -1,7 +1,7 @@
 """The body of `POST /chat`, and its bounds."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
@@ -59,3 +59,25 @@ class ChatRequest(Contract):
     k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = DEFAULT_RESULTS
     filters: ChatFilters = ChatFilters()
     corpus: CorpusName | None = None
+
+
+class ChatCitation(Contract):
+    """The chunk that a sentence of the answer is quoted from; `n` is its number in the answer."""
+
+    n: int
+    id: str
+    title: str
+    url: str | None
+    snippet: str
+
+
+class ChatAnswer(Contract):
+    """The answer of a turn; `results` are those of `/retrieve`, times are milliseconds."""
+
+    session_id: str
+    answer: str
+    citations: tuple[ChatCitation, ...]
+    results: tuple[dict[str, Any], ...]
+    mode: str
+    attribution: str | None
+    timing_ms: dict[str, float]

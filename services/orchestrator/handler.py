@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.orchestrator.chat import answer, read_request
+from services.orchestrator.contracts import ChatAnswer
 from services.orchestrator.extractive import ExtractiveGenerator
 from services.orchestrator.graph import ChatDefaults, ChatGraph
 from services.orchestrator.retrieval import RetrieveFunction
@@ -16,7 +17,7 @@ from services.orchestrator.sessions import dynamodb_sessions
 from services.orchestrator.settings import OrchestratorSettings
 from shared import aws
 from shared.errors import InvalidInputError, NotFoundError, UltronError
-from shared.http_api import json_response, problem_response
+from shared.http_api import model_response, problem_response
 from shared.observability import logger, metrics, tracer
 
 
@@ -40,10 +41,10 @@ def _graph() -> ChatGraph:
 
 def build_api(graph: Callable[[], ChatGraph]) -> APIGatewayRestResolver:
     """Make the resolver; `graph` is called with the first valid request."""
-    api = APIGatewayRestResolver()
+    api = APIGatewayRestResolver(enable_validation=True)
 
     @api.post("/chat")
-    def chat() -> Response[str]:
+    def chat() -> Response[ChatAnswer]:
         request = read_request(_body(api))
         body = answer(graph(), request)
         # Lengths and counts only: what people ask is theirs.
@@ -54,7 +55,7 @@ def build_api(graph: Callable[[], ChatGraph]) -> APIGatewayRestResolver:
             citations=len(body["citations"]),
             timing_ms=body["timing_ms"],
         )
-        return json_response(body)
+        return model_response(ChatAnswer.model_validate(body))
 
     def problem(error: Exception) -> Response[str]:
         request_id = api.current_event.request_context.request_id or ""

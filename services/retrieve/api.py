@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
+from services.retrieve.answer import RetrieveAnswer
 from services.retrieve.contracts import RetrieveRequest
 from services.retrieve.parsing import parse_payload, parse_query_string
 from shared.errors import NotFoundError, UltronError
-from shared.http_api import error_summary, json_response, problem_response
+from shared.http_api import error_summary, json_response, model_response, problem_response
 from shared.observability import logger
 
 
@@ -25,12 +26,12 @@ def build_api(
     retriever: Callable[[], Answering], health: Callable[[], Mapping[str, Any]]
 ) -> APIGatewayRestResolver:
     """Make the resolver; `retriever` is called with the first valid request."""
-    api = APIGatewayRestResolver()
+    api = APIGatewayRestResolver(enable_validation=True)
 
     @api.get("/retrieve")
-    def get_retrieve() -> Response[str]:
+    def get_retrieve() -> Response[RetrieveAnswer]:
         request = parse_query_string(query_parameters(api.current_event.raw_event))
-        return json_response(retriever().retrieve(request))
+        return model_response(RetrieveAnswer.model_validate(retriever().retrieve(request)))
 
     @api.get("/health")
     def get_health() -> Response[str]:
