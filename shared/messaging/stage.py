@@ -64,11 +64,14 @@ class QueueStage(Generic[JobT]):
         job: JobT | None = None
         try:
             job = parse_job(record.body, self._job_type)
-            if not skip_recorded(job, self._name, self._state.runs):
-                self._handle(job)
+            self._do(job)
         except Exception as error:
             record_failure(self._name, record, job, error, self._state)
             raise
+
+    def _do(self, job: JobT) -> None:
+        if not skip_recorded(job, self._name, self._state.runs):
+            self._handle(job)
 
 
 def parse_job(body: str, job_type: type[JobT]) -> JobT:
@@ -138,16 +141,16 @@ class QueueBatchStage(QueueStage[JobT]):
         handle_batch: Callable[[Sequence[JobT]], Mapping[int, Exception]],
         state: StageState,
     ) -> None:
-        super().__init__(name, job_type, self._lookup, state)
+        super().__init__(name, job_type, self._answer, state)
         self._handle_batch = handle_batch
-        self._outcomes: Mapping[str, Exception] = {}
+        self._outcomes: Mapping[str, Exception | None] = {}
 
     def process(self, event: Event, context: Any) -> BatchResponse:
         """Run the whole batch at once, then answer for each message."""
         self._outcomes = self._run_batch(event)
         return super().process(event, context)
 
-    def _run_batch(self, event: Event) -> dict[str, Exception]:
+    def _run_batch(self, event: Event) -> dict[str, Exception | None]:
         jobs: dict[str, JobT] = {}
         for record in event.get("Records", []):
             try:
@@ -158,11 +161,18 @@ class QueueBatchStage(QueueStage[JobT]):
                 jobs.setdefault(job.model_dump_json(), job)
         if not jobs:
             return {}
-        identities = list(jobs)
         errors = self._handle_batch(list(jobs.values()))
-        return {identities[number]: error for number, error in errors.items()}
+        return {identity: errors.get(number) for number, identity in enumerate(jobs)}
 
-    def _lookup(self, job: JobT) -> None:
-        error = self._outcomes.get(job.model_dump_json())
+    def _do(self, job: JobT) -> None:
+        # What this batch did is known; asking the table again would only repeat its reads.
+        if job.model_dump_json() in self._outcomes:
+            self._answer(job)
+        else:
+            super()._do(job)
+
+    def _answer(self, job: JobT) -> None:
+        # A job that the batch never saw must fail, and come again, rather than pass for done.
+        error = self._outcomes[job.model_dump_json()]
         if error is not None:
             raise error

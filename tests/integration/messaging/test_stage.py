@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -11,10 +12,10 @@ from shared.errors import CorruptObjectError
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import QueueBatchStage, QueueStage, StageState
-from shared.models.jobs import DeriveJob, PageJob
+from shared.models.jobs import DeriveJob, Job, PageJob
 from shared.models.run import RunRecord
 from shared.state.failures import FailureLog
-from shared.state.runs import RunStore
+from shared.state.runs import RunStore, StageName
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -160,6 +161,32 @@ def test_a_batch_stage_answers_for_each_message(state: StageState) -> None:
     response = stage.process(sqs_event(bodies), None)
     assert batches == [["p-0", "p-1"]]
     assert failed_ids(response) == ["message-1", "message-2"]
+
+
+def test_a_batch_stage_asks_once_whether_a_job_is_done(
+    dynamodb_client: "DynamoDBClient", checkpoint_table: str, state: StageState
+) -> None:
+    class CountingRuns(RunStore):
+        asked = 0
+
+        def is_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
+            self.asked += 1
+            return super().is_recorded(job, stage, part)
+
+    runs = CountingRuns(dynamodb_client, checkpoint_table)
+    jobs = start_run(state, 8)
+
+    def handle_batch(batch: Sequence[DeriveJob]) -> Mapping[int, Exception]:
+        for job in batch:
+            runs.record_stage(job, "derive", {"entities": 1})
+        return {}
+
+    stage = QueueBatchStage("derive", DeriveJob, handle_batch, replace(state, runs=runs))
+    event = sqs_event([job.model_dump_json() for job in jobs])
+    assert failed_ids(stage.process(event, None)) == []
+    assert runs.asked == len(jobs)
+    assert failed_ids(stage.process(event, None)) == []
+    assert runs.get_run(jobs[0].run_id).entities == len(jobs)
 
 
 def receive_one(client: "SQSClient", queue_url: str) -> SQSRecord | None:
