@@ -209,9 +209,13 @@ def process_identity(pid: int) -> str | None:
         if fields is None or fields[0] == "Z":
             return None
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot}/{fields[19]}"  # field 22 of proc(5): start time in clock ticks since boot
+        started = fields[
+            19
+        ]  # field 22 of proc(5): clock ticks since boot, which processes can share
+        return f"{boot}/{pid}/{started}"
     listed = _ps("-o", "stat=,lstart=", "-p", str(pid)).split(maxsplit=1)
-    return listed[1].strip() if len(listed) == 2 and not listed[0].startswith("Z") else None
+    is_alive = len(listed) == 2 and not listed[0].startswith("Z")
+    return f"{pid}/{listed[1].strip()}" if is_alive else None
 
 
 def live_group_members(group: int) -> set[int]:
