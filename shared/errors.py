@@ -61,6 +61,14 @@ class OverloadedError(UltronError):
     is_public = True
 
 
+class PartialFailureError(UltronError):
+    """A part of an index that several functions search together did not answer."""
+
+    code = "PARTIAL_FAILURE"
+    http_status = 503
+    is_public = True
+
+
 class ConflictError(UltronError):
     """A conditional write lost its race; reading again and retrying is safe."""
 

@@ -27,11 +27,13 @@ class ModelIdentity(Contract):
 
 
 class ShardDescriptor(Contract):
-    """An immutable shard: an HNSW graph (absent when it holds no vector) and its SQLite sidecar.
+    """An immutable shard: a catalog, and unless it holds no row, an HNSW graph and a sidecar.
 
-    `origin` is the identity of the job that made it (`<run>/<page>/<part>`): a manifest holds an
-    origin once, whatever is redelivered. `entities` counts the entities it speaks for, including
-    those whose text became empty.
+    The catalog says which entities the shard speaks for, which rows are whose, and what filters
+    ask; the SQLite sidecar holds texts and words. `origin` is the identity of the job that made
+    the shard (`<run>/<page>/<part>`, `compact/<hash>`, …): a manifest holds an origin once,
+    whatever is redelivered. `entities` counts the entities it speaks for, including those whose
+    text is gone. `fields` are the metadata fields that its rows can be filtered by.
     """
 
     shard_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}(-[0-9a-f]{8,64})?$")]
@@ -40,16 +42,33 @@ class ShardDescriptor(Contract):
     model: ModelIdentity
     vectors: Annotated[int, Field(ge=0)]
     entities: Annotated[int, Field(ge=0)]
+    catalog: FileReference
     graph: FileReference | None
-    sidecar: FileReference
+    sidecar: FileReference | None
+    fields: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[FileReference, ...]:
+        """Every file of the shard."""
+        return tuple(file for file in (self.catalog, self.graph, self.sidecar) if file is not None)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all files together."""
+        return sum(file.size_bytes for file in self.files)
 
 
 class Manifest(Contract):
-    """The committed state of one index; versions only grow."""
+    """The committed state of one index; versions only grow.
 
-    schema_version: Annotated[int, Field(ge=1, le=1)] = 1
+    `change` says what made this version: `commit`, `compact`, `sweep`, `rebuild:<id>` or
+    `restore:<version>`.
+    """
+
+    schema_version: Annotated[int, Field(ge=2, le=2)] = 2
     corpus: CorpusName
     model: ModelIdentity
     version: Annotated[int, Field(ge=0)]
     committed_at: datetime
+    change: Annotated[str, Field(min_length=1, max_length=100)] = "commit"
     shards: tuple[ShardDescriptor, ...] = ()

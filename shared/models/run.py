@@ -42,7 +42,9 @@ class RunRecord(Contract):
 class RunProgress(Contract):
     """A run with its counters.
 
-    `pages_unchanged` pages are also counted in `pages_done`.
+    `pages_unchanged` pages are also counted in `pages_done`. `chunks` are either embedded anew
+    (`vectors`) or found indexed already (`chunks_unchanged`). `entities_deleted` are those that a
+    full run no longer saw.
     """
 
     run: RunRecord
@@ -55,7 +57,9 @@ class RunProgress(Contract):
     edges: int = 0
     rejects: int = 0
     chunks: int = 0
+    chunks_unchanged: int = 0
     vectors: int = 0
+    entities_deleted: int = 0
     shards: int = 0
 
     @property

@@ -58,6 +58,26 @@ def manifest_key(corpus: str, model: ModelIdentity) -> str:
     return f"{index_prefix(corpus, model)}manifest.json"
 
 
+def manifest_history_prefix(corpus: str, model: ModelIdentity) -> str:
+    """Where the versions before the present one are kept; ends with a slash."""
+    return f"{index_prefix(corpus, model)}manifests/"
+
+
+def manifest_version_key(corpus: str, model: ModelIdentity, version: int) -> str:
+    """One version of the manifest that another one followed."""
+    return f"{manifest_history_prefix(corpus, model)}{version:012d}.json"
+
+
+def shards_prefix(corpus: str, model: ModelIdentity) -> str:
+    """The folder of an index's shard files; ends with a slash."""
+    return f"{index_prefix(corpus, model)}shards/"
+
+
 def shard_key(corpus: str, model: ModelIdentity, shard_id: str, suffix: str) -> str:
-    """One file of a shard; `suffix` is `hnsw` or `sqlite`."""
-    return f"{index_prefix(corpus, model)}shards/{shard_id}.{suffix}"
+    """One file of a shard; `suffix` is `hnsw`, `sqlite` or `npz`."""
+    return f"{shards_prefix(corpus, model)}{shard_id}.{suffix}"
+
+
+def maintenance_key(corpus: str, model: ModelIdentity, name: str) -> str:
+    """A note that maintenance of an index leaves for its next step."""
+    return f"{index_prefix(corpus, model)}maintenance/{name}"

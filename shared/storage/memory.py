@@ -2,7 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import ConflictError, NotFoundError
@@ -12,8 +13,10 @@ from shared.storage.object_store import ObjectSummary, StoredObject
 class MemoryObjectStore:
     """Implements `ObjectStore`; safe under threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
         self._objects: dict[str, StoredObject] = {}
+        self._modified_at: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def get(self, key: str) -> StoredObject:
@@ -52,14 +55,27 @@ class MemoryObjectStore:
             if if_match is not None and (present is None or present.etag != if_match):
                 raise ConflictError(f"{key} was changed by somebody else")
             self._objects[key] = StoredObject(key, data, etag, dict(metadata or {}))
+            self._modified_at[key] = self._clock()
         return etag
+
+    def upload(self, path: Path, key: str) -> None:
+        """Write the local file `path` as an object."""
+        self.put(key, path.read_bytes())
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object at `key`."""
+        with self._lock:
+            return key in self._objects
 
     def list(self, prefix: str) -> Iterator[ObjectSummary]:
         """Yield the objects below `prefix` in key order."""
         with self._lock:
-            found = [o for key, o in sorted(self._objects.items()) if key.startswith(prefix)]
-        for stored in found:
-            yield ObjectSummary(stored.key, len(stored.data), stored.etag)
+            found = [
+                ObjectSummary(key, len(stored.data), stored.etag, self._modified_at[key])
+                for key, stored in sorted(self._objects.items())
+                if key.startswith(prefix)
+            ]
+        yield from found
 
     def delete(self, key: str) -> None:
         """Delete the object; a missing one is no error."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -18,11 +19,12 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSummary:
-    """An object as listed."""
+    """An object as listed; `modified_at` is when it was written, with its zone."""
 
     key: str
     size_bytes: int
     etag: str
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -57,6 +59,14 @@ class ObjectStore(Protocol):
 
         `if_match`: only if the present etag is this one. `if_absent`: only if there is none.
         """
+        ...
+
+    def upload(self, path: Path, key: str) -> None:
+        """Write the local file `path` as an object; memory does not grow with its size."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object at `key`."""
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectSummary]:

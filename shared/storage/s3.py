@@ -92,6 +92,20 @@ class S3ObjectStore:
             raise _translate(error, key) from error
         return response["ETag"]
 
+    def upload(self, path: Path, key: str) -> None:
+        """Write the local file `path` as an object, in parts and in parallel when it is large."""
+        self._client.upload_file(str(path), self._bucket_name, key)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object at `key`."""
+        try:
+            self._client.head_object(Bucket=self._bucket_name, Key=key)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return False
+            raise
+        return True
+
     def list(self, prefix: str) -> Iterator[ObjectSummary]:
         """Yield the objects below `prefix` in key order."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -99,7 +113,9 @@ class S3ObjectStore:
         )
         for page in pages:
             for item in page.get("Contents", []):
-                yield ObjectSummary(item["Key"], item["Size"], item["ETag"])
+                yield ObjectSummary(
+                    item["Key"], item["Size"], item["ETag"], item["LastModified"]
+                )
 
     def delete(self, key: str) -> None:
         """Delete the object; a missing one is no error."""

@@ -1,0 +1,25 @@
+"""What is indexed of an entity, as one checksum: equal checksums need no second indexing."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from shared.models.chunk import Chunk
+
+
+def content_checksum(chunks: Iterable[Chunk]) -> str:
+    """Return the sha256, in hex, of all of an entity's chunks, whatever their order.
+
+    The path of the raw object is left out: it differs from run to run though nothing changed. An
+    entity without chunks has a checksum too: that it has no text is something to know.
+    """
+    described = sorted(
+        json.dumps(
+            chunk.model_dump(exclude={"metadata": {"source_path"}}),
+            sort_keys=True,
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+        for chunk in chunks
+    )
+    return hashlib.sha256("\n".join(described).encode()).hexdigest()
