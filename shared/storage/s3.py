@@ -113,9 +113,7 @@ class S3ObjectStore:
         )
         for page in pages:
             for item in page.get("Contents", []):
-                yield ObjectSummary(
-                    item["Key"], item["Size"], item["ETag"], item["LastModified"]
-                )
+                yield ObjectSummary(item["Key"], item["Size"], item["ETag"], item["LastModified"])
 
     def delete(self, key: str) -> None:
         """Delete the object; a missing one is no error."""
