@@ -1,6 +1,6 @@
 """Make the project's virtual environments; needs nothing but Python 3.11 or newer.
 
-    python3 scripts/environments.py [development] [local-aws] [parity]
+    python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks]
 
 Without names it makes the first two. An environment is stamped with all that decides its content,
 so a second call only compares stamps; one that was left half-made has no stamp and is made anew.
@@ -60,6 +60,7 @@ ENVIRONMENTS = {
         Environment("development", ".venv", "requirements/development.txt", True, True),
         Environment("local-aws", ".venv-local-aws", "requirements/local-aws.txt"),
         Environment("parity", ".venv-parity", "requirements/parity.txt", True),
+        Environment("benchmarks", ".venv-benchmarks", "requirements/benchmarks.txt", True),
     )
 }
 DEFAULT_NAMES = ("development", "local-aws")
