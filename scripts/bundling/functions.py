@@ -14,6 +14,7 @@ FUNCTIONS: Mapping[str, tuple[LayerName, ...]] = {
     "chunker": ("core",),
     "embedder": ("core", "embedding"),
     "indexer": ("core",),
+    "compactor": ("core", "embedding"),
     "retrieve": ("core", "embedding"),
     "orchestrator": ("core", "chat"),
 }

@@ -1,11 +1,11 @@
-"""Publishes jobs to the queue of the next stage."""
+"""Publishes jobs to a queue: that of the next stage, or that of maintenance."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.errors import UltronError
-from shared.models.jobs import Job
+from shared.models.base import Contract
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -33,7 +33,7 @@ class JobPublisher:
         self._queue_url = queue_url
         self._copies = copies
 
-    def publish(self, jobs: Iterable[Job]) -> None:
+    def publish(self, jobs: Iterable[Contract]) -> None:
         """Send all jobs.
 
         Raises:
