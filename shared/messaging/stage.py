@@ -51,14 +51,7 @@ class QueueStage(Generic[JobT]):
 
     def process(self, event: Event, context: Any) -> BatchResponse:
         """Run a batch and return the failed messages, as the event source mapping expects."""
-        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-        records = list(event.get("Records", []))
-        with processor(records, self._process_record, context):
-            processor.process()
-        response = processor.response()
-        metrics.add_metric("Jobs", MetricUnit.Count, len(records))
-        metrics.add_metric("FailedJobs", MetricUnit.Count, len(response["batchItemFailures"]))
-        return dict(response)
+        return run_records(event, context, self._process_record)
 
     def _process_record(self, record: SQSRecord) -> None:
         job: JobT | None = None
@@ -74,6 +67,20 @@ class QueueStage(Generic[JobT]):
             self._handle(job)
 
 
+def run_records(
+    event: Event, context: Any, process_record: Callable[[SQSRecord], None]
+) -> BatchResponse:
+    """Process each message of an event; those whose processing raises are named as failed."""
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    records = list(event.get("Records", []))
+    with processor(records, process_record, context):
+        processor.process()
+    response = processor.response()
+    metrics.add_metric("Jobs", MetricUnit.Count, len(records))
+    metrics.add_metric("FailedJobs", MetricUnit.Count, len(response["batchItemFailures"]))
+    return dict(response)
+
+
 def parse_job(body: str, job_type: type[JobT]) -> JobT:
     """Read a message body.
 
@@ -83,11 +90,16 @@ def parse_job(body: str, job_type: type[JobT]) -> JobT:
     try:
         return job_type.model_validate_json(body)
     except ValidationError as error:
-        fields = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'message'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidJobError(f"the message is no {job_type.__name__}: {fields}") from None
+        raise invalid_job(error, job_type.__name__) from None
+
+
+def invalid_job(error: ValidationError, expected: str) -> InvalidJobError:
+    """Say which fields of a message are wrong, without their values."""
+    fields = "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'message'}: {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False)
+    )
+    return InvalidJobError(f"the message is no {expected}: {fields}")
 
 
 def job_part(job: Job) -> int | None:
@@ -109,6 +121,28 @@ def record_failure(
     stage: StageName, record: SQSRecord, job: Job | None, error: Exception, state: StageState
 ) -> None:
     """Log a failure; at the last receive, keep its reason and count the page as failed."""
+    failure = log_failure(stage, record, error)
+    if failure.receives < state.maximum_receives:
+        state.redelivery.schedule(record, failure.receives)
+        return
+    code, reason = failure.code, failure.reason
+    state.failures.record(stage, record.message_id, code, reason, job.run_id if job else None)
+    if job is not None and state.runs.exists(job.run_id):
+        state.runs.end_page(job, "failed", f"{stage}: {code}: {reason}")
+    state.redelivery.give_up(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message failed, in words that may be shown, and how often it was received."""
+
+    code: str
+    reason: str
+    receives: int
+
+
+def log_failure(stage: str, record: SQSRecord, error: Exception) -> Failure:
+    """Log why a message failed, and return it."""
     code = error.code if isinstance(error, UltronError) else type(error).__name__
     # Errors of libraries may quote data or requests: only our own messages are shown.
     reason = str(error) if isinstance(error, UltronError) else f"unexpected {code}"
@@ -118,13 +152,7 @@ def record_failure(
         logger.warning("a job failed", extra=details)
     else:
         logger.exception("a job failed unexpectedly", extra=details)
-    if receives < state.maximum_receives:
-        state.redelivery.schedule(record, receives)
-        return
-    state.failures.record(stage, record.message_id, code, reason, job.run_id if job else None)
-    if job is not None and state.runs.exists(job.run_id):
-        state.runs.end_page(job, "failed", f"{stage}: {code}: {reason}")
-    state.redelivery.give_up(record)
+    return Failure(code, reason, receives)
 
 
 class QueueBatchStage(QueueStage[JobT]):

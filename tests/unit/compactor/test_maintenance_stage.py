@@ -1,0 +1,160 @@
+"""The queue of maintenance: kinds of jobs told apart, a poison message alone, failures recorded."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from shared.errors import CorruptObjectError, InvalidJobError
+from shared.messaging.maintenance_stage import (
+    MaintenanceStage,
+    MaintenanceState,
+    parse_maintenance_job,
+)
+from shared.messaging.redelivery import Redelivery
+from shared.models.maintenance import (
+    CompactJob,
+    MaintainJob,
+    MaintenanceJob,
+    RebuildJob,
+    SweepJob,
+)
+from shared.models.manifest import ModelIdentity
+from shared.state.failures import FailureLog
+
+MAXIMUM_RECEIVES = 5
+RUN = "20261123T060000Z-1a2b3c4d"
+JOBS: list[MaintenanceJob] = [
+    MaintainJob(corpus="a"),
+    SweepJob(corpus="a", run_id=RUN, seq=1),
+    RebuildJob(corpus="a", rebuild_id="0" * 16, step=0),
+    CompactJob(
+        corpus="a",
+        model=ModelIdentity(id="m", revision="1", dims=4),
+        shard_ids=("0123456789abcdef-0123456789abcdef",),
+    ),
+]
+
+
+@dataclass
+class Failures:
+    recorded: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def record(self, *values: Any) -> None:
+        self.recorded.append(values)
+
+
+@dataclass
+class Visibility:
+    scheduled: list[tuple[str, int]] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+
+    def schedule(self, record: SQSRecord, receives: int) -> None:
+        self.scheduled.append((record.message_id, receives))
+
+    def give_up(self, record: SQSRecord) -> None:
+        self.given_up.append(record.message_id)
+
+
+@dataclass
+class Worker:
+    """A stage whose handler fails with what `errors` holds for a kind of job."""
+
+    errors: dict[str, Exception] = field(default_factory=dict)
+    handled: list[MaintenanceJob] = field(default_factory=list)
+    failures: Failures = field(default_factory=Failures)
+    visibility: Visibility = field(default_factory=Visibility)
+
+    def handle(self, job: MaintenanceJob) -> None:
+        if error := self.errors.get(job.kind):
+            raise error
+        self.handled.append(job)
+
+    def run(self, bodies: Sequence[str], receives: int = 1) -> list[str]:
+        state = MaintenanceState(
+            cast(FailureLog, self.failures), MAXIMUM_RECEIVES, cast(Redelivery, self.visibility)
+        )
+        response = MaintenanceStage("compact", self.handle, state).process(
+            sqs_event(bodies, receives), None
+        )
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def sqs_event(bodies: Sequence[str], receives: int) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "r",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:compact-jobs",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def test_each_kind_of_job_is_told_apart() -> None:
+    worker = Worker()
+    assert worker.run([job.model_dump_json() for job in JOBS]) == []
+    assert worker.handled == JOBS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no job at all",
+        "{}",
+        "null",
+        '{"kind": "embed", "corpus": "a"}',
+        '{"kind": "maintain"}',
+        '{"kind": "maintain", "corpus": "a", "more": 1}',
+        '{"kind": "maintain", "corpus": "../a"}',
+        '{"kind": "rebuild", "corpus": "a", "rebuild_id": "../../x", "step": 0}',
+        '{"kind": "rebuild", "corpus": "a", "rebuild_id": "00000000", "step": -1}',
+        '{"kind": "compact", "corpus": "a", "shard_ids": []}',
+    ],
+)
+def test_a_message_that_is_no_job_is_refused(body: str) -> None:
+    with pytest.raises(InvalidJobError, match="no maintenance job"):
+        parse_maintenance_job(body)
+
+
+def test_a_refusal_does_not_repeat_the_message() -> None:
+    body = json.dumps({"kind": "maintain", "corpus": "My Secret Value"})
+    with pytest.raises(InvalidJobError) as caught:
+        parse_maintenance_job(body)
+    assert "corpus" in str(caught.value)
+    assert "Secret" not in str(caught.value)
+
+
+def test_a_poison_message_fails_alone_and_comes_back_later() -> None:
+    worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
+    bodies = [job.model_dump_json() for job in JOBS]
+    assert worker.run([*bodies, "{}"], receives=3) == ["message-1", "message-4"]
+    assert [job.kind for job in worker.handled] == ["maintain", "rebuild", "compact"]
+    assert worker.visibility.scheduled == [("message-1", 3), ("message-4", 3)]
+    assert worker.failures.recorded == []
+
+
+def test_the_last_failure_is_recorded_with_its_reason_and_run() -> None:
+    worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
+    worker.run([JOBS[1].model_dump_json(), "{}"], receives=MAXIMUM_RECEIVES)
+    first, second = worker.failures.recorded
+    assert first == ("compact", "message-0", "CORRUPT_OBJECT", "derived/x is cut short", RUN)
+    assert second[:3] == ("compact", "message-1", "INVALID_JOB")
+    assert second[4] is None
+    assert worker.visibility.given_up == ["message-0", "message-1"]
+    assert worker.visibility.scheduled == []
+
+
+def test_the_words_of_a_strange_error_stay_inside() -> None:
+    worker = Worker({"maintain": RuntimeError("password=1234")})
+    worker.run([JOBS[0].model_dump_json()], receives=MAXIMUM_RECEIVES)
+    assert worker.failures.recorded[0][2:4] == ("RuntimeError", "unexpected RuntimeError")
