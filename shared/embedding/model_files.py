@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.errors import CorruptObjectError, NotFoundError
+from shared.errors import CorruptObjectError, NotFoundError, SettingsError
 from shared.models.manifest import ModelIdentity
 from shared.models.model_bundle import ModelBundle, ModelFile
 from shared.storage.object_store import ObjectStore
@@ -97,15 +97,38 @@ def load_model_bundle(store: ObjectStore, prefix: str, directory: Path) -> Local
         return _verified[target]
 
 
-def _fetch_bundle(store: ObjectStore, prefix: str, target: Path) -> LocalModel:
+def read_model_identity(store: ObjectStore, prefix: str) -> ModelIdentity:
+    """Return which model lies below `prefix`, without fetching it.
+
+    Raises:
+        SettingsError: the prefix holds no model.
+        CorruptObjectError: its `model.json` cannot be read or is of another model.
+    """
+    wanted = prefix.rstrip("/") + "/"
+    try:
+        data = store.get(wanted + DESCRIPTION_NAME).data
+    except NotFoundError:
+        raise SettingsError(
+            f"there is no model at {wanted}: {wanted}{DESCRIPTION_NAME} is missing; set "
+            "MODEL_PREFIX to an uploaded model (terraform apply uploads it)"
+        ) from None
+    return _describe(data, wanted).identity
+
+
+def _describe(data: bytes, prefix: str) -> ModelBundle:
     key = prefix + DESCRIPTION_NAME
-    data = store.get(key).data
     bundle = _parse_description(data, key)
     if model_prefix(bundle.identity) != prefix:
         raise CorruptObjectError(
             f"{key} describes {bundle.identity.id} revision {bundle.identity.revision}, which "
             f"belongs below {model_prefix(bundle.identity)}; upload the model again"
         )
+    return bundle
+
+
+def _fetch_bundle(store: ObjectStore, prefix: str, target: Path) -> LocalModel:
+    data = store.get(prefix + DESCRIPTION_NAME).data
+    bundle = _describe(data, prefix)
     target.mkdir(parents=True, exist_ok=True)
     for file in bundle.files:
         if not _is_intact(target / file.name, file):
