@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import SettingsError
+from shared.index.compaction_plan import MEGABYTE, CompactionPolicy
 
 
 class ServiceSettings(BaseSettings):
@@ -48,3 +49,21 @@ class PublishingStageSettings(StageSettings):
 
     next_queue_url: Annotated[str, Field(min_length=1)]
     publish_copies: Annotated[int, Field(ge=1, le=3)] = 1
+
+
+class CompactionSettings(StageSettings):
+    """What a stage needs that asks for merges, at `compact_queue_url`, of shards too small."""
+
+    compact_queue_url: Annotated[str, Field(min_length=1)]
+    compaction_fan_in: Annotated[int, Field(ge=2, le=64)] = 8
+    shard_minimum_mb: Annotated[int, Field(ge=1)] = 25
+    shard_maximum_mb: Annotated[int, Field(ge=1)] = 200
+
+    @property
+    def compaction_policy(self) -> CompactionPolicy:
+        """When shards are merged."""
+        return CompactionPolicy(
+            fan_in=self.compaction_fan_in,
+            minimum_bytes=self.shard_minimum_mb * MEGABYTE,
+            maximum_bytes=self.shard_maximum_mb * MEGABYTE,
+        )

@@ -1,44 +1,55 @@
 """One manifest commit for all the shards of a batch that belong to one index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from shared.errors import InvalidJobError
+from shared.errors import CorruptObjectError, InvalidJobError
 from shared.index.manifest_store import CommitRetry, ManifestStore
 from shared.index.origin import is_named_after, shard_origin
 from shared.models.jobs import IndexJob
-from shared.models.manifest import ModelIdentity
-from shared.observability import metrics
+from shared.models.manifest import Manifest, ModelIdentity
+from shared.observability import logger, metrics
+from shared.state.run_records import Clock, utc_now
 from shared.state.runs import RunStore
 from shared.storage.keys import index_prefix
 from shared.storage.object_store import ObjectStore
 
 _Group = tuple[str, ModelIdentity]
+# Files that no manifest names are deleted after weeks: a job that comes late must not trust them.
+_FILES_TRUSTED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupCommitter:
-    """Commits and records a batch of index jobs."""
+    """Commits and records a batch of index jobs.
+
+    `request_merges` is told each manifest that was committed, and asks for compactions.
+    """
 
     store: ObjectStore
     runs: RunStore
+    request_merges: Callable[[Manifest], int]
     retry: CommitRetry = field(default_factory=CommitRetry)
+    now: Clock = utc_now
 
     def commit_batch(self, jobs: Sequence[IndexJob]) -> Mapping[int, Exception]:
         """Commit each index once, then record its jobs.
 
         Returns:
             The error of each job that failed, by its position. A job that names files of another
-            index, or that cannot be recorded, fails alone; a group fails together when its
-            manifest cannot be written.
+            index, comes so late that its files are gone, or cannot be recorded, fails alone; a
+            group fails together when its manifest cannot be written.
         """
         errors: dict[int, Exception] = {}
         groups: dict[_Group, dict[int, IndexJob]] = {}
         for position, job in enumerate(jobs):
-            if problem := _problem(job):
-                errors[position] = InvalidJobError(problem)
+            try:
+                self._check(job)
+            except Exception as error:  # noqa: BLE001 - becomes the failure of this message
+                errors[position] = error
             else:
                 groups.setdefault((job.corpus, job.shard.model), {})[position] = job
         for group, members in groups.items():
@@ -48,7 +59,7 @@ class GroupCommitter:
     def _commit_group(self, group: _Group, jobs: Mapping[int, IndexJob]) -> dict[int, Exception]:
         manifests = ManifestStore(self.store, *group, self.retry)
         try:
-            manifests.commit([job.shard for job in jobs.values()])
+            manifest = manifests.commit([job.shard for job in jobs.values()])
         except Exception as error:  # noqa: BLE001 - becomes the failure of these messages
             return dict.fromkeys(jobs, error)
         metrics.add_metric("ManifestCommits", MetricUnit.Count, 1)
@@ -59,7 +70,32 @@ class GroupCommitter:
                 self.runs.record_stage(job, "index", counts, part=job.part, parts=job.parts)
             except Exception as error:  # noqa: BLE001 - becomes the failure of this message
                 errors[position] = error
+        self._request_merges(manifest)
         return errors
+
+    def _check(self, job: IndexJob) -> None:
+        """See that a manifest may name the job's shard, so that none ever names what is missing."""
+        if problem := _problem(job):
+            raise InvalidJobError(problem)
+        age = self.now().timestamp() - job.seq / 1000
+        if age <= _FILES_TRUSTED_FOR.total_seconds():
+            return
+        for file in job.shard.files:
+            if not self.store.exists(file.key):
+                raise CorruptObjectError(
+                    f"{file.key} of shard {job.shard.shard_id} is gone, and its run began "
+                    f"{timedelta(seconds=age).days} days ago; embed the part again"
+                )
+
+    def _request_merges(self, manifest: Manifest) -> None:
+        try:
+            self.request_merges(manifest)
+        except Exception as error:  # noqa: BLE001 - the shards are committed all the same
+            # The next batch, or the weekly maintenance, plans the same merges again.
+            logger.warning(
+                "no compaction could be asked for",
+                extra={"corpus": manifest.corpus, "error": type(error).__name__},
+            )
 
 
 def _problem(job: IndexJob) -> str | None:
@@ -70,8 +106,7 @@ def _problem(job: IndexJob) -> str | None:
     if not is_named_after(shard.shard_id, shard.origin):
         return f"shard {shard.shard_id} is not named after its origin {shard.origin}"
     prefix = index_prefix(job.corpus, shard.model)
-    files = [file for file in (shard.graph, shard.sidecar) if file is not None]
-    for file in files:
+    for file in shard.files:
         if not file.key.startswith(prefix):
             return f"{file.key} of shard {shard.shard_id} lies outside of {prefix}"
     return None

@@ -5,17 +5,29 @@ from typing import Any
 
 from services.indexer.group_commit import GroupCommitter
 from services.indexer.settings import IndexerSettings
-from shared import wiring
+from shared import aws, wiring
+from shared.messaging.compaction_requests import CompactionRequests
+from shared.messaging.publisher import JobPublisher
 from shared.messaging.stage import QueueBatchStage
 from shared.models.jobs import IndexJob
 from shared.observability import logger, metrics, tracer
+from shared.state.compaction_claims import CompactionClaims
 
 
 @cache
 def _stage() -> QueueBatchStage[IndexJob]:
     settings = IndexerSettings.load()
     state = wiring.stage_state(settings)
-    committer = GroupCommitter(store=wiring.object_store(settings), runs=state.runs)
+    requests = CompactionRequests(
+        JobPublisher(aws.sqs_client(), settings.compact_queue_url),
+        CompactionClaims(aws.dynamodb_client(), settings.checkpoint_table),
+        settings.compaction_policy,
+    )
+    committer = GroupCommitter(
+        store=wiring.object_store(settings),
+        runs=state.runs,
+        request_merges=requests.request_merges,
+    )
     return QueueBatchStage("index", IndexJob, committer.commit_batch, state)
 
 

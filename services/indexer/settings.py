@@ -1,7 +1,7 @@
 """Settings of the indexer."""
 
-from shared.settings import StageSettings
+from shared.settings import CompactionSettings
 
 
-class IndexerSettings(StageSettings):
-    """What every queue stage needs, and nothing else."""
+class IndexerSettings(CompactionSettings):
+    """What every queue stage needs that may ask for compactions, and nothing else."""
