@@ -21,6 +21,10 @@ locals {
   parameter_arn_prefix  = "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter"
   schedule_dead_letters = "${var.name_prefix}-ingest-dlq"
 
+  # Spelled out, because queue and rule name each other. With the longest names of prefix and corpus
+  # this is just as long as AWS allows.
+  maintenance_rule_names = { for corpus in keys(var.corpora) : corpus => "${var.name_prefix}-upkeep-${corpus}" }
+
   corpora_path   = "/${var.name_prefix}/corpora"
   default_corpus = coalesce(var.default_corpus, sort(keys(var.corpora))[0])
 
@@ -94,6 +98,17 @@ locals {
       maximum_concurrency             = 2 # committers only get in each other's way
       in_vpc                          = true
     }
+    compactor = {
+      description          = "Keeps indexes small and clean: merges shards, sweeps, collects garbage."
+      memory_mb            = 3538 # two processors, and room for the largest shard that may be set
+      timeout_seconds      = 900
+      ephemeral_storage_mb = 4096 # the shards of a merge, and what they become
+      consumes             = "compact-jobs"
+      batch_size           = 1
+      maximum_concurrency  = 2
+      in_vpc               = true
+      uses_model           = true
+    }
     retrieve = {
       description          = "Answers GET /retrieve from the live index."
       memory_mb            = 2048
@@ -129,6 +144,32 @@ locals {
       { for setting, value in try(var.function_settings[name], {}) : setting => value if value != null },
     )
   }
+
+  # All of the line may ask for work on a whole index: a run that ends for a sweep, the indexer for
+  # compactions, and the compactor for its own next step.
+  asks_for_maintenance = ["ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor"]
+
+  compaction_settings = {
+    COMPACTION_FAN_IN = tostring(var.index_maintenance.compaction_fan_in)
+    SHARD_MINIMUM_MB  = tostring(var.index_maintenance.shard_minimum_mb)
+    SHARD_MAXIMUM_MB  = tostring(var.index_maintenance.shard_maximum_mb)
+  }
+
+  garbage_settings = {
+    HISTORY_KEPT_DAYS   = tostring(var.index_maintenance.history_kept_days)
+    REMOVED_GRACE_HOURS = tostring(var.index_maintenance.removed_grace_hours)
+    ORPHAN_GRACE_DAYS   = tostring(var.index_maintenance.orphan_grace_days)
+  }
+
+  # With SnapStart only a published version starts from a snapshot, so callers use an alias of it.
+  snap_start_alias   = "live"
+  retrieve_qualifier = var.enable_snap_start ? local.snap_start_alias : null
+  retrieve_called_as = join(":", compact([local.function_names.retrieve, local.retrieve_qualifier]))
+
+  # The model lies in /tmp too, which for the least of it is more than the 15 % that are left.
+  retrieve_cache_limit_mb = min(
+    floor(local.functions.retrieve.ephemeral_storage_mb * 0.85), local.functions.retrieve.ephemeral_storage_mb - 160,
+  )
 
   function_names = { for name in keys(local.functions) : name => "${var.name_prefix}-${name}" }
 
@@ -170,9 +211,17 @@ locals {
         MAXIMUM_RECEIVES    = tostring(var.maximum_receives)
         RETRY_DELAY_SECONDS = tostring(var.retry_delay_seconds)
       },
-      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, MODEL_DIR = var.model_cache_directory, OPENBLAS_NUM_THREADS = "1" } : {},
+      contains(local.asks_for_maintenance, name) ? { COMPACT_QUEUE_URL = module.queues["compact-jobs"].url } : {},
+      contains(["indexer", "compactor"], name) ? local.compaction_settings : {},
+      name == "compactor" ? local.garbage_settings : {},
+      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, OPENBLAS_NUM_THREADS = "1" } : {},
+      contains(["embedder", "retrieve"], name) ? { MODEL_DIR = var.model_cache_directory } : {},
       contains(local.reads_secrets, name) ? { SOURCE_SECRET_PREFIX = "${var.name_prefix}/sources/" } : {},
-      name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.function_names.retrieve } : {},
+      name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.retrieve_called_as } : {},
+      name == "retrieve" ? {
+        CACHE_LIMIT_MB   = tostring(local.retrieve_cache_limit_mb)
+        MEMORY_BUDGET_MB = var.retrieve_memory_budget_mb == null ? null : tostring(var.retrieve_memory_budget_mb)
+      } : {},
       contains(["retrieve", "orchestrator"], name) ? { DEFAULT_CORPUS = local.default_corpus } : {},
     ) : key => value if value != null }
   }

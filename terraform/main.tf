@@ -33,6 +33,7 @@ module "queues" {
   arn_prefix                 = local.queue_arn_prefix
   visibility_timeout_seconds = each.value.visibility_timeout_seconds
   maximum_receives           = var.maximum_receives
+  sender_rule_arns           = each.key == "compact-jobs" ? [for name in values(local.maintenance_rule_names) : "${local.rule_arn_prefix}${name}"] : []
 }
 
 module "layers" {
@@ -86,6 +87,7 @@ module "functions" {
   log_group_arn        = "${local.log_group_arn_prefix}/aws/lambda/${local.function_names[each.key]}"
   log_retention_days   = var.log_retention_days
   tracing_enabled      = var.tracing_enabled
+  snap_start_alias     = each.key == "retrieve" ? local.retrieve_qualifier : null
   dead_letter_arn      = each.key == "ingest" ? "${local.queue_arn_prefix}${local.schedule_dead_letters}" : null
 
   event_source = each.value.consumes == null ? null : {
@@ -110,9 +112,15 @@ module "schedule" {
   enabled             = var.schedule_enabled
   function_name       = module.functions["ingest"].name
   function_arn        = module.functions["ingest"].arn
-  dead_letter_name    = local.schedule_dead_letters
-  rule_arn_prefix     = local.rule_arn_prefix
-  queue_arn_prefix    = local.queue_arn_prefix
+  maintenance = {
+    schedule_expression = var.maintenance_schedule_expression
+    enabled             = var.maintenance_schedule_enabled
+    rule_names          = local.maintenance_rule_names
+    queue_arn           = module.queues["compact-jobs"].arn
+  }
+  dead_letter_name = local.schedule_dead_letters
+  rule_arn_prefix  = local.rule_arn_prefix
+  queue_arn_prefix = local.queue_arn_prefix
 }
 
 module "api" {
@@ -125,6 +133,7 @@ module "api" {
       path            = route.path
       method          = route.method
       function_name   = module.functions[route.function].name
+      qualifier       = route.function == "retrieve" ? local.retrieve_qualifier : null
       invoke_arn      = module.functions[route.function].invoke_arn
       timeout_seconds = local.functions[route.function].timeout_seconds
       key_required    = route.key_required

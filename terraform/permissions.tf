@@ -6,6 +6,9 @@ locals {
     "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
   ]
 
+  # What a sweep records of the entities that are gone, so that a rebuild leaves them out too.
+  sweep_records = ["chunks/*/sweep-0000.jsonl.gz", "embeddings/*/sweep-0000.npz"]
+
   # Objects by prefix, items by the beginning of their partition key.
   access = {
     ingest = {
@@ -30,25 +33,36 @@ locals {
     embedder = {
       reads     = ["chunks/*", "${module.model.prefix}*"]
       writes    = ["embeddings/*", "indexes/*/shards/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "DLQ#embed"]
+      item_keys = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
+      # Entities are many: what is known of those of a part is asked for at once.
+      item_actions = concat(local.read_and_write_items, ["dynamodb:BatchGetItem"])
     }
     indexer = {
-      reads     = ["indexes/*/manifest.json"]
-      writes    = ["indexes/*/manifest.json"]
+      reads     = ["indexes/*"]
+      writes    = ["indexes/*/manifest.json", "indexes/*/manifests/*"]
       item_keys = ["CORPUS#*", "RUN#*", "DLQ#index"]
     }
+    compactor = {
+      reads        = ["indexes/*", "embeddings/*", "chunks/*", "derived/*", "${module.model.prefix}*"]
+      writes       = concat(["indexes/*"], local.sweep_records)
+      deletes      = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"]
+      item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compact"]
+      item_actions = concat(local.read_and_write_items, ["dynamodb:BatchGetItem"])
+    }
+    # An index beyond one environment's memory is searched by several: retrieve calls itself.
     retrieve = {
-      reads = ["indexes/*", "${module.model.prefix}*"]
+      reads   = ["indexes/*", "${module.model.prefix}*"]
+      invokes = distinct([local.function_names.retrieve, local.retrieve_called_as])
     }
     # The items are LangGraph's, with the keys and calls of langgraph-checkpoint-aws.
     orchestrator = {
       item_keys    = ["CHECKPOINT_*", "WRITES_*", "CHUNK_*"]
       item_actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
-      invokes      = [local.function_names.retrieve]
+      invokes      = [local.retrieve_called_as]
     }
   }
 
-  reads_corpora = ["ingest", "fetch", "derive", "chunker", "retrieve"]
+  reads_corpora = ["ingest", "fetch", "derive", "chunker", "compactor", "retrieve"]
   reads_secrets = ["ingest", "fetch"]
 
   # A statement without resources is left out.
@@ -75,6 +89,12 @@ locals {
           Resource  = [for pattern in try(local.access[name].writes, []) : "${local.bucket_arn}/${pattern}"]
           Condition = null
         },
+        {
+          Sid       = "DeleteObjects"
+          Action    = ["s3:DeleteObject"]
+          Resource  = [for pattern in try(local.access[name].deletes, []) : "${local.bucket_arn}/${pattern}"]
+          Condition = null
+        },
         # A transaction is checked as the writes in it.
         {
           Sid       = "UseItems"
@@ -89,9 +109,12 @@ locals {
           Condition = null
         },
         {
-          Sid       = "PublishJobs"
-          Action    = ["sqs:SendMessage"]
-          Resource  = [for queue in compact([settings.publishes]) : "${local.queue_arn_prefix}${var.name_prefix}-${queue}"]
+          Sid    = "PublishJobs"
+          Action = ["sqs:SendMessage"]
+          Resource = [
+            for queue in compact([settings.publishes, contains(local.asks_for_maintenance, name) ? "compact-jobs" : null]) :
+            "${local.queue_arn_prefix}${var.name_prefix}-${queue}"
+          ]
           Condition = null
         },
         # Nobody waits for an invocation by the schedule: Lambda itself hands over those that failed.

@@ -119,7 +119,7 @@ variable "extra_layer_arns" {
 
   validation {
     condition = length(setsubtract(keys(var.extra_layer_arns), [
-      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator",
+      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator",
     ])) == 0
     error_message = "extra_layer_arns names a function that there is none of."
   }
@@ -147,7 +147,7 @@ variable "function_settings" {
 
   validation {
     condition = length(setsubtract(keys(var.function_settings), [
-      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator",
+      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator",
     ])) == 0
     error_message = "function_settings names a function that there is none of."
   }
@@ -221,6 +221,81 @@ variable "model_cache_directory" {
   validation {
     condition     = startswith(var.model_cache_directory, "/")
     error_message = "model_cache_directory must be an absolute path."
+  }
+}
+
+# The index ---------------------------------------------------------------------------------------
+
+variable "index_maintenance" {
+  description = "How indexes are kept small and clean. Shards below shard_minimum_mb are merged compaction_fan_in at a time, none to more than shard_maximum_mb. history_kept_days is how far back an index can be restored; removed_grace_hours and orphan_grace_days say for how long a file must have been out of use before it is deleted: one that an index once named, and one that none ever did."
+  type = object({
+    compaction_fan_in   = optional(number, 8)
+    shard_minimum_mb    = optional(number, 25)
+    shard_maximum_mb    = optional(number, 200)
+    history_kept_days   = optional(number, 7)
+    removed_grace_hours = optional(number, 24)
+    orphan_grace_days   = optional(number, 21)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for setting in values(var.index_maintenance) : try(floor(setting) == setting, false)])
+    error_message = "The settings of index_maintenance must be whole numbers."
+  }
+
+  validation {
+    condition     = try(var.index_maintenance.compaction_fan_in >= 2 && var.index_maintenance.compaction_fan_in <= 64, false)
+    error_message = "index_maintenance.compaction_fan_in must be 2 to 64."
+  }
+
+  validation {
+    condition = try(
+      var.index_maintenance.shard_minimum_mb >= 1
+      && var.index_maintenance.shard_minimum_mb <= var.index_maintenance.shard_maximum_mb
+      && var.index_maintenance.shard_maximum_mb <= 1024,
+      false,
+    )
+    error_message = "index_maintenance needs 1 <= shard_minimum_mb <= shard_maximum_mb <= 1024: the compactor has no memory or disk for larger ones."
+  }
+
+  validation {
+    condition     = try(var.index_maintenance.history_kept_days >= 0, false)
+    error_message = "index_maintenance.history_kept_days counts from 0."
+  }
+
+  validation {
+    condition     = try(var.index_maintenance.removed_grace_hours >= 1, false)
+    error_message = "index_maintenance.removed_grace_hours must be at least 1: a search that began before a merge still reads what the merge replaced."
+  }
+
+  # 4 days in a queue and 14 in its dead-letter queue, see modules/queue.
+  validation {
+    condition     = try(var.index_maintenance.orphan_grace_days >= 18, false)
+    error_message = "index_maintenance.orphan_grace_days must be at least 18: for so long a message that names a shard can lie in a queue and its dead-letter queue."
+  }
+}
+
+variable "retrieve_memory_budget_mb" {
+  description = "How much of an index one environment of retrieve searches; a larger one is searched by several at once, which count against its reserved concurrency. null is 60 % of its memory."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.retrieve_memory_budget_mb == null || try(var.retrieve_memory_budget_mb > 0 && var.retrieve_memory_budget_mb <= 10240, false)
+    error_message = "retrieve_memory_budget_mb must be more than 0, and at most 10240."
+  }
+}
+
+variable "enable_snap_start" {
+  description = "Whether retrieve starts from snapshots of its published versions; AWS allows that with 512 MB of /tmp only, so function_settings must set retrieve's ephemeral_storage_mb to 512."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.enable_snap_start || try(var.function_settings.retrieve.ephemeral_storage_mb == 512, false)
+    error_message = "enable_snap_start needs function_settings = { retrieve = { ephemeral_storage_mb = 512 } }: a snapshot holds no more."
   }
 }
 
@@ -411,6 +486,23 @@ variable "schedule_expression" {
   validation {
     condition     = can(regex("^(cron|rate)\\(.+\\)$", var.schedule_expression))
     error_message = "schedule_expression must be cron(…) or rate(…)."
+  }
+}
+
+variable "maintenance_schedule_enabled" {
+  description = "Whether every corpus's index is looked after on a schedule: mostly dead shards rewritten, garbage collected."
+  type        = bool
+  default     = true
+}
+
+variable "maintenance_schedule_expression" {
+  description = "When, in EventBridge's terms, in UTC."
+  type        = string
+  default     = "cron(0 8 ? * SUN *)"
+
+  validation {
+    condition     = can(regex("^(cron|rate)\\(.+\\)$", var.maintenance_schedule_expression))
+    error_message = "maintenance_schedule_expression must be cron(…) or rate(…)."
   }
 }
 

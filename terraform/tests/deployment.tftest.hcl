@@ -18,8 +18,8 @@ run "defaults" {
   # Queues.
 
   assert {
-    condition     = toset(keys(module.queues)) == toset(["page-jobs", "derive-jobs", "chunk-jobs", "embed-jobs", "index-jobs"])
-    error_message = "Each of the five stages has its queue."
+    condition     = toset(keys(module.queues)) == toset(["page-jobs", "derive-jobs", "chunk-jobs", "embed-jobs", "index-jobs", "compact-jobs"])
+    error_message = "Each of the five stages has its queue, and so has the compactor."
   }
 
   assert {
@@ -46,7 +46,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = alltrue([for name in ["fetch", "derive", "chunker", "embedder", "indexer"] : module.functions[name].configuration.environment.MAXIMUM_RECEIVES == "5"])
+    condition     = alltrue([for name in ["fetch", "derive", "chunker", "embedder", "indexer", "compactor"] : module.functions[name].configuration.environment.MAXIMUM_RECEIVES == "5"])
     error_message = "The stages know how often a message is received before it is given up."
   }
 
@@ -54,7 +54,7 @@ run "defaults" {
 
   assert {
     condition = toset(keys(module.functions)) == toset([
-      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator",
+      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator",
     ])
     error_message = "Each service is a function."
   }
@@ -101,6 +101,7 @@ run "defaults" {
       chunker      = [120, 512, 512]
       embedder     = [300, 3008, 2048]
       indexer      = [120, 512, 512]
+      compactor    = [900, 3538, 4096]
       retrieve     = [15, 2048, 4096]
       orchestrator = [29, 1024, 512]
     }
@@ -108,7 +109,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = { for name, function in module.functions : name => length(function.configuration.layers) } == { ingest = 1, fetch = 1, derive = 1, chunker = 1, embedder = 2, indexer = 1, retrieve = 2, orchestrator = 2 }
+    condition     = { for name, function in module.functions : name => length(function.configuration.layers) } == { ingest = 1, fetch = 1, derive = 1, chunker = 1, embedder = 2, indexer = 1, compactor = 2, retrieve = 2, orchestrator = 2 }
     error_message = "Each function has the layers that its bundle asks for."
   }
 
@@ -116,7 +117,7 @@ run "defaults" {
 
   assert {
     condition = alltrue([
-      for name in ["fetch", "derive", "chunker", "embedder", "indexer"] :
+      for name in ["fetch", "derive", "chunker", "embedder", "indexer", "compactor"] :
       module.functions[name].event_source.function_response_types == toset(["ReportBatchItemFailures"])
     ])
     error_message = "A poison message fails alone."
@@ -124,7 +125,7 @@ run "defaults" {
 
   assert {
     condition = alltrue([
-      for name in ["fetch", "derive", "chunker", "embedder", "indexer"] :
+      for name in ["fetch", "derive", "chunker", "embedder", "indexer", "compactor"] :
       module.functions[name].event_source.maximum_concurrency >= 2
     ])
     error_message = "Every mapping bounds how many batches are worked on at once."
@@ -132,10 +133,10 @@ run "defaults" {
 
   assert {
     condition = {
-      for name in ["fetch", "derive", "chunker", "embedder", "indexer"] : name => [
+      for name in ["fetch", "derive", "chunker", "embedder", "indexer", "compactor"] : name => [
         module.functions[name].event_source.batch_size, module.functions[name].event_source.maximum_batching_window_seconds,
       ]
-    } == { fetch = [1, 0], derive = [10, 0], chunker = [10, 0], embedder = [1, 0], indexer = [100, 5] }
+    } == { fetch = [1, 0], derive = [10, 0], chunker = [10, 0], embedder = [1, 0], indexer = [100, 5], compactor = [1, 0] }
     error_message = "Batch sizes and windows (s) are the documented ones."
   }
 
@@ -152,13 +153,17 @@ run "defaults" {
         "BUCKET_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "LOG_LEVEL",
       ]))
       }) == jsonencode({
-      ingest       = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "SOURCE_SECRET_PREFIX"]
-      fetch        = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SOURCE_SECRET_PREFIX"]
-      derive       = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      chunker      = ["CHECKPOINT_TABLE", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      embedder     = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "NEXT_QUEUE_URL", "OPENBLAS_NUM_THREADS", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      indexer      = ["CHECKPOINT_TABLE", "MAXIMUM_RECEIVES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      retrieve     = ["CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "OPENBLAS_NUM_THREADS"]
+      ingest   = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "SOURCE_SECRET_PREFIX"]
+      fetch    = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SOURCE_SECRET_PREFIX"]
+      derive   = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      chunker  = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      embedder = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "NEXT_QUEUE_URL", "OPENBLAS_NUM_THREADS", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      indexer  = ["CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "MAXIMUM_RECEIVES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB"]
+      compactor = [
+        "CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "HISTORY_KEPT_DAYS", "MAXIMUM_RECEIVES", "MODEL_PREFIX",
+        "OPENBLAS_NUM_THREADS", "ORPHAN_GRACE_DAYS", "QUEUE_URL", "REMOVED_GRACE_HOURS", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB",
+      ]
+      retrieve     = ["CACHE_LIMIT_MB", "CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "OPENBLAS_NUM_THREADS"]
       orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
     })
     error_message = "Each function gets the settings of docs/architecture.md, and no others."
@@ -177,6 +182,46 @@ run "defaults" {
   assert {
     condition     = module.functions["orchestrator"].configuration.environment.DEFAULT_CORPUS == "aws-docs"
     error_message = "Without default_corpus the first corpus by name is it."
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor"] :
+      module.functions[name].configuration.environment.COMPACT_QUEUE_URL == module.queues["compact-jobs"].url
+    ])
+    error_message = "All of the line knows where to ask for maintenance."
+  }
+
+  assert {
+    condition = {
+      for name, value in module.functions["compactor"].configuration.environment : name => value
+      if can(regex("COMPACTION_|SHARD_|HISTORY_|_GRACE_", name))
+      } == {
+      COMPACTION_FAN_IN   = "8"
+      SHARD_MINIMUM_MB    = "25"
+      SHARD_MAXIMUM_MB    = "200"
+      HISTORY_KEPT_DAYS   = "7"
+      REMOVED_GRACE_HOURS = "24"
+      ORPHAN_GRACE_DAYS   = "21"
+    }
+    error_message = "Shards of 25 to 200 MB, a week of history, and the documented graces."
+  }
+
+  assert {
+    condition     = module.functions["retrieve"].configuration.environment.CACHE_LIMIT_MB == "3481"
+    error_message = "Shards take up to 85 % of /tmp."
+  }
+
+  # Versions.
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.publish == false && function.configuration.snap_start == null && function.alias == null])
+    error_message = "Unless SnapStart is asked for, no version is published."
+  }
+
+  assert {
+    condition     = module.functions["orchestrator"].configuration.environment.RETRIEVE_FUNCTION_NAME == "ultron-retrieve"
+    error_message = "The orchestrator calls retrieve by its name."
   }
 
   # Schedule.
@@ -198,6 +243,36 @@ run "defaults" {
       }
     ])
     error_message = "ingest is told the corpus, the mode and the event's id."
+  }
+
+  assert {
+    condition     = { for corpus, rule in module.schedule.maintenance_rules : corpus => rule.name } == { aws-docs = "ultron-upkeep-aws-docs", marvel = "ultron-upkeep-marvel" }
+    error_message = "Each corpus's index has its rule."
+  }
+
+  assert {
+    condition     = alltrue([for rule in module.schedule.maintenance_rules : rule.schedule_expression == "cron(0 8 ? * SUN *)" && rule.state == "ENABLED"])
+    error_message = "Every index is looked after on Sundays at 08:00 UTC."
+  }
+
+  assert {
+    condition = alltrue([
+      for corpus, rule in module.schedule.maintenance_rules :
+      jsondecode(rule.input) == { kind = "maintain", corpus = corpus } && rule.target_arn == module.queues["compact-jobs"].arn
+    ])
+    error_message = "The compactor's queue is told to maintain the corpus."
+  }
+
+  assert {
+    condition = {
+      for name, queue in module.queues : name => flatten([
+        for statement in jsondecode(queue.policy).Statement : statement.Condition.ArnEquals["aws:SourceArn"] if statement.Effect == "Allow"
+      ])
+      if length(jsondecode(queue.policy).Statement) > 1
+      } == {
+      compact-jobs = [for corpus in ["aws-docs", "marvel"] : "arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-${corpus}"]
+    }
+    error_message = "Only the compactor's queue takes events, and only those of its rules."
   }
 
   # Corpora.
@@ -254,6 +329,50 @@ run "defaults" {
   assert {
     condition     = module.observability[0].alarms["ultron-api-5xx"].dimensions == tomap({ ApiName = "ultron", Stage = "prod" })
     error_message = "Server errors of the API raise an alarm."
+  }
+}
+
+run "index_settings" {
+  command = plan
+
+  variables {
+    index_maintenance               = { compaction_fan_in = 4, shard_minimum_mb = 1, shard_maximum_mb = 2, history_kept_days = 0 }
+    retrieve_memory_budget_mb       = 64
+    maintenance_schedule_enabled    = false
+    maintenance_schedule_expression = "rate(7 days)"
+    function_settings               = { retrieve = { ephemeral_storage_mb = 1024 } }
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["indexer", "compactor"] : [for setting in ["COMPACTION_FAN_IN", "SHARD_MINIMUM_MB", "SHARD_MAXIMUM_MB"] : module.functions[name].configuration.environment[setting]] == ["4", "1", "2"]
+    ])
+    error_message = "Who plans compactions and who does them agree on the sizes."
+  }
+
+  assert {
+    condition     = [for setting in ["HISTORY_KEPT_DAYS", "REMOVED_GRACE_HOURS", "ORPHAN_GRACE_DAYS"] : module.functions["compactor"].configuration.environment[setting]] == ["0", "24", "21"]
+    error_message = "A setting that is not given keeps its default."
+  }
+
+  assert {
+    condition     = module.functions["retrieve"].configuration.environment.MEMORY_BUDGET_MB == "64"
+    error_message = "How much one environment searches can be chosen."
+  }
+
+  assert {
+    condition     = module.functions["retrieve"].configuration.environment.CACHE_LIMIT_MB == "864"
+    error_message = "Beside the shards, /tmp keeps 160 MB for the model."
+  }
+
+  assert {
+    condition     = alltrue([for rule in module.schedule.maintenance_rules : rule.state == "DISABLED" && rule.schedule_expression == "rate(7 days)"])
+    error_message = "Maintenance can be rescheduled and switched off."
+  }
+
+  assert {
+    condition     = alltrue([for rule in module.schedule.rules : rule.state == "ENABLED"])
+    error_message = "Which leaves ingesting as it is."
   }
 }
 

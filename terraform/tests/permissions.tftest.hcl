@@ -64,7 +64,8 @@ run "defaults" {
       derive       = ["raw/*"]
       chunker      = ["derived/*"]
       embedder     = ["chunks/*", "models/tiny-model/1/*"]
-      indexer      = ["indexes/*/manifest.json"]
+      indexer      = ["indexes/*"]
+      compactor    = ["indexes/*", "embeddings/*", "chunks/*", "derived/*", "models/tiny-model/1/*"]
       retrieve     = ["indexes/*", "models/tiny-model/1/*"]
       orchestrator = []
     }
@@ -84,7 +85,8 @@ run "defaults" {
       derive       = ["derived/*"]
       chunker      = ["chunks/*"]
       embedder     = ["embeddings/*", "indexes/*/shards/*"]
-      indexer      = ["indexes/*/manifest.json"]
+      indexer      = ["indexes/*/manifest.json", "indexes/*/manifests/*"]
+      compactor    = ["indexes/*", "chunks/*/sweep-0000.jsonl.gz", "embeddings/*/sweep-0000.npz"]
       retrieve     = []
       orchestrator = []
     }
@@ -103,8 +105,15 @@ run "defaults" {
   }
 
   assert {
-    condition     = alltrue([for function in module.functions : !strcontains(function.policy, "s3:DeleteObject")])
-    error_message = "No function can delete an object."
+    condition = {
+      for name, function in module.functions : name => flatten([
+        for statement in jsondecode(function.policy).Statement : [
+          for resource in statement.Resource : trimprefix(resource, "arn:aws:s3:::ultron-embeddings-123456789012/")
+        ] if anytrue([for action in statement.Action : startswith(action, "s3:Delete")])
+      ])
+      if strcontains(function.policy, "s3:Delete")
+    } == { compactor = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"] }
+    error_message = "Only the compactor deletes objects: what an index has no use for any more, never its manifest or what it could be made anew from."
   }
 
   # Items.
@@ -120,8 +129,9 @@ run "defaults" {
       fetch        = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*"]
       derive       = ["CORPUS#*", "RUN#*", "DLQ#derive"]
       chunker      = ["CORPUS#*", "RUN#*", "DLQ#chunk"]
-      embedder     = ["CORPUS#*", "RUN#*", "DLQ#embed"]
+      embedder     = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
       indexer      = ["CORPUS#*", "RUN#*", "DLQ#index"]
+      compactor    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compact"]
       retrieve     = []
       orchestrator = ["CHECKPOINT_*", "WRITES_*", "CHUNK_*"]
     }
@@ -138,16 +148,17 @@ run "defaults" {
         ] if contains(statement.Action, "sqs:SendMessage")
       ])
       } == {
-      ingest       = ["page-jobs", "ingest-dlq"]
-      fetch        = ["derive-jobs"]
-      derive       = ["chunk-jobs"]
-      chunker      = ["embed-jobs"]
-      embedder     = ["index-jobs"]
-      indexer      = []
+      ingest       = ["page-jobs", "compact-jobs", "ingest-dlq"]
+      fetch        = ["derive-jobs", "compact-jobs"]
+      derive       = ["chunk-jobs", "compact-jobs"]
+      chunker      = ["embed-jobs", "compact-jobs"]
+      embedder     = ["index-jobs", "compact-jobs"]
+      indexer      = ["compact-jobs"]
+      compactor    = ["compact-jobs"]
       retrieve     = []
       orchestrator = []
     }
-    error_message = "Each function publishes to the next stage alone."
+    error_message = "Each function publishes to the next stage and asks for maintenance, and no more."
   }
 
   assert {
@@ -164,6 +175,7 @@ run "defaults" {
       chunker      = ["chunk-jobs"]
       embedder     = ["embed-jobs"]
       indexer      = ["index-jobs"]
+      compactor    = ["compact-jobs"]
       retrieve     = []
       orchestrator = []
     }
@@ -185,7 +197,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = toset([for name, function in module.functions : name if strcontains(function.policy, "ssm:")]) == toset(["ingest", "fetch", "derive", "chunker", "retrieve"])
+    condition     = toset([for name, function in module.functions : name if strcontains(function.policy, "ssm:")]) == toset(["ingest", "fetch", "derive", "chunker", "compactor", "retrieve"])
     error_message = "Only those that need the corpora read them."
   }
 
@@ -195,8 +207,11 @@ run "defaults" {
         for statement in jsondecode(function.policy).Statement : statement.Resource if contains(statement.Action, "lambda:InvokeFunction")
       ])
       if strcontains(function.policy, "lambda:")
-    } == { orchestrator = ["arn:aws:lambda:eu-west-1:123456789012:function:ultron-retrieve"] }
-    error_message = "Only the orchestrator calls a function: retrieve."
+      } == {
+      retrieve     = ["arn:aws:lambda:eu-west-1:123456789012:function:ultron-retrieve"]
+      orchestrator = ["arn:aws:lambda:eu-west-1:123456789012:function:ultron-retrieve"]
+    }
+    error_message = "Only retrieve is ever called: by the orchestrator, and by itself for an index too large for one."
   }
 
   assert {
@@ -239,7 +254,7 @@ run "in_a_vpc" {
     condition = toset([
       for name, function in module.functions : name
       if contains(function.managed_policies, "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole")
-    ]) == toset(["derive", "chunker", "embedder", "indexer", "retrieve", "orchestrator"])
+    ]) == toset(["derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator"])
     error_message = "All functions but those that call the source run in the VPC."
   }
 

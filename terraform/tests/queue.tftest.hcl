@@ -46,6 +46,11 @@ run "queue" {
   }
 
   assert {
+    condition     = aws_sqs_queue.main.message_retention_seconds + aws_sqs_queue.dead_letter.message_retention_seconds == 18 * 24 * 3600
+    error_message = "The least orphan_grace_days of index_maintenance is as long as a message can lie in both queues."
+  }
+
+  assert {
     condition = alltrue([
       for queue, name in { (aws_sqs_queue.main.policy) = "ultron-page-jobs", (aws_sqs_queue.dead_letter.policy) = "ultron-page-jobs-dlq" } :
       jsondecode(queue).Statement == [
@@ -63,6 +68,37 @@ run "queue" {
   }
 }
 
+run "queue_that_takes_events" {
+  module {
+    source = "./modules/queue"
+  }
+
+  variables {
+    sender_rule_arns = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-marvel"]
+  }
+
+  assert {
+    condition = [for statement in jsondecode(output.policy).Statement : statement if statement.Effect == "Allow"] == [
+      {
+        Sid       = "TakeEventsOfTheSchedule"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs"
+        Condition = { ArnEquals = { "aws:SourceArn" = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-marvel"] } }
+      }
+    ]
+    error_message = "The queue takes messages of the named rules, and of no others."
+  }
+
+  assert {
+    condition = length([for statement in jsondecode(output.policy).Statement : statement if statement.Sid == "RefusePlainHttp"]) == 1 && (
+      [for statement in jsondecode(aws_sqs_queue.dead_letter.policy).Statement : statement.Effect] == ["Deny"]
+    )
+    error_message = "It still refuses plain HTTP, and its dead-letter queue takes no events."
+  }
+}
+
 run "schedule_dead_letters" {
   module {
     source = "./modules/schedule"
@@ -73,16 +109,22 @@ run "schedule_dead_letters" {
     corpus_names        = ["marvel"]
     schedule_expression = "cron(0 6 * * ? *)"
     enabled             = false
-    function_name       = "ultron-ingest"
-    function_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:ultron-ingest"
-    dead_letter_name    = "ultron-ingest-dlq"
-    rule_arn_prefix     = "arn:aws:events:eu-west-1:123456789012:rule/"
-    queue_arn_prefix    = "arn:aws:sqs:eu-west-1:123456789012:"
+    maintenance = {
+      schedule_expression = "cron(0 8 ? * SUN *)"
+      enabled             = false
+      rule_names          = { marvel = "ultron-upkeep-marvel" }
+      queue_arn           = "arn:aws:sqs:eu-west-1:123456789012:ultron-compact-jobs"
+    }
+    function_name    = "ultron-ingest"
+    function_arn     = "arn:aws:lambda:eu-west-1:123456789012:function:ultron-ingest"
+    dead_letter_name = "ultron-ingest-dlq"
+    rule_arn_prefix  = "arn:aws:events:eu-west-1:123456789012:rule/"
+    queue_arn_prefix = "arn:aws:sqs:eu-west-1:123456789012:"
   }
 
   assert {
     condition = [for statement in jsondecode(output.dead_letter_policy).Statement : statement.Condition if statement.Effect == "Allow"] == [
-      { ArnEquals = { "aws:SourceArn" = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-ingest-marvel"] } }
+      { ArnEquals = { "aws:SourceArn" = [for name in ["ingest", "upkeep"] : "arn:aws:events:eu-west-1:123456789012:rule/ultron-${name}-marvel"] } }
     ]
     error_message = "Only our own rules may write to the schedule's dead-letter queue."
   }
@@ -95,6 +137,11 @@ run "schedule_dead_letters" {
   assert {
     condition     = output.rules["marvel"].state == "DISABLED"
     error_message = "The schedule can be switched off."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.maintenance["marvel"].dead_letter_config[0].arn == aws_sqs_queue.dead_letter.arn
+    error_message = "A job that cannot be put onto the queue is kept."
   }
 
   assert {

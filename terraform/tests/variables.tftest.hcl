@@ -18,33 +18,36 @@ run "one_bad_value_of_each" {
   command = plan
 
   variables {
-    expected_account_id          = "12345678901"
-    endpoint_url                 = "http://127.0.0.1:4566/path"
-    name_prefix                  = "Ultron"
-    bucket_name                  = "ultron.embeddings"
-    checkpoint_table             = "t"
-    bundle_directory             = "tests/nowhere"
-    model_directory              = "tests/nowhere"
-    architecture                 = "riscv64"
-    runtime                      = "python3.11"
-    extra_layer_arns             = { nobody = [] }
-    function_settings            = { nobody = { memory_mb = 512 } }
-    publish_copies               = 0
-    retry_delay_seconds          = 901
-    model_cache_directory        = "model"
-    maximum_receives             = 1
-    secret_recovery_window_days  = 3
-    lifecycle_rules              = { noncurrent_version_days = 0 }
-    api_key_value                = "nineteen-characters"
-    api_throttle                 = { plan_rate_per_second = 0 }
-    schedule_expression          = "every night"
-    log_level                    = "LOUD"
-    log_retention_days           = 31
-    alarm_topic_arns             = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]
-    oldest_message_alarm_seconds = 1
-    vpc_cidr                     = "10.0.0.0/8"
-    vpc_zone_count               = 4
-    vpc_interface_services       = ["ssm", "lambda"]
+    expected_account_id             = "12345678901"
+    endpoint_url                    = "http://127.0.0.1:4566/path"
+    name_prefix                     = "Ultron"
+    bucket_name                     = "ultron.embeddings"
+    checkpoint_table                = "t"
+    bundle_directory                = "tests/nowhere"
+    model_directory                 = "tests/nowhere"
+    architecture                    = "riscv64"
+    runtime                         = "python3.11"
+    extra_layer_arns                = { nobody = [] }
+    function_settings               = { nobody = { memory_mb = 512 } }
+    publish_copies                  = 0
+    retry_delay_seconds             = 901
+    model_cache_directory           = "model"
+    maximum_receives                = 1
+    secret_recovery_window_days     = 3
+    lifecycle_rules                 = { noncurrent_version_days = 0 }
+    api_key_value                   = "nineteen-characters"
+    api_throttle                    = { plan_rate_per_second = 0 }
+    schedule_expression             = "every night"
+    maintenance_schedule_expression = "every week"
+    index_maintenance               = { compaction_fan_in = 1 }
+    retrieve_memory_budget_mb       = 0
+    log_level                       = "LOUD"
+    log_retention_days              = 31
+    alarm_topic_arns                = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]
+    oldest_message_alarm_seconds    = 1
+    vpc_cidr                        = "10.0.0.0/8"
+    vpc_zone_count                  = 4
+    vpc_interface_services          = ["ssm", "lambda"]
   }
 
   expect_failures = [
@@ -68,6 +71,9 @@ run "one_bad_value_of_each" {
     var.api_key_value,
     var.api_throttle,
     var.schedule_expression,
+    var.maintenance_schedule_expression,
+    var.index_maintenance,
+    var.retrieve_memory_budget_mb,
     var.log_level,
     var.log_retention_days,
     var.alarm_topic_arns,
@@ -126,6 +132,117 @@ run "an_answer_too_late_for_the_gateway" {
   }
 
   expect_failures = [var.function_settings]
+}
+
+run "merges_of_half_a_shard" {
+  command = plan
+
+  variables {
+    index_maintenance = { compaction_fan_in = 2.5 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "merges_of_too_many_shards" {
+  command = plan
+
+  variables {
+    index_maintenance = { compaction_fan_in = 65 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "shards_of_nothing" {
+  command = plan
+
+  variables {
+    index_maintenance = { shard_minimum_mb = 0 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "shards_larger_than_their_maximum" {
+  command = plan
+
+  variables {
+    index_maintenance = { shard_minimum_mb = 201 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "shards_too_large_to_merge" {
+  command = plan
+
+  variables {
+    index_maintenance = { shard_maximum_mb = 1025 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "less_than_no_history" {
+  command = plan
+
+  variables {
+    index_maintenance = { history_kept_days = -1 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "no_grace_for_readers" {
+  command = plan
+
+  variables {
+    index_maintenance = { removed_grace_hours = 0 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "less_grace_than_messages_live" {
+  command = plan
+
+  variables {
+    index_maintenance = { orphan_grace_days = 17 }
+  }
+
+  expect_failures = [var.index_maintenance]
+}
+
+run "a_budget_beyond_any_function" {
+  command = plan
+
+  variables {
+    retrieve_memory_budget_mb = 10241
+  }
+
+  expect_failures = [var.retrieve_memory_budget_mb]
+}
+
+run "snap_start_with_the_default_tmp" {
+  command = plan
+
+  variables {
+    enable_snap_start = true
+  }
+
+  expect_failures = [var.enable_snap_start]
+}
+
+run "snap_start_with_a_large_tmp" {
+  command = plan
+
+  variables {
+    enable_snap_start = true
+    function_settings = { retrieve = { ephemeral_storage_mb = 513 } }
+  }
+
+  expect_failures = [var.enable_snap_start]
 }
 
 run "no_corpora" {

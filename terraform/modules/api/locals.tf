@@ -48,9 +48,10 @@ locals {
   # What a deployment freezes, by name: hashing whole resources fires at every plan on MiniStack.
   deployed = {
     routes = {
-      for name, route in var.routes : name => [
-        route.path, route.method, route.function_name, route.timeout_seconds, route.key_required,
-      ]
+      for name, route in var.routes : name => concat(
+        [route.path, route.method, route.function_name, route.timeout_seconds, route.key_required],
+        compact([route.qualifier]),
+      )
     }
     problems = local.problems
   }

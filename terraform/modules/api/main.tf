@@ -43,6 +43,7 @@ resource "aws_lambda_permission" "route" {
   statement_id  = "${var.name}-${each.key}"
   action        = "lambda:InvokeFunction"
   function_name = each.value.function_name
+  qualifier     = each.value.qualifier
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/${var.stage_name}/${each.value.method}/${each.value.path}"
 }

@@ -33,6 +33,8 @@ output "methods" {
       key_required = method.api_key_required
       integration  = aws_api_gateway_integration.route[name].type
       timeout_ms   = aws_api_gateway_integration.route[name].timeout_milliseconds
+      uri          = aws_api_gateway_integration.route[name].uri
+      invokes      = join(":", compact([aws_lambda_permission.route[name].function_name, aws_lambda_permission.route[name].qualifier]))
     }
   }
 }

@@ -9,11 +9,12 @@ variable "stage_name" {
 }
 
 variable "routes" {
-  description = "The routes by name: one path segment, a method, the function behind it."
+  description = "The routes by name: one path segment, a method, the function behind it, and the alias of it that `invoke_arn` is of."
   type = map(object({
     path            = string
     method          = string
     function_name   = string
+    qualifier       = optional(string)
     invoke_arn      = string
     timeout_seconds = number
     key_required    = bool

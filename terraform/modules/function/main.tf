@@ -91,6 +91,7 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
+  publish                        = var.snap_start_alias != null
 
   environment {
     variables = var.environment
@@ -102,6 +103,14 @@ resource "aws_lambda_function" "this" {
 
   tracing_config {
     mode = var.tracing_enabled ? "Active" : "PassThrough"
+  }
+
+  dynamic "snap_start" {
+    for_each = var.snap_start_alias == null ? [] : ["PublishedVersions"]
+
+    content {
+      apply_on = snap_start.value
+    }
   }
 
   dynamic "dead_letter_config" {
@@ -127,6 +136,15 @@ resource "aws_lambda_function" "this" {
     aws_iam_role_policy.this,
     aws_iam_role_policy_attachment.managed,
   ]
+}
+
+resource "aws_lambda_alias" "snap_start" {
+  for_each = toset(compact([var.snap_start_alias]))
+
+  name             = each.key
+  description      = "The version that callers use."
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {

@@ -9,8 +9,8 @@ output "arn" {
 }
 
 output "invoke_arn" {
-  description = "ARN by which API Gateway invokes the function."
-  value       = aws_lambda_function.this.invoke_arn
+  description = "ARN by which API Gateway invokes the function, or its alias where it has one."
+  value       = try(one(values(aws_lambda_alias.snap_start)).invoke_arn, aws_lambda_function.this.invoke_arn)
 }
 
 output "timeout_seconds" {
@@ -40,6 +40,8 @@ output "configuration" {
     tracing_mode         = one(aws_lambda_function.this.tracing_config[*].mode)
     environment          = one(aws_lambda_function.this.environment[*].variables)
     layers               = aws_lambda_function.this.layers
+    publish              = aws_lambda_function.this.publish
+    snap_start           = one(aws_lambda_function.this.snap_start[*].apply_on)
     log_retention_days   = aws_cloudwatch_log_group.this.retention_in_days
   }
 }
@@ -53,5 +55,12 @@ output "event_source" {
       function_response_types         = mapping.function_response_types
       maximum_concurrency             = one(mapping.scaling_config[*].maximum_concurrency)
     }
+  ])
+}
+
+output "alias" {
+  description = "The alias that starts from a snapshot; null for none."
+  value = one([
+    for alias in values(aws_lambda_alias.snap_start) : { name = alias.name, version = alias.function_version }
   ])
 }

@@ -91,6 +91,12 @@ variable "tracing_enabled" {
   type        = bool
 }
 
+variable "snap_start_alias" {
+  description = "Name of an alias of the newest published version, which then starts from a snapshot; null publishes no version."
+  type        = string
+  default     = null
+}
+
 variable "event_source" {
   description = "The queue that drives the function; null for none."
   type = object({

@@ -9,19 +9,23 @@ locals {
   four_days_seconds = 345600
 
   refuse_plain_http = {
-    for arn in [local.queue_arn, local.dead_letter_arn] : arn => jsonencode({
-      Version = "2012-10-17"
-      Statement = [
-        {
-          Sid       = "RefusePlainHttp"
-          Effect    = "Deny"
-          Principal = { AWS = "*" }
-          Action    = "sqs:*"
-          Resource  = arn
-          Condition = { Bool = { "aws:SecureTransport" = "false" } }
-        }
-      ]
-    })
+    for arn in [local.queue_arn, local.dead_letter_arn] : arn => {
+      Sid       = "RefusePlainHttp"
+      Effect    = "Deny"
+      Principal = { AWS = "*" }
+      Action    = "sqs:*"
+      Resource  = arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }
+  }
+
+  take_events_of_schedule = {
+    Sid       = "TakeEventsOfTheSchedule"
+    Effect    = "Allow"
+    Principal = { Service = "events.amazonaws.com" }
+    Action    = "sqs:SendMessage"
+    Resource  = local.queue_arn
+    Condition = { ArnEquals = { "aws:SourceArn" = var.sender_rule_arns } }
   }
 }
 
@@ -31,7 +35,7 @@ resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-dlq"
   message_retention_seconds = local.fourteen_days_seconds
   sqs_managed_sse_enabled   = true
-  policy                    = local.refuse_plain_http[local.dead_letter_arn]
+  policy                    = jsonencode({ Version = "2012-10-17", Statement = [local.refuse_plain_http[local.dead_letter_arn]] })
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
@@ -45,7 +49,14 @@ resource "aws_sqs_queue" "main" {
   receive_wait_time_seconds  = 20
   sqs_managed_sse_enabled    = true
   visibility_timeout_seconds = var.visibility_timeout_seconds
-  policy                     = local.refuse_plain_http[local.queue_arn]
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [local.refuse_plain_http[local.queue_arn]],
+      [for statement in [local.take_events_of_schedule] : statement if length(var.sender_rule_arns) > 0],
+    )
+  })
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = local.dead_letter_arn

@@ -32,3 +32,8 @@ output "maximum_receives" {
   description = "Receives after which a message goes to the dead-letter queue."
   value       = var.maximum_receives
 }
+
+output "policy" {
+  description = "Policy of the queue, as JSON."
+  value       = aws_sqs_queue.main.policy
+}

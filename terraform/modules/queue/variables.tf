@@ -13,6 +13,12 @@ variable "visibility_timeout_seconds" {
   type        = number
 }
 
+variable "sender_rule_arns" {
+  description = "EventBridge rules that may send messages; empty for none."
+  type        = list(string)
+  default     = []
+}
+
 variable "maximum_receives" {
   description = "Receives after which a message goes to the dead-letter queue."
   type        = number

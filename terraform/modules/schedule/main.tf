@@ -28,7 +28,9 @@ resource "aws_sqs_queue" "dead_letter" {
         Resource  = local.dead_letter_arn
         Condition = {
           ArnEquals = {
-            "aws:SourceArn" = [for name in values(local.rule_names) : "${var.rule_arn_prefix}${name}"]
+            "aws:SourceArn" = [
+              for name in concat(values(local.rule_names), values(var.maintenance.rule_names)) : "${var.rule_arn_prefix}${name}"
+            ]
           }
         }
       },
@@ -77,4 +79,33 @@ resource "aws_lambda_permission" "ingest" {
   function_name = var.function_name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.ingest[each.key].arn
+}
+
+resource "aws_cloudwatch_event_rule" "maintenance" {
+  for_each = var.maintenance.rule_names
+
+  name                = each.value
+  description         = "Looks after the index of the corpus ${each.key}."
+  schedule_expression = var.maintenance.schedule_expression
+  state               = var.maintenance.enabled ? "ENABLED" : "DISABLED"
+}
+
+# Onto the queue, not to the function: so it waits its turn, is tried again and given up like any
+# other job. An event delivered twice is harmless: the second finds nothing left to do.
+resource "aws_cloudwatch_event_target" "maintenance" {
+  for_each = var.maintenance.rule_names
+
+  rule      = aws_cloudwatch_event_rule.maintenance[each.key].name
+  target_id = "maintenance"
+  arn       = var.maintenance.queue_arn
+  input     = jsonencode({ kind = "maintain", corpus = each.key })
+
+  retry_policy {
+    maximum_event_age_in_seconds = 3600
+    maximum_retry_attempts       = 5
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letter.arn
+  }
 }

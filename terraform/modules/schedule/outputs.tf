@@ -24,3 +24,16 @@ output "dead_letter_policy" {
   description = "Policy of that queue, as JSON."
   value       = aws_sqs_queue.dead_letter.policy
 }
+
+output "maintenance_rules" {
+  description = "The rule of each corpus for its index."
+  value = {
+    for corpus, rule in aws_cloudwatch_event_rule.maintenance : corpus => {
+      name                = rule.name
+      schedule_expression = rule.schedule_expression
+      state               = rule.state
+      input               = aws_cloudwatch_event_target.maintenance[corpus].input
+      target_arn          = aws_cloudwatch_event_target.maintenance[corpus].arn
+    }
+  }
+}

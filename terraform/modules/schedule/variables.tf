@@ -28,6 +28,11 @@ variable "function_arn" {
   type        = string
 }
 
+variable "maintenance" {
+  description = "When the corpora's indexes are looked after, in EventBridge's terms, whether the rules fire, the name of each corpus's rule, and the queue that takes the jobs."
+  type        = object({ schedule_expression = string, enabled = bool, rule_names = map(string), queue_arn = string })
+}
+
 variable "dead_letter_name" {
   description = "Name of the queue for events that could not be delivered."
   type        = string

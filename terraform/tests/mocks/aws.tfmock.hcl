@@ -37,6 +37,13 @@ mock_resource "aws_lambda_function" {
   }
 }
 
+mock_resource "aws_lambda_alias" {
+  defaults = {
+    arn        = "arn:aws:lambda:eu-west-1:123456789012:function:mocked:live"
+    invoke_arn = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/mocked:live/invocations"
+  }
+}
+
 mock_resource "aws_lambda_layer_version" {
   defaults = {
     arn = "arn:aws:lambda:eu-west-1:123456789012:layer:mocked:1"
