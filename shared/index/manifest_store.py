@@ -1,53 +1,46 @@
-"""The manifest of an index: reading it, and committing shards to it by compare-and-swap."""
+"""The manifest of an index: reading it, changing it, and the versions before it."""
 
-import random
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from shared.errors import (
-    ConflictError,
     CorruptObjectError,
     DimensionMismatchError,
     NotFoundError,
 )
+from shared.index.manifest_changes import (
+    begun_anew,
+    brings_back,
+    with_added,
+    with_rebuilt,
+    with_replaced,
+    with_shards_of,
+)
+from shared.index.manifest_object import (
+    CommitRetry,
+    CommittedManifest,
+    ManifestObject,
+    SeenManifest,
+    describe_model,
+)
 from shared.models.base import CorpusName
 from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
 from shared.observability import logger
-from shared.storage.keys import manifest_key
-from shared.storage.object_store import ObjectStore, StoredObject
+from shared.storage.keys import shards_prefix
+from shared.storage.object_store import ObjectStore
 
-_CONTENT_TYPE = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class CommitRetry:
-    """How often a commit is tried, and how long it waits: up to `base * 2^n` seconds."""
-
-    attempts: int = 12
-    base_seconds: float = 0.02
-    maximum_seconds: float = 2.0
-    sleep: Callable[[float], None] = time.sleep
-
-    def wait(self, attempt: int) -> None:
-        """Wait a random part of the bound of this attempt, so that committers spread out."""
-        bound = min(self.maximum_seconds, self.base_seconds * 2**attempt)
-        self.sleep(random.uniform(0.0, bound))  # noqa: S311 - jitter, no secret
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedManifest:
-    """A manifest as read, with the etag that a commit over it must match."""
-
-    manifest: Manifest
-    etag: str
+__all__ = [
+    "CommitRetry",
+    "CommittedManifest",
+    "ManifestCache",
+    "ManifestStore",
+    "describe_model",
+]
 
 
 class ManifestStore:
-    """The manifest of one corpus under one model."""
+    """The manifest of one corpus under one model, and the versions before it."""
 
     def __init__(
         self,
@@ -55,17 +48,18 @@ class ManifestStore:
         corpus: CorpusName,
         model: ModelIdentity,
         retry: CommitRetry | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._corpus = corpus
         self._model = model
-        self._retry = retry or CommitRetry()
-        self._key = manifest_key(corpus, model)
+        self._object = ManifestObject(store, corpus, model, retry, clock)
+        self._history = self._object.history
 
     @property
     def key(self) -> str:
         """Where the manifest lies."""
-        return self._key
+        return self._object.key
 
     def read(self) -> CommittedManifest:
         """Return the manifest.
@@ -75,14 +69,51 @@ class ManifestStore:
             CorruptObjectError: it cannot be parsed or is of another corpus; names the key.
             DimensionMismatchError: it is of another model or revision.
         """
-        return self._parsed(self._store.get(self._key))
+        return self._object.read()
 
     def read_if_changed(self, etag: str) -> CommittedManifest | None:
         """Return the manifest, or None while its etag is still `etag`; raises like `read`."""
-        stored = self._store.get_if_changed(self._key, etag)
-        return None if stored is None else self._parsed(stored)
+        return self._object.read_if_changed(etag)
 
-    def commit(self, shards: Sequence[ShardDescriptor]) -> Manifest:
+    def read_version(self, version: int) -> Manifest:
+        """Return a version that is committed, be it the present one.
+
+        Raises:
+            NotFoundError: it never was, or was collected.
+            CorruptObjectError, DimensionMismatchError: it cannot be used; names the key.
+        """
+        # Between two looks a version may move from the manifest to the history.
+        for find in (self._object.read_kept, self._present_version, self._object.read_kept):
+            if (found := find(version)) is not None:
+                return found
+        raise NotFoundError(
+            f"version {version} of {self.key} does not exist, or no longer; "
+            "`ultron index list` names those that do"
+        )
+
+    def versions(self) -> Iterator[Manifest]:
+        """Yield the present version and those before it, newest first.
+
+        What cannot be read is left out and logged, so that a damaged index can still be restored.
+        """
+        newest: Manifest | None = None
+        try:
+            newest = self.read().manifest
+            yield newest
+        except (NotFoundError, CorruptObjectError, DimensionMismatchError) as error:
+            logger.warning("the present manifest is left out", extra={"reason": str(error)})
+        for kept in sorted(self._history.listed(), key=lambda kept: -kept.version):
+            if newest is not None and kept.version == newest.version:
+                continue
+            try:
+                manifest = self._history.read(kept.version)
+                self._object.require_model(manifest.model, kept.key)
+            except (NotFoundError, CorruptObjectError, DimensionMismatchError) as error:
+                logger.warning("an older manifest is left out", extra={"reason": str(error)})
+            else:
+                yield manifest
+
+    def commit(self, shards: Sequence[ShardDescriptor], change: str = "commit") -> Manifest:
         """Add shards in one new version and return the manifest that holds them.
 
         An origin that is present already is left out, as is a shard that speaks for no entity;
@@ -90,96 +121,138 @@ class ManifestStore:
 
         Raises:
             ConflictError: other committers won every attempt; try again later.
-            CorruptObjectError: the present manifest cannot be read; names the key.
+            CorruptObjectError: the present manifest cannot be used; names the key.
             DimensionMismatchError: a shard or the present manifest is of another model.
         """
-        for shard in shards:
-            self._require_model(shard.model, f"shard {shard.shard_id}")
-        for attempt in range(self._retry.attempts):
-            present, etag = self._read_or_empty()
-            manifest = _extended(present, shards)
-            if manifest is present:
-                return present
-            try:
-                self._write(manifest, etag)
-            except ConflictError:
-                self._retry.wait(attempt)
-            else:
+        self._require_models(shards)
+
+        def step(seen: SeenManifest) -> Manifest:
+            return with_added(seen.manifest, shards, change, self._object.clock())
+
+        return self._object.swap(step, f"commit {len(shards)} shards")
+
+    def replace(
+        self,
+        removed: Collection[str],
+        added: Sequence[ShardDescriptor],
+        change: str,
+        *,
+        made_from: int | None = None,
+    ) -> Manifest | None:
+        """Put shards in the place of others, named by their ids, in one new version.
+
+        The added ones stand where the first removed one stood. As in `commit`, an origin that the
+        rest holds is left out, and a repeated call writes nothing.
+
+        Args:
+            removed: the shards that leave.
+            added: the shards that come.
+            change: what the version says of itself.
+            made_from: the version by which it was decided which rows of the removed shards are
+                dead. A restore or a rebuild since then may have brought them back to life.
+
+        Returns:
+            None, and nothing is written, when a removed shard is not in the manifest any more, or
+            when there was a restore or rebuild after `made_from`.
+
+        Raises:
+            ConflictError, CorruptObjectError, DimensionMismatchError: as `commit`.
+        """
+        self._require_models(added)
+
+        def step(seen: SeenManifest) -> Manifest | None:
+            manifest = with_replaced(seen.manifest, removed, added, change, self._object.clock())
+            if manifest is None or manifest is seen.manifest:
                 return manifest
-        raise ConflictError(
-            f"{self._key} was changed by others in each of {self._retry.attempts} attempts to "
-            f"commit {len(shards)} shards; deliver the jobs again"
-        )
+            if made_from is not None and self._was_brought_back(made_from, seen.manifest):
+                return None
+            return manifest
 
-    def _read_or_empty(self) -> tuple[Manifest, str | None]:
+        return self._object.swap(step, f"replace {len(removed)} shards by {len(added)}")
+
+    def restore(self, version: int) -> Manifest:
+        """Make a new version that holds what an older one held; nothing is forgotten by it.
+
+        It works too when the present manifest is damaged or missing. When the present version
+        holds these very shards, it is returned and nothing is written.
+
+        Raises:
+            NotFoundError: there is no such version, or no longer.
+            CorruptObjectError: that version cannot be read, or a file of it is gone.
+            ConflictError, DimensionMismatchError: as `commit`.
+        """
+        target = self.read_version(version)
+        self._require_files(target)
+
+        def step(seen: SeenManifest) -> Manifest:
+            if seen.is_usable and seen.manifest.shards == target.shards:
+                return seen.manifest
+            return with_shards_of(seen.manifest, target, self._object.clock())
+
+        return self._object.swap(step, f"restore version {version}", tolerant=True)
+
+    def rebuilt(
+        self, removed: Collection[str], added: Sequence[ShardDescriptor], change: str
+    ) -> Manifest:
+        """Put shards that were made anew in the place of others, in one new version.
+
+        Unlike `replace` it works when some of the removed shards left meanwhile: others that came
+        stay. Where the manifest is damaged or missing, it holds the added ones alone from now on.
+
+        Raises:
+            ConflictError, DimensionMismatchError: as `commit`.
+        """
+        self._require_models(added)
+
+        def step(seen: SeenManifest) -> Manifest:
+            now = self._object.clock()
+            if seen.is_usable:
+                return with_rebuilt(seen.manifest, removed, added, change, now)
+            return begun_anew(seen.manifest, added, change, now)
+
+        described = f"put {len(added)} shards made anew in the place of {len(removed)}"
+        return self._object.swap(step, described, tolerant=True)
+
+    def _was_brought_back(self, since: int, present: Manifest) -> bool:
+        """Whether a version after `since` may hold older rows; also when that cannot be told."""
+        if brings_back(present.change) and present.version > since:
+            return True
+        for version in range(since + 1, present.version):
+            try:
+                if brings_back(self._history.read(version).change):
+                    return True
+            except (NotFoundError, CorruptObjectError):
+                return True
+        return False
+
+    def _present_version(self, version: int) -> Manifest | None:
         try:
-            found = self.read()
+            manifest = self.read().manifest
         except NotFoundError:
-            empty = Manifest(
-                corpus=self._corpus, model=self._model, version=0, committed_at=datetime.now(UTC)
-            )
-            return empty, None
-        return found.manifest, found.etag
+            return None
+        return manifest if manifest.version == version else None
 
-    def _write(self, manifest: Manifest, etag: str | None) -> None:
-        data = manifest.model_dump_json().encode()
-        if etag is None:
-            self._store.put(self._key, data, content_type=_CONTENT_TYPE, if_absent=True)
-        else:
-            self._store.put(self._key, data, content_type=_CONTENT_TYPE, if_match=etag)
-
-    def _parsed(self, stored: StoredObject) -> CommittedManifest:
-        try:
-            manifest = Manifest.model_validate_json(stored.data)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "document"
-            raise CorruptObjectError(
-                f"{self._key} is no manifest: {where}: {first['msg']}; restore an older version"
-            ) from error
-        if manifest.corpus != self._corpus:
-            raise CorruptObjectError(
-                f"{self._key} is the manifest of corpus {manifest.corpus}; restore an older version"
-            )
-        self._require_model(manifest.model, self._key)
-        return CommittedManifest(manifest, stored.etag)
-
-    def _require_model(self, found: ModelIdentity, where: str) -> None:
-        if found != self._model:
-            raise DimensionMismatchError(
-                f"{where} holds vectors of {describe_model(found)}, "
-                f"not of {describe_model(self._model)}; ingest the corpus again under one model"
-            )
-
-
-def _extended(present: Manifest, shards: Iterable[ShardDescriptor]) -> Manifest:
-    """The next version, or `present` itself when no shard is new."""
-    known = {shard.origin for shard in present.shards}
-    added: dict[str, ShardDescriptor] = {}
-    for shard in shards:
-        if shard.origin not in known and shard.entities > 0:
-            added.setdefault(shard.origin, shard)
-    if not added:
-        return present
-    return present.model_copy(
-        update={
-            "version": present.version + 1,
-            "committed_at": datetime.now(UTC),
-            "shards": (*present.shards, *added.values()),
+    def _require_files(self, manifest: Manifest) -> None:
+        present = {
+            found.key for found in self._store.list(shards_prefix(self._corpus, self._model))
         }
-    )
+        for shard in manifest.shards:
+            for file in shard.files:
+                if file.key not in present:
+                    raise CorruptObjectError(
+                        f"{file.key} is gone, so version {manifest.version} cannot be restored"
+                    )
 
-
-def describe_model(model: ModelIdentity) -> str:
-    """A model as messages name it."""
-    return f"{model.id} revision {model.revision} with {model.dims} dimensions"
+    def _require_models(self, shards: Sequence[ShardDescriptor]) -> None:
+        for shard in shards:
+            self._object.require_model(shard.model, f"shard {shard.shard_id}")
 
 
 class ManifestCache:
     """The manifest as readers see it: looked at again after `recheck_seconds`.
 
-    A manifest that cannot be read does not stop a reader that has a good one: that goes on
-    serving, and the defect is logged.
+    A reader that has a good manifest goes on serving it when the present one is damaged or the
+    store does not answer: that is logged, and looked at again after the same time.
     """
 
     def __init__(
@@ -196,7 +269,11 @@ class ManifestCache:
         self._checked_at = 0.0
 
     def current(self) -> Manifest:
-        """Return the newest manifest known.
+        """Return the newest manifest known; raises like `committed`."""
+        return self.committed().manifest
+
+    def committed(self) -> CommittedManifest:
+        """Return the newest manifest known, and its etag.
 
         Raises:
             NotFoundError: nothing was committed yet.
@@ -210,11 +287,14 @@ class ManifestCache:
         elif now - self._checked_at >= self._recheck_seconds:
             self._held = self._refreshed(self._held)
             self._checked_at = now
-        return self._held.manifest
+        return self._held
 
     def _refreshed(self, held: CommittedManifest) -> CommittedManifest:
         try:
             return self._manifests.read_if_changed(held.etag) or held
-        except (CorruptObjectError, DimensionMismatchError) as error:
-            logger.error("the last good manifest goes on serving", extra={"reason": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever ails the store, a good manifest serves
+            logger.error(
+                "the last good manifest goes on serving",
+                extra={"manifest": self._manifests.key, "reason": repr(error)},
+            )
             return held
