@@ -35,11 +35,15 @@ class ServiceSettings(BaseSettings):
 
 
 class StageSettings(ServiceSettings):
-    """What every queue stage needs; a failed message first returns after `retry_delay_seconds`."""
+    """What every queue stage needs; a failed message first returns after `retry_delay_seconds`.
+
+    Any stage may end the last page of a full run, whose sweep goes to the compactor's queue.
+    """
 
     bucket_name: Annotated[str, Field(min_length=1)]
     checkpoint_table: Annotated[str, Field(min_length=1)]
     queue_url: Annotated[str, Field(min_length=1)]
+    compact_queue_url: Annotated[str, Field(min_length=1)]
     maximum_receives: Annotated[int, Field(ge=1, le=1000)] = 5
     retry_delay_seconds: Annotated[int, Field(ge=0, le=900)] = 10
 

@@ -4,6 +4,8 @@ from shared import aws
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import StageState
+from shared.models.maintenance import SweepJob
+from shared.models.run import RunRecord
 from shared.settings import PublishingStageSettings, StageSettings
 from shared.state.failures import FailureLog
 from shared.state.runs import RunStore
@@ -20,11 +22,21 @@ def next_queue(settings: PublishingStageSettings) -> JobPublisher:
     return JobPublisher(aws.sqs_client(), settings.next_queue_url, settings.publish_copies)
 
 
+def run_store(checkpoint_table: str, compact_queue_url: str) -> RunStore:
+    """Return the records of runs; a full run whose pages are done asks the compactor to sweep."""
+    publisher = JobPublisher(aws.sqs_client(), compact_queue_url)
+
+    def request_sweep(run: RunRecord) -> None:
+        publisher.publish([SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq)])
+
+    return RunStore(aws.dynamodb_client(), checkpoint_table, request_sweep=request_sweep)
+
+
 def stage_state(settings: StageSettings) -> StageState:
     """Return the records that a stage accounts to."""
     client = aws.dynamodb_client()
     return StageState(
-        runs=RunStore(client, settings.checkpoint_table),
+        runs=run_store(settings.checkpoint_table, settings.compact_queue_url),
         failures=FailureLog(client, settings.checkpoint_table),
         maximum_receives=settings.maximum_receives,
         redelivery=Redelivery(aws.sqs_client(), settings.queue_url, settings.retry_delay_seconds),

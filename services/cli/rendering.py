@@ -5,7 +5,10 @@ from typing import Any
 
 from shared.models.run import RunProgress
 
-_COUNTERS = ("raw_records", "entities", "edges", "rejects", "chunks", "vectors", "shards")
+_COUNTERS = (
+    "raw_records", "entities", "edges", "rejects", "chunks", "chunks_unchanged", "vectors",
+    "shards", "entities_deleted",
+)  # fmt: skip
 _SNIPPET_CHARACTERS = 160
 
 

@@ -1,20 +1,22 @@
 """The work of the embedder for one part of a page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
+import numpy as np
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import ValidationError
 
-from services.embedder.vector_file import encode_vectors
-from shared.embedding.encoder import Encoder
+from services.embedder.unchanged import UnchangedEntities
+from shared.embedding.encoder import Encoder, Vectors
 from shared.errors import CorruptObjectError
 from shared.index.origin import shard_origin
 from shared.index.shard_writer import ShardContent, ShardSource, collect_content, write_shard
+from shared.index.vector_file import StoredVectors, encode_vectors
 from shared.messaging.publisher import JobPublisher
 from shared.models.chunk import Chunk, CoveredEntity, chunk_file_line
 from shared.models.jobs import EmbedJob, IndexJob
-from shared.models.manifest import ShardDescriptor
+from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.observability import metrics
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
@@ -26,44 +28,68 @@ _VECTORS_CONTENT_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """Reads a chunk file, writes its vectors and its shard, publishes the index job.
+    """Reads a chunk file, writes vectors and a shard of what changed, publishes the index job.
 
     `encoder` is asked for when a job needs it, so that loading the model is part of a job and its
-    failure is a failure of that job.
+    failure is a failure of that job; `model` says which model that is without loading it.
     """
 
     store: ObjectStore
+    model: Callable[[], ModelIdentity]
     encoder: Callable[[], Encoder]
     publisher: JobPublisher
     runs: RunStore
+    unchanged: UnchangedEntities
 
     def embed_part(self, job: EmbedJob) -> None:
-        """Do the job; running it again leads to the same keys.
+        """Do the job; running it again leads to the same state.
 
         Raises:
             CorruptObjectError: the chunk file cannot be read; names the key.
             DimensionMismatchError, InvalidInputError: the encoder returned unusable vectors.
         """
         origin = shard_origin(job)
-        content = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
-        shard = self._write_outputs(job, origin, content)
-        self.publisher.publish([_index_job(job, shard)])
-        counts = {"vectors": len(content.chunks)}
-        if self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts):
-            metrics.add_metric("Vectors", MetricUnit.Count, len(content.chunks))
+        found = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
+        begun = self.unchanged.begin_changed(job.corpus, self.model(), found.entities)
+        content = _restricted(found, begun)
+        vectors = len(content.chunks)
+        counts = {"vectors": vectors, "chunks_unchanged": len(found.chunks) - vectors}
+        if content.entities:
+            shard = self._write_outputs(job, origin, content)
+            self.publisher.publish([_index_job(job, shard)])
+            is_first = self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts)
+        else:
+            is_first = self.runs.record_part_without_shard(
+                job, counts, part=job.part, parts=job.parts
+            )
+        if is_first:
+            metrics.add_metric("Vectors", MetricUnit.Count, vectors)
+            metrics.add_metric("ChunksUnchanged", MetricUnit.Count, counts["chunks_unchanged"])
 
     def _write_outputs(self, job: EmbedJob, origin: str, content: ShardContent) -> ShardDescriptor:
-        encoder = self.encoder()
-        passages = [passage_for_embedding(chunk) for chunk in content.chunks]
-        vectors = encoder.encode_documents(passages)
+        model = self.model()
+        vectors = self._embed(content.chunks, model)
+        stored = StoredVectors(
+            ids=tuple(chunk.chunk_id for chunk in content.chunks),
+            vectors=vectors,
+            origin=origin,
+            seq=job.seq,
+            checksums={key: version.checksum for key, version in content.entities.items()},
+        )
         self.store.put(
             keys.embeddings_key(job, job.part),
-            encode_vectors([chunk.chunk_id for chunk in content.chunks], vectors),
+            encode_vectors(stored),
             content_type=_VECTORS_CONTENT_TYPE,
-            metadata={"model-id": encoder.identity.id, "model-revision": encoder.identity.revision},
+            metadata={"model-id": model.id, "model-revision": model.revision},
         )
-        source = ShardSource(job.corpus, encoder.identity, origin, job.seq)
-        return write_shard(self.store, source, content, vectors)
+        return write_shard(
+            self.store, ShardSource(job.corpus, model, origin, job.seq), content, vectors
+        )
+
+    def _embed(self, chunks: Sequence[Chunk], model: ModelIdentity) -> Vectors:
+        if not chunks:  # entities that lost their text: no reason to load the model
+            return np.empty((0, model.dims), dtype=np.float32)
+        return self.encoder().encode_documents([passage_for_embedding(chunk) for chunk in chunks])
 
     def _read_lines(self, key: str) -> list[Chunk | CoveredEntity]:
         lines = jsonl.decode_lines(self.store.get(key).data, key)
@@ -74,6 +100,14 @@ class Embedder:
                 f"{key} holds a line that is no chunk ({error.error_count()} problems); "
                 "chunk the page again"
             ) from None
+
+
+def _restricted(content: ShardContent, entities: Set[str]) -> ShardContent:
+    """What a shard says of some of its entities."""
+    return ShardContent(
+        {key: version for key, version in content.entities.items() if key in entities},
+        [chunk for chunk in content.chunks if chunk.parent in entities],
+    )
 
 
 def _index_job(job: EmbedJob, shard: ShardDescriptor) -> IndexJob:

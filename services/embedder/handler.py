@@ -5,13 +5,16 @@ from typing import Any
 
 from services.embedder.embed_part import Embedder
 from services.embedder.settings import EmbedderSettings
-from shared import wiring
+from services.embedder.unchanged import UnchangedEntities
+from shared import aws, wiring
 from shared.embedding.encoder import Encoder
-from shared.embedding.model_files import load_model_bundle
+from shared.embedding.model_files import load_model_bundle, read_model_identity
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import EmbedJob
+from shared.models.manifest import ModelIdentity
 from shared.observability import logger, metrics, tracer
+from shared.state.entity_versions import EntityVersions
 
 
 @cache
@@ -22,14 +25,24 @@ def _encoder() -> Encoder:
 
 
 @cache
+def _model() -> ModelIdentity:
+    settings = EmbedderSettings.load()
+    return read_model_identity(wiring.object_store(settings), settings.model_prefix)
+
+
+@cache
 def _stage() -> QueueStage[EmbedJob]:
     settings = EmbedderSettings.load()
     state = wiring.stage_state(settings)
     embedder = Embedder(
         store=wiring.object_store(settings),
+        model=_model,
         encoder=_encoder,
         publisher=wiring.next_queue(settings),
         runs=state.runs,
+        unchanged=UnchangedEntities(
+            EntityVersions(aws.dynamodb_client(), settings.checkpoint_table), state.runs
+        ),
     )
     return QueueStage("embed", EmbedJob, embedder.embed_part, state)
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from services.ingest.plan_run import Planner
 from services.ingest.request import parse_request
 from services.ingest.settings import IngestSettings
-from shared import aws
+from shared import aws, wiring
 from shared.corpora import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
 from shared.observability import logger, metrics, tracer
@@ -18,7 +18,6 @@ from shared.sources.retry import RetryPolicy
 from shared.sources.secrets import SourceSecrets
 from shared.state.corpus_state import CorpusState
 from shared.state.run_records import utc_now
-from shared.state.runs import RunStore
 from shared.storage.s3 import S3ObjectStore
 
 
@@ -38,7 +37,7 @@ def _planner() -> Planner:
         corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
         make_source=partial(make_source, tools=tools),
         publisher=JobPublisher(aws.sqs_client(), settings.next_queue_url, settings.publish_copies),
-        runs=RunStore(aws.dynamodb_client(), settings.checkpoint_table),
+        runs=wiring.run_store(settings.checkpoint_table, settings.compact_queue_url),
         state=corpus_state,
         now=utc_now,
         lease_seconds=settings.lease_seconds,

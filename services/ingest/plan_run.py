@@ -15,7 +15,7 @@ from shared.models.jobs import PageJob
 from shared.models.run import TERMINAL_STATUSES, RunRecord
 from shared.observability import logger
 from shared.sources.base import Plan, Source
-from shared.state.corpus_state import CorpusState
+from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.runs import RunStore
 
 
@@ -59,6 +59,7 @@ class Planner:
             # A twin of this invocation planned and ended the run meanwhile.
             self.state.release_lease(corpus.name, run_id)
         elif record.status == "planning":
+            self.state.note_planned(corpus.name, PlannedRun(run_id, record.seq))
             self._plan_pages(corpus, record)
         return self._summary(run_id)
 

@@ -25,6 +25,14 @@ class Lease:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run that was planned for a corpus."""
+
+    run_id: str
+    seq: int
+
+
 class CorpusState:
     """Reads and writes the items of a corpus's partition."""
 
@@ -83,6 +91,28 @@ class CorpusState:
             return None
         runs.fail_run(held.run_id, "the run did not end before its lease expired")
         return held.run_id
+
+    def note_planned(self, corpus: str, run: PlannedRun) -> None:
+        """Remember the newest run of a corpus; an older one changes nothing."""
+        item = {
+            "PK": corpus_partition(corpus), "SK": "LATEST", "run_id": run.run_id, "seq": run.seq,
+        }  # fmt: skip
+        with contextlib.suppress(ConditionFailedError):  # a newer run was noted
+            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": run.seq})
+
+    def latest_run(self, corpus: str) -> PlannedRun | None:
+        """Return the newest run that was planned for a corpus."""
+        item = self._table.get(corpus_partition(corpus), "LATEST")
+        return None if item is None else PlannedRun(item["run_id"], item["seq"])
+
+    def forget_progress(self, corpus: str) -> None:
+        """Forget how far a corpus was read: the next run, of any mode, reads everything again."""
+        partition = corpus_partition(corpus)
+        for prefix in ("CHECKPOINT#", "ETAG#"):
+            items = self._table.query(partition, prefix)
+            self._table.transact_each(
+                [self._table.delete_write(partition, item["SK"]) for item in items]
+            )
 
     def checkpoint(self, corpus: str, endpoint: str) -> EndpointCheckpoint:
         """Return how far an endpoint was read; empty when it never was."""

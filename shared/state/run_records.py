@@ -1,8 +1,9 @@
 """The record of a run: how it starts, what its counters say, how it ends."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import NotFoundError
 from shared.models.run import (
@@ -16,8 +17,11 @@ from shared.state.table import ConditionFailedError, Item, StateTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 Clock = Callable[[], datetime]
+SweepRequest = Callable[[RunRecord], None]
+_UNSWEPT_STATUSES: frozenset[RunStatus] = frozenset({"running", "incomplete"})
 
 
 def utc_now() -> datetime:
@@ -36,11 +40,23 @@ def run_partition(run_id: str) -> str:
 
 
 class RunRecords:
-    """Reads and writes the records of runs."""
+    """Reads and writes the records of runs.
 
-    def __init__(self, client: "DynamoDBClient", table_name: str, clock: Clock = utc_now) -> None:
+    A full run, once all its pages are done, asks `request_sweep` to have deleted what it did not
+    see, and ends when that is done. The request may come several times. Without `request_sweep`
+    the last page ends every run.
+    """
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table_name: str,
+        clock: Clock = utc_now,
+        request_sweep: SweepRequest | None = None,
+    ) -> None:
         self._table = StateTable(client, table_name)
         self._clock = clock
+        self._request_sweep = request_sweep
 
     def start_run(self, record: RunRecord) -> RunRecord:
         """Write the record of a new run, or return the one that an earlier attempt wrote."""
@@ -84,6 +100,9 @@ class RunRecords:
         Raises:
             NotFoundError: there is no such run.
         """
+        return self._read(run_id)[1]
+
+    def _read(self, run_id: str) -> tuple[Item, RunProgress]:
         record: Item | None = None
         counters: dict[str, int] = {}
         for prefix in ("RUN", "COUNTERS#"):
@@ -95,7 +114,7 @@ class RunRecords:
         if record is None:
             raise NotFoundError(f"there is no run {run_id}")
         fields = {name: record[name] for name in RunRecord.model_fields if name in record}
-        return RunProgress(run=RunRecord.model_validate(fields), **counters)
+        return record, RunProgress(run=RunRecord.model_validate(fields), **counters)
 
     def exists(self, run_id: str) -> bool:
         """Whether a run of that id was ever recorded."""
@@ -103,43 +122,65 @@ class RunRecords:
 
     def end_run_if_complete(self, run_id: str) -> None:
         """End the run if every planned page has ended; any number of callers may try."""
-        progress = self.get_run(run_id)
+        item, progress = self._read(run_id)
         run = progress.run
-        if run.pages_planned is None or run.status in {"planning", "succeeded", "failed"}:
+        if run.status not in _UNSWEPT_STATUSES or not _has_ended_pages(progress):
             return
-        unwell = progress.pages_gap + progress.pages_failed
-        if progress.pages_done + unwell < run.pages_planned:
-            return
-        if unwell == 0:
-            self._end_run(progress, "succeeded", None)
-        elif run.status == "running":
+        if progress.pages_gap or progress.pages_failed:
             reason = (
                 f"{progress.pages_gap} gaps and {progress.pages_failed} failed pages "
                 f"of {run.pages_planned}"
             )
-            self._end_run(progress, "incomplete", reason)
+            if run.status == "running":
+                self._end_run(progress, "incomplete", reason)
+        elif run.mode == "full" and "swept" not in item and self._request_sweep is not None:
+            self._request_sweep(run)
+        elif "swept" not in item:
+            self._end_run(progress, "succeeded", None)
 
-    def _end_run(self, progress: RunProgress, status: RunStatus, reason: str | None) -> None:
+    def awaits_sweep(self, run_id: str) -> bool:
+        """Whether a run's pages are all done, and its sweep is not."""
+        item, progress = self._read(run_id)
+        return (
+            progress.run.mode == "full"
+            and progress.run.status in _UNSWEPT_STATUSES
+            and "swept" not in item
+            and _has_ended_pages(progress)
+            and not (progress.pages_gap or progress.pages_failed)
+        )
+
+    def finish_sweep(
+        self,
+        run_id: str,
+        deleted: int,
+        *,
+        status: Literal["succeeded", "incomplete"] = "succeeded",
+        reason: str | None = None,
+    ) -> None:
+        """Count the entities that the sweep of a run deleted, once, and end the run."""
+        if self.awaits_sweep(run_id):
+            self._end_run(self.get_run(run_id), status, reason, deleted=deleted)
+
+    def give_up_sweep(self, run_id: str, reason: str) -> None:
+        """End a run whose sweep keeps failing as `incomplete`; the sweep may be done later."""
+        if self.awaits_sweep(run_id):
+            self._end_run(self.get_run(run_id), "incomplete", reason)
+
+    def _end_run(
+        self,
+        progress: RunProgress,
+        status: RunStatus,
+        reason: str | None,
+        deleted: int | None = None,
+    ) -> None:
+        """Set the status; with `deleted`, say in the same transaction that the run is swept."""
         run = progress.run
-        if run.status == status:
+        if run.status == status and deleted is None:
             return
-        values: dict[str, Any] = {
-            ":status": status,
-            ":now": self._now(),
-            ":before": run.status,
-        }
-        expression = "SET #status = :status, ended_at = :now"
-        names = {"#status": "status"}
-        if reason is None:
-            expression += " REMOVE reason"
-        else:
-            expression += ", reason = :reason"
-            values[":reason"] = reason
-        writes = [
-            self._table.update_write(
-                run_partition(run.run_id), "RUN", expression, values, "#status = :before", names
-            )
-        ]
+        writes = [self._ending_write(run, status, reason, is_swept=deleted is not None)]
+        if deleted:
+            writes.append(self._deleted_write(run.run_id, deleted))
+        essential = len(writes)
         # Only the run that holds the lease may move the watermark: a page redriven long after
         # must not carry it back behind a newer run.
         if run.status not in TERMINAL_STATUSES:
@@ -152,25 +193,62 @@ class RunRecords:
                 )
             )
             if status == "succeeded":
-                writes += [
-                    self._table.put_write(
-                        {
-                            "PK": corpus_partition(run.corpus),
-                            "SK": f"CHECKPOINT#{endpoint}",
-                            **checkpoint.model_dump(),
-                        }
-                    )
-                    for endpoint, checkpoint in run.next_checkpoints.items()
-                ]
+                writes += self._checkpoint_writes(run)
         try:
             self._table.transact(writes)
         except ConditionFailedError as error:
-            if error.indexes == (1,):
+            if error.indexes == (essential,):
                 # The lease is another run's by now: this one overstayed. It ends all the same.
-                self._table.transact(writes[:1])
+                with contextlib.suppress(ConditionFailedError):  # somebody else has ended it
+                    self._table.transact(writes[:essential])
+
+    def _ending_write(
+        self, run: RunRecord, status: RunStatus, reason: str | None, *, is_swept: bool
+    ) -> "TransactWriteItemTypeDef":
+        values: dict[str, Any] = {":status": status, ":now": self._now(), ":before": run.status}
+        expression = "SET #status = :status, ended_at = :now"
+        condition = "#status = :before"
+        if is_swept:
+            expression += ", swept = :swept"
+            condition += " AND attribute_not_exists(swept)"
+            values[":swept"] = True
+        if reason is None:
+            expression += " REMOVE reason"
+        else:
+            expression += ", reason = :reason"
+            values[":reason"] = reason
+        names = {"#status": "status"}
+        return self._table.update_write(
+            run_partition(run.run_id), "RUN", expression, values, condition, names
+        )
+
+    def _deleted_write(self, run_id: str, deleted: int) -> "TransactWriteItemTypeDef":
+        return self._table.update_write(
+            run_partition(run_id), "COUNTERS#0", "ADD entities_deleted :deleted",
+            {":deleted": deleted},
+        )  # fmt: skip
+
+    def _checkpoint_writes(self, run: RunRecord) -> list["TransactWriteItemTypeDef"]:
+        return [
+            self._table.put_write(
+                {
+                    "PK": corpus_partition(run.corpus),
+                    "SK": f"CHECKPOINT#{endpoint}",
+                    **checkpoint.model_dump(),
+                }
+            )
+            for endpoint, checkpoint in run.next_checkpoints.items()
+        ]
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
+
+
+def _has_ended_pages(progress: RunProgress) -> bool:
+    """Whether every planned page has ended."""
+    planned = progress.run.pages_planned
+    ended = progress.pages_done + progress.pages_gap + progress.pages_failed
+    return planned is not None and ended >= planned
 
 
 def _add_counters(counters: dict[str, int], item: Item) -> None:

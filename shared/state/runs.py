@@ -55,6 +55,38 @@ class RunStore(RunRecords):
         page = self._table.get(run_partition(job.run_id), _page_key(job))
         return page is not None and _mark(stage, part) in page.get("stages", set())
 
+    def indexed_origins(self, origins: Iterable[str]) -> set[str]:
+        """Return which of the origins, `<run>/<page>/<part>`, the index holds.
+
+        They are those whose page has the mark of the indexer; each page is read once.
+        """
+        parts_of_pages: dict[tuple[str, str], dict[str, str]] = {}
+        for origin in origins:
+            run_id, _, rest = origin.partition("/")
+            page_id, _, part = rest.rpartition("/")
+            page = (run_partition(run_id), f"PAGE#{page_id}")
+            parts_of_pages.setdefault(page, {})[f"index/{part}"] = origin
+        indexed: set[str] = set()
+        for item in self._table.get_many(parts_of_pages):
+            marks: set[str] = item.get("stages", set())
+            parts = parts_of_pages[item["PK"], item["SK"]]
+            indexed |= {origin for mark, origin in parts.items() if mark in marks}
+        return indexed
+
+    def record_part_without_shard(
+        self, job: Job, counts: Mapping[str, int], *, part: int, parts: int
+    ) -> bool:
+        """Mark a part embedded and indexed at once: nothing of it has to be indexed.
+
+        Both marks are one write: a worker that died between two would leave a page whose part
+        nobody indexes any more.
+
+        Returns:
+            False when an earlier delivery had recorded that the part is embedded.
+        """
+        marks = (_mark("embed", part), _mark("index", part))
+        return self._record(job, marks, counts, {"parts": parts})
+
     def record_stage(
         self,
         job: Job,
@@ -77,13 +109,19 @@ class RunStore(RunRecords):
         Raises:
             InvalidJobError: the run has no such page.
         """
-        extra: dict[str, Any] = {"parts": parts, "etag": etag, "query_hash": query_hash}
+        extra = {"parts": parts, "etag": etag, "query_hash": query_hash}
+        return self._record(job, (_mark(stage, part),), counts, extra)
+
+    def _record(
+        self, job: Job, marks: tuple[str, ...], counts: Mapping[str, int], extra: Mapping[str, Any]
+    ) -> bool:
+        """Add marks to a page unless it has the first of them, and move the counters."""
         present = {name: value for name, value in extra.items() if value is not None}
         expression = "ADD stages :marks"
         if present:
             expression += " SET " + ", ".join(f"{name} = :{name}" for name in present)
-        mark = _mark(stage, part)
-        values = {":marks": {mark}, ":mark": mark} | {f":{k}": v for k, v in present.items()}
+        values: dict[str, Any] = {":marks": set(marks), ":mark": marks[0]}
+        values |= {f":{k}": v for k, v in present.items()}
         writes = [
             self._table.update_write(
                 run_partition(job.run_id),

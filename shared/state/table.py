@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -21,6 +22,8 @@ _SERIALIZER = TypeSerializer()
 _DESERIALIZER = TypeDeserializer()
 _TRANSACTION_ATTEMPTS = 12
 _LONGEST_WAIT_SECONDS = 1.0
+_LARGEST_TRANSACTION = 100
+_READ_BATCH = 100
 
 
 class ConditionFailedError(ConflictError):
@@ -53,6 +56,31 @@ class StateTable:
             TableName=self._name, Key=serialise({"PK": pk, "SK": sk}), ConsistentRead=True
         )
         return deserialise(response["Item"]) if "Item" in response else None
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> Iterator[Item]:
+        """Yield those of the items that exist, in no order; each key is read once.
+
+        Raises:
+            ConflictError: the table kept answering for a part of them only.
+        """
+        unread = iter(dict.fromkeys(keys))
+        while batch := list(islice(unread, _READ_BATCH)):
+            yield from self._get_batch([serialise({"PK": pk, "SK": sk}) for pk, sk in batch])
+
+    def _get_batch(self, keys: Sequence[Mapping[str, Any]]) -> Iterator[Item]:
+        asked: dict[str, Any] = {self._name: {"Keys": list(keys), "ConsistentRead": True}}
+        for attempt in range(_TRANSACTION_ATTEMPTS):
+            response = self._client.batch_get_item(RequestItems=asked)
+            for item in response.get("Responses", {}).get(self._name, []):
+                yield deserialise(item)
+            asked = dict(response.get("UnprocessedKeys") or {})
+            if not asked:
+                return
+            self._wait(_jitter(attempt))
+        raise ConflictError(
+            f"{self._name} left {len(asked[self._name]['Keys'])} of {len(keys)} reads undone in "
+            f"each of {_TRANSACTION_ATTEMPTS} attempts; it is overloaded, try again later"
+        )
 
     def query(self, pk: str, sk_prefix: str) -> Iterator[Item]:
         """Yield the items of a partition whose sort key begins so, in its order."""
@@ -110,17 +138,39 @@ class StateTable:
         return {"Update": update}
 
     def delete_write(
-        self, pk: str, sk: str, condition: str, values: Mapping[str, Any]
+        self,
+        pk: str,
+        sk: str,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> "TransactWriteItemTypeDef":
-        """Return a conditional delete for `transact`."""
-        return {
-            "Delete": {
-                "TableName": self._name,
-                "Key": serialise({"PK": pk, "SK": sk}),
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": serialise(values),
-            }
-        }
+        """Return a delete for `transact`."""
+        delete: Any = {"TableName": self._name, "Key": serialise({"PK": pk, "SK": sk})}
+        if condition is not None:
+            delete["ConditionExpression"] = condition
+        if values:
+            delete["ExpressionAttributeValues"] = serialise(values)
+        return {"Delete": delete}
+
+    def transact_each(self, writes: Sequence["TransactWriteItemTypeDef"]) -> set[int]:
+        """Make every write whose condition holds; the positions of those whose condition did not.
+
+        They are made in transactions of a hundred, of which the failed writes are left out: a
+        caller that dies in between has made some of them.
+        """
+        refused: set[int] = set()
+        for start in range(0, len(writes), _LARGEST_TRANSACTION):
+            left = list(range(start, min(start + _LARGEST_TRANSACTION, len(writes))))
+            while left:
+                try:
+                    self.transact([writes[position] for position in left])
+                except ConditionFailedError as error:
+                    failed = {left[index] for index in error.indexes}
+                    refused |= failed
+                    left = [position for position in left if position not in failed]
+                else:
+                    break
+        return refused
 
     def transact(self, writes: Sequence["TransactWriteItemTypeDef"]) -> None:
         """Make all writes or none; collisions with other transactions are tried again.
@@ -140,12 +190,16 @@ class StateTable:
                     raise ConditionFailedError("a condition did not hold", failed) from error
                 if "TransactionConflict" not in codes:
                     raise
-            # Full jitter: many workers that end at once must not meet again at once.
-            longest = min(_LONGEST_WAIT_SECONDS, 0.02 * 2**attempt)
-            self._wait(random.uniform(0, longest))  # noqa: S311 - jitter, not cryptography
+            self._wait(_jitter(attempt))
         raise ConflictError(
             f"{len(writes)} writes to {self._name} kept colliding with others' transactions"
         )
+
+
+def _jitter(attempt: int) -> float:
+    # Full jitter: many workers that end at once must not meet again at once.
+    longest = min(_LONGEST_WAIT_SECONDS, 0.02 * 2**attempt)
+    return random.uniform(0, longest)  # noqa: S311 - jitter, not cryptography
 
 
 def serialise(values: Mapping[str, Any]) -> dict[str, Any]:
