@@ -64,8 +64,8 @@ class Line:
         run_id = f"20261123T0{number}0000Z-{number:08x}"
         self.runs.start_run(
             RunRecord(
-                run_id=run_id, corpus=CORPUS, mode="full", status="planning", seq=number,
-                started_at="now",
+                run_id=run_id, corpus=CORPUS, mode="incremental", status="planning",
+                seq=number, started_at="now",
             )
         )  # fmt: skip
         jobs = [
@@ -189,6 +189,9 @@ def line(
         "QUEUE_URL": queue_url,
         "NEXT_QUEUE_URL": queue_url,
         "MAXIMUM_RECEIVES": str(MAXIMUM_RECEIVES),
+        "COMPACT_QUEUE_URL": sqs_client.create_queue(QueueName=f"compact-{uuid.uuid4().hex}")[
+            "QueueUrl"
+        ],
         "CORPORA_PARAMETER_PATH": parameter_path,
         "DEFAULT_CORPUS": CORPUS,
         "MODEL_PREFIX": publish_model_bundle(store, tmp_path / "bundle"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-QUEUES = ("page", "derive", "chunk")
+QUEUES = ("page", "derive", "chunk", "compact")
 Event = dict[str, Any]
 
 
@@ -75,6 +75,7 @@ class Pipeline:
             "CORPORA_PARAMETER_PATH": f"/{self._name}/corpora",
             "SOURCE_SECRET_PREFIX": f"{self._name}/sources/",
             "NEXT_QUEUE_URL": self.queues[next_queue],
+            "COMPACT_QUEUE_URL": self.queues["compact"],
             # The first refusal is the last: a test must not wait.
             "MAXIMUM_WAIT_SECONDS": "0",
         }

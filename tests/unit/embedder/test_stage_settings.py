@@ -14,7 +14,13 @@ from shared.settings import ServiceSettings
     [
         (
             EmbedderSettings,
-            ["BUCKET_NAME", "CHECKPOINT_TABLE", "NEXT_QUEUE_URL", "MODEL_PREFIX"],
+            [
+                "BUCKET_NAME",
+                "CHECKPOINT_TABLE",
+                "NEXT_QUEUE_URL",
+                "COMPACT_QUEUE_URL",
+                "MODEL_PREFIX",
+            ],
         ),
         (IndexerSettings, ["BUCKET_NAME", "CHECKPOINT_TABLE"]),
         (

@@ -6,7 +6,7 @@ every entity, the index shows what the newest job that saw it found.
 """
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -198,6 +198,33 @@ def test_a_late_redrive_never_replaces_what_a_newer_run_found_unchanged(line: Li
     line.run_all(late)
     assert line.live() == checksums(FIRST)
     assert line.runs.counts[origin_of(late)] == {"vectors": 0, "chunks_unchanged": 2}
+
+
+def test_what_this_job_committed_itself_counts_as_embedded_by_it(line: Line) -> None:
+    job = line.job(1, 0, FIRST)
+    line.run_all(job)
+    del line.runs.counts[origin_of(job)]
+    line.runs.marks.remove(("embed", origin_of(job)))  # it died before it recorded that
+    line.run_all(job)
+    assert line.runs.counts[origin_of(job)] == {"vectors": 2, "chunks_unchanged": 0}
+
+
+def test_a_version_begun_just_before_it_was_found_unchanged_is_replaced(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.run_all(line.job(1, 0, FIRST))
+    between, newest = line.job(2, 0, FIRST | {"a:1": "changed"}), line.job(3, 0, FIRST)
+    confirm = line.versions.confirm
+
+    def confirm_too_late(*arguments: Any) -> set[str]:
+        monkeypatch.setattr(line.versions, "confirm", confirm)
+        line.embed(between)
+        return confirm(*arguments)
+
+    monkeypatch.setattr(line.versions, "confirm", confirm_too_late)
+    line.run_all(newest)
+    assert line.live() == checksums(FIRST)
+    assert line.runs.counts[origin_of(newest)] == {"vectors": 1, "chunks_unchanged": 1}
 
 
 class Unreliable(Line):
