@@ -5,10 +5,11 @@ its vector and its label (hnswalg.h, `saveIndex`). A memory map over the same fi
 exact search without a second copy of the vectors.
 """
 
+import os
 import struct
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +17,12 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
-from shared.errors import CorruptObjectError
+from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.ranking import Ranked, best_rows, rounded_scores
 
 Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+RowMask = npt.NDArray[np.bool_]
 
 LINKS_PER_ROW = 16
 CONSTRUCTION_BREADTH = 200
@@ -29,14 +31,22 @@ _HEADER = struct.Struct("<QQQQQQiIQQQdQ")
 _LABEL_BYTES = 8
 # Picking rows copies them, at about ten times the cost of multiplying them where they lie.
 _COPYING_PAYS_BELOW = 0.1
+# By how much two ways of computing one cosine may differ.
+_TIE = 2e-6
 
 
-def build_graph(vectors: Vectors) -> bytes:
-    """Return the HNSW file of unit vectors, shape (n, dims); the row number is the label.
+def write_graph(
+    path: Path, batches: Iterable[Vectors], *, rows: int, dims: int, threads: int = 1
+) -> None:
+    """Write the HNSW file of unit vectors; the row number is the label.
 
-    One thread and a fixed seed: the same vectors make the same bytes.
+    Args:
+        path: of the file.
+        batches: the vectors in the order of their labels, each of shape (n, dims).
+        rows: how many there are in all.
+        dims: the length of a vector.
+        threads: with one and the fixed seed, the same vectors make the same bytes.
     """
-    rows, dims = vectors.shape
     index: Any = hnswlib.Index(space="ip", dim=dims)
     index.init_index(
         max_elements=rows,
@@ -44,111 +54,180 @@ def build_graph(vectors: Vectors) -> bytes:
         ef_construction=CONSTRUCTION_BREADTH,
         random_seed=_SEED,
     )
-    index.add_items(vectors, np.arange(rows), num_threads=1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph"
-        index.save_index(str(path))
-        return path.read_bytes()
+    done = 0
+    for batch in batches:
+        index.add_items(batch, np.arange(done, done + len(batch)), num_threads=threads)
+        done += len(batch)
+    if done != rows:
+        raise InvalidInputError(f"a graph of {rows} rows was given {done} vectors")
+    index.save_index(str(path))
 
 
 class GraphFile:
     """The vectors of one shard on this machine; safe to search from several threads.
 
-    Rows marked dead are never returned. The graph itself is loaded at the first search that needs
-    it: a shard that is small enough is searched exactly, which is faster there and perfect.
+    The file is mapped at the first search that compares vectors; `MarkedGraph` loads its graph.
     """
 
-    def __init__(self, path: Path, *, rows: int, dims: int, name: str) -> None:
-        """Map the file.
+    def __init__(self, locate: Callable[[], Path], *, rows: int, dims: int, name: str) -> None:
+        """Check the size and the header of the file that `locate` finds.
 
         Raises:
             CorruptObjectError: the file is no HNSW graph of that shape; names `name`.
         """
-        self._path = path
-        self._dims = dims
-        self._vectors = _map_vectors(path, rows, dims, name)
-        self._dead: set[int] = set()
-        self._index: Any = None
+        self.rows = rows
+        self.dims = dims
+        self._locate = locate
+        self._name = name
         self._lock = threading.Lock()
+        self._mapped: _Mapped | None = None
+        self._layout = _read_layout(locate(), rows, dims, name)
 
-    def set_dead(self, dead: set[int]) -> None:
-        """Replace the set of rows that the graph does not return."""
-        with self._lock:
-            if self._index is not None:
-                _mark(self._index, dead - self._dead, self._dead - dead)
-            self._dead = set(dead)
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self._locate()
 
     def similarities(self, labels: Labels, query: Vectors) -> npt.NDArray[np.float64]:
-        """Cosines of the query with some rows, in their order."""
-        return rounded_scores(self._vectors[labels] @ query)
+        """Cosines of the query with some rows, in their order.
+
+        Each is the same whatever other rows are asked for, which matrix products do not promise.
+        """
+        return rounded_scores(np.einsum("ij,j->i", self._vectors().rows(labels), query))
 
     def exact(self, query: Vectors, count: int, candidates: Labels | None) -> Ranked:
-        """The best rows among `candidates` (all rows if None), which must be live."""
-        rows = len(self._vectors)
-        if candidates is not None and len(candidates) < rows * _COPYING_PAYS_BELOW:
-            return best_rows(candidates, self.similarities(candidates, query), count)
-        scores = rounded_scores(self._vectors @ query)
+        """The best rows among `candidates`, or of all."""
+        mapped = self._vectors()
+        if candidates is not None and len(candidates) < self.rows * _COPYING_PAYS_BELOW:
+            return self.best(candidates, mapped.rows(candidates) @ query, query, count)
+        scores = mapped.products(query)
         if candidates is None:
-            return best_rows(np.arange(rows), scores, count)
-        return best_rows(candidates, scores[candidates], count)
+            return self.best(np.arange(self.rows), scores, query, count)
+        return self.best(candidates, scores[candidates], query, count)
 
-    def approximate(
-        self, query: Vectors, count: int, candidates: Labels, *, breadth: int, filtered: bool
+    def best(
+        self, labels: Labels, scores: npt.NDArray[np.float32], query: Vectors, count: int
     ) -> Ranked:
-        """The best live rows by the graph; `candidates` are all that may be found.
+        """The best of some rows whose cosines are known but for their last bits."""
+        if count < len(scores):
+            worst = np.partition(scores, len(scores) - count)[len(scores) - count]
+            labels = labels[scores >= worst - _TIE]
+        return best_rows(labels, self.similarities(labels, query), count)
 
-        `breadth` is hnswlib's ef. `filtered` says that `candidates` leaves out live rows too.
+    def _vectors(self) -> "_Mapped":
+        with self._lock:
+            if self._mapped is None:
+                self._mapped = _map_vectors(self._locate(), self._layout, self._name)
+            return self._mapped
+
+
+class MarkedGraph:
+    """The graph of a shard with some rows marked as dead for good; it never returns those.
+
+    It is loaded at its first search. Rows are only ever marked before that, so that searches in
+    several threads, for several versions of the index, cannot disturb each other.
+    """
+
+    def __init__(self, file: GraphFile, marked: RowMask | None) -> None:
+        """`marked` says which rows are dead; None: no row is."""
+        self.marked = marked
+        self.live_rows = file.rows - (0 if marked is None else int(marked.sum()))
+        self._file = file
+        self._lock = threading.Lock()
+        self._index: Any = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the graph takes memory."""
+        return self._index is not None
+
+    def search(self, query: Vectors, breadth: int) -> tuple[Labels, npt.NDArray[np.float32]] | None:
+        """The `breadth` nearest rows, which is hnswlib's ef too, with their cosines, best first.
+
+        None when the graph does not lead to so many: marked rows cut it apart.
         """
-        index = self._loaded(breadth)
-        accept: Callable[[int], bool] | None = None
-        if filtered:
-            accept = frozenset(candidates.tolist()).__contains__
+        wanted = min(breadth, self.live_rows)
+        if wanted == 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
         try:
-            labels, distances = index.knn_query(
-                query, k=min(count, len(candidates)), num_threads=1, filter=accept
-            )
+            labels, distances = self._loaded().knn_query(query, k=wanted, num_threads=1)
         except RuntimeError:
-            # hnswlib refuses to return fewer than it was asked for, which happens when deleted
-            # or refused rows cut the graph apart. Exact search over the candidates has no such gap.
-            return self.exact(query, count, candidates)
-        scores = rounded_scores(1.0 - distances[0])
-        return best_rows(labels[0].astype(np.int64), scores, count)
+            return None
+        return labels[0].astype(np.int64), 1.0 - distances[0]
 
-    def _loaded(self, breadth: int) -> Any:
+    def _loaded(self) -> Any:
         with self._lock:
             if self._index is None:
-                index: Any = hnswlib.Index(space="ip", dim=self._dims)
-                index.load_index(str(self._path))
-                _mark(index, self._dead, set())
+                index: Any = hnswlib.Index(space="ip", dim=self._file.dims)
+                index.load_index(str(self._file.path()))
+                if self.marked is not None:
+                    for label in np.flatnonzero(self.marked).tolist():
+                        index.mark_deleted(label)
+                # Not stored in the file, and shared by all threads: the least, since hnswlib
+                # searches as widely as it is asked for rows.
+                index.set_ef(1)
                 self._index = index
-            self._index.set_ef(breadth)  # not stored in the file
             return self._index
 
 
-def _mark(index: Any, dead: set[int], alive: set[int]) -> None:
-    for label in dead:
-        index.mark_deleted(label)
-    for label in alive:
-        index.unmark_deleted(label)
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where hnswlib puts things: bytes of a row, and of the vector and the label within it."""
+
+    rows: int
+    dims: int
+    stride: int
+    label_offset: int
+    vector_offset: int
 
 
-def _map_vectors(path: Path, rows: int, dims: int, name: str) -> Vectors:
-    if path.stat().st_size < _HEADER.size:
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """The vectors in the file, and at which position that of each label lies, if not at its own."""
+
+    vectors: Vectors
+    positions: npt.NDArray[np.int64] | None
+
+    def rows(self, labels: Labels) -> Vectors:
+        """Copies of some vectors."""
+        return self.vectors[labels if self.positions is None else self.positions[labels]]
+
+    def products(self, query: Vectors) -> npt.NDArray[np.float32]:
+        """The cosine of every row, by its label."""
+        products: npt.NDArray[np.float32] = self.vectors @ query
+        return products if self.positions is None else products[self.positions]
+
+
+def _read_layout(path: Path, rows: int, dims: int, name: str) -> _Layout:
+    with path.open("rb") as stream:
+        head = stream.read(_HEADER.size)
+        size = os.fstat(stream.fileno()).st_size
+    if len(head) < _HEADER.size:
         raise CorruptObjectError(f"{name} is too short for an HNSW graph; build the shard again")
-    data = np.memmap(path, dtype=np.uint8, mode="r")
-    header = _HEADER.unpack(data[: _HEADER.size].tobytes())
-    _, _, count, stride, label_offset, vector_offset = header[:6]
+    _, _, count, stride, label_offset, vector_offset = _HEADER.unpack(head)[:6]
     expected = (rows, dims * 4 + _LABEL_BYTES + vector_offset, vector_offset + dims * 4)
-    if (count, stride, label_offset) != expected or len(data) < _HEADER.size + rows * stride:
+    if (count, stride, label_offset) != expected or size < _HEADER.size + rows * stride:
         raise CorruptObjectError(
             f"{name} is no HNSW graph of {rows} vectors of {dims} dimensions; build the shard again"
         )
+    return _Layout(rows, dims, stride, label_offset, vector_offset)
+
+
+def _map_vectors(path: Path, layout: _Layout, name: str) -> _Mapped:
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    rows, start = layout.rows, _HEADER.size
     labels = np.ndarray(
-        (rows,), "<u8", buffer=data, offset=_HEADER.size + label_offset, strides=(stride,)
+        (rows,), "<u8", buffer=data, offset=start + layout.label_offset, strides=(layout.stride,)
     )
-    if not np.array_equal(labels, np.arange(rows)):
-        raise CorruptObjectError(f"{name} does not hold its rows in order; build the shard again")
-    view = np.ndarray(
-        (rows, dims), "<f4", buffer=data, offset=_HEADER.size + vector_offset, strides=(stride, 4)
+    vectors = np.ndarray(
+        (rows, layout.dims),
+        "<f4",
+        buffer=data,
+        offset=start + layout.vector_offset,
+        strides=(layout.stride, 4),
     )
-    return cast(Vectors, view)
+    if np.array_equal(labels, np.arange(rows)):
+        return _Mapped(cast(Vectors, vectors), None)
+    positions = np.argsort(labels)  # several threads built it
+    if not np.array_equal(labels[positions], np.arange(rows)):
+        raise CorruptObjectError(f"{name} does not hold each row once; build the shard again")
+    return _Mapped(cast(Vectors, vectors), positions)

@@ -57,6 +57,11 @@ class Tokenizer:
 TOKENIZER = Tokenizer()
 
 
+def searched_text(title: str, text: str) -> str:
+    """What of a row can be found by its words."""
+    return f"{title}\n{text}"
+
+
 def query_terms(text: str) -> list[str]:
     """The distinct words of a query, in order, at most 256."""
     return list(dict.fromkeys(TOKENIZER.words(text)))[:MAXIMUM_TERMS]

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import CorruptObjectError, DimensionMismatchError, InvalidInputError
-from shared.index.graph import Vectors, build_graph
-from shared.index.liveness import Version
+from shared.index.catalog import CatalogRow, encode_catalog, read_catalog
+from shared.index.content import content_checksum
+from shared.index.graph import Vectors, write_graph
+from shared.index.lexical import build_tables, searched_text
 from shared.index.origin import shard_name
-from shared.index.sidecar import write_sidecar
+from shared.index.sidecar import Document, write_sidecar
 from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity
+from shared.models.entity_version import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.storage.keys import shard_key
 from shared.storage.object_store import ObjectStore
 
+CATALOG_SUFFIX = "npz"
 GRAPH_SUFFIX = "hnsw"
 SIDECAR_SUFFIX = "sqlite"
 _UNIT_TOLERANCE = 1e-3
@@ -28,7 +32,7 @@ _UNIT_TOLERANCE = 1e-3
 class ShardContent:
     """What a shard speaks for: entities with their versions, and their chunks."""
 
-    entities: dict[str, Version]
+    entities: dict[str, EntityVersion]
     chunks: list[Chunk]
 
 
@@ -42,6 +46,15 @@ class ShardSource:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class ShardFiles:
+    """The files of a shard before they are uploaded; one without rows has a catalog only."""
+
+    catalog: Path
+    graph: Path | None
+    sidecar: Path | None
+
+
 def collect_content(
     lines: Iterable[Chunk | CoveredEntity], *, origin: str, seq: int
 ) -> ShardContent:
@@ -51,21 +64,25 @@ def collect_content(
         CorruptObjectError: a chunk comes twice, or its entity is not among the covered ones, so
             that a newer version of it could not be told from an older one.
     """
-    entities: dict[str, Version] = {}
+    chunks_of: dict[str, list[Chunk]] = {}
     chunks: dict[str, Chunk] = {}
     for line in lines:
         if isinstance(line, CoveredEntity):
-            entities[line.entity_key] = (seq, origin)
+            chunks_of[line.entity_key] = []
         elif line.chunk_id in chunks:
             raise CorruptObjectError(f"the chunks of {origin} hold {line.chunk_id} twice")
         else:
             chunks[line.chunk_id] = line
     for chunk in chunks.values():
-        if chunk.parent not in entities:
+        if chunk.parent not in chunks_of:
             raise CorruptObjectError(
                 f"the chunks of {origin} hold {chunk.chunk_id} but no line that covers its entity "
                 f"{chunk.parent}; chunk the page again"
             )
+        chunks_of[chunk.parent].append(chunk)
+    entities = {
+        key: EntityVersion(seq, origin, content_checksum(own)) for key, own in chunks_of.items()
+    }
     return ShardContent(entities, list(chunks.values()))
 
 
@@ -75,30 +92,78 @@ def write_shard(
     """Build a shard and upload it; the same input makes the same files under the same keys.
 
     Args:
-        store: where the index is.
-        source: the corpus, the model and the job.
-        content: what the shard speaks for.
-        vectors: unit length, float32, shape (chunks, dims), in the order of `content.chunks`.
+        store: where the files go.
+        source: where the shard belongs and which job it comes from.
+        content: its entities and chunks, from `collect_content`.
+        vectors: one unit vector a chunk, in their order.
 
     Raises:
-        DimensionMismatchError: the vectors are not of that shape.
-        InvalidInputError: a vector is not of unit length.
+        DimensionMismatchError: the vectors do not have the shape that model and chunks ask for.
+        InvalidInputError: a vector is not of unit length or a chunk's entity is not covered.
     """
     _check_vectors(vectors, len(content.chunks), source)
-    order = sorted(range(len(content.chunks)), key=lambda n: content.chunks[n].chunk_id)
-    sidecar = _sidecar_bytes(source.model, content, [content.chunks[n] for n in order])
-    graph = build_graph(np.ascontiguousarray(vectors[order], dtype=np.float32)) if order else None
-    shard_id = shard_name(source.origin, (graph or b"") + sidecar)
+    order = sorted(range(len(content.chunks)), key=lambda number: content.chunks[number].chunk_id)
+    chunks = [content.chunks[number] for number in order]
+    with tempfile.TemporaryDirectory() as folder:
+        files = _write_files(Path(folder), source.model, content, chunks)
+        if files.graph is not None:
+            write_graph(files.graph, [vectors[order]], rows=len(order), dims=source.model.dims)
+        return upload_shard(store, source, files)
+
+
+def upload_shard(store: ObjectStore, source: ShardSource, files: ShardFiles) -> ShardDescriptor:
+    """Upload the files of a shard under the name that their content gives them.
+
+    Raises:
+        CorruptObjectError: the catalog cannot be read.
+    """
+    described = read_catalog(files.catalog, name=f"the catalog of {source.origin}")
+    paths = [path for path in (files.catalog, files.graph, files.sidecar) if path is not None]
+    digests = {path: _sha256(path) for path in paths}
+    shard_id = shard_name(source.origin, "".join(digests.values()).encode())
+
+    def upload(path: Path, suffix: str) -> FileReference:
+        key = shard_key(source.corpus, source.model, shard_id, suffix)
+        store.upload(path, key)
+        return FileReference(key=key, size_bytes=path.stat().st_size, sha256=digests[path])
+
     return ShardDescriptor(
         shard_id=shard_id,
         origin=source.origin,
         seq=source.seq,
         model=source.model,
-        vectors=len(content.chunks),
-        entities=len(content.entities),
-        graph=_upload(store, source, shard_id, GRAPH_SUFFIX, graph) if graph else None,
-        sidecar=_upload(store, source, shard_id, SIDECAR_SUFFIX, sidecar),
+        vectors=described.rows,
+        entities=described.entities,
+        catalog=upload(files.catalog, CATALOG_SUFFIX),
+        graph=upload(files.graph, GRAPH_SUFFIX) if files.graph else None,
+        sidecar=upload(files.sidecar, SIDECAR_SUFFIX) if files.sidecar else None,
+        fields=described.fields,
     )
+
+
+def _write_files(
+    folder: Path, model: ModelIdentity, content: ShardContent, chunks: Sequence[Chunk]
+) -> ShardFiles:
+    """Write catalog and sidecar, and name the graph that is still to be written."""
+    tables = build_tables(searched_text(chunk.metadata.title, chunk.text) for chunk in chunks)
+    rows = (
+        CatalogRow(chunk.chunk_id, chunk.parent, chunk.metadata, words)
+        for chunk, words in zip(chunks, tables.lengths.tolist(), strict=True)
+    )
+    files = ShardFiles(
+        folder / f"shard.{CATALOG_SUFFIX}",
+        folder / f"shard.{GRAPH_SUFFIX}" if chunks else None,
+        folder / f"shard.{SIDECAR_SUFFIX}" if chunks else None,
+    )
+    files.catalog.write_bytes(encode_catalog(model, content.entities, rows))
+    if files.sidecar is not None:
+        write_sidecar(
+            files.sidecar,
+            model=model,
+            documents=(Document(chunk.text, chunk.metadata) for chunk in chunks),
+            postings=tables.postings.items(),
+        )
+    return files
 
 
 def _check_vectors(vectors: Vectors, chunks: int, source: ShardSource) -> None:
@@ -117,17 +182,6 @@ def _check_vectors(vectors: Vectors, chunks: int, source: ShardSource) -> None:
         )
 
 
-def _sidecar_bytes(model: ModelIdentity, content: ShardContent, chunks: Sequence[Chunk]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sidecar"
-        write_sidecar(path, model=model, entities=content.entities, chunks=chunks)
-        return path.read_bytes()
-
-
-def _upload(
-    store: ObjectStore, source: ShardSource, shard_id: str, suffix: str, data: bytes
-) -> FileReference:
-    key = shard_key(source.corpus, source.model, shard_id, suffix)
-    store.put(key, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return FileReference(key=key, size_bytes=len(data), sha256=digest)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

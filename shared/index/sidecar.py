@@ -1,50 +1,38 @@
-"""The SQLite sidecar of a shard: text, metadata, covered entities and the words of its rows."""
+"""The SQLite sidecar of a shard: the text and metadata of its rows, and where words occur."""
 
-import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from shared.errors import CorruptObjectError
-from shared.index.filters import SearchFilters, parse_moment, to_microseconds
-from shared.index.graph import Labels
-from shared.index.lexical import Postings, build_tables
-from shared.index.liveness import Version
-from shared.models.chunk import Chunk, ChunkMetadata
+from shared.index.lexical import Postings
+from shared.models.chunk import ChunkMetadata
 from shared.models.manifest import ModelIdentity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entities (
-  entity_key TEXT PRIMARY KEY, seq INTEGER NOT NULL, origin TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE rows (
-  label INTEGER PRIMARY KEY, chunk_id TEXT NOT NULL, entity_key TEXT NOT NULL,
-  seq INTEGER NOT NULL, text TEXT NOT NULL, entity_type TEXT NOT NULL, source_id TEXT NOT NULL,
-  title TEXT NOT NULL, urls TEXT NOT NULL, modified TEXT, modified_microseconds INTEGER,
-  source_path TEXT NOT NULL, attribution TEXT, fields TEXT NOT NULL
-);
+CREATE TABLE documents (label INTEGER PRIMARY KEY, text TEXT NOT NULL, metadata TEXT NOT NULL);
 CREATE TABLE postings (term TEXT PRIMARY KEY, labels BLOB NOT NULL, counts BLOB NOT NULL);
-CREATE TABLE arrays (name TEXT PRIMARY KEY, data BLOB NOT NULL);
 """
-# The first holds all that filters ask, so that they never read the texts; the second is what
-# opening a shard reads.
-_INDEXES = """
-CREATE INDEX rows_by_filter ON rows (entity_type, source_id, modified_microseconds);
-CREATE INDEX rows_by_label ON rows (label, chunk_id, entity_key);
-"""
-_LENGTHS = "lengths"
-_COLUMNS = (
-    "label, chunk_id, entity_key, text, entity_type, source_id, title, urls, modified, "
-    "source_path, attribution, fields"
-)
+_MAGIC = b"SQLite format 3\0"
+_ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the sidecar keeps of a row."""
+
+    text: str
+    metadata: ChunkMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,167 +49,157 @@ def write_sidecar(
     path: Path,
     *,
     model: ModelIdentity,
-    entities: Mapping[str, Version],
-    chunks: Sequence[Chunk],
+    documents: Iterable[Document],
+    postings: Iterable[tuple[str, Postings]],
 ) -> None:
-    """Write a new sidecar; the position of a chunk is its label. The same input, the same bytes."""
+    """Write a new sidecar; the same input makes the same bytes.
+
+    Args:
+        path: of the file, which must not exist.
+        model: whose vectors the shard holds.
+        documents: in the order of their labels.
+        postings: of each word, in the order of the words.
+    """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         for statement in ("page_size = 4096", "journal_mode = OFF", "synchronous = OFF"):
             connection.execute(f"PRAGMA {statement}")
         connection.executescript(_SCHEMA)
         connection.execute("BEGIN")
-        _insert(connection, "meta", sorted(_meta(model).items()))
-        _insert(connection, "entities", ((key, *entities[key]) for key in sorted(entities)))
-        _insert(connection, "rows", (_row(n, chunk, entities) for n, chunk in enumerate(chunks)))
-        _insert_words(connection, chunks)
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(_meta(model).items()))
+        connection.executemany(
+            "INSERT INTO documents VALUES (?, ?, ?)",
+            (
+                (label, document.text, document.metadata.model_dump_json())
+                for label, document in enumerate(documents)
+            ),
+        )
+        connection.executemany(
+            "INSERT INTO postings VALUES (?, ?, ?)",
+            ((word, found.labels.tobytes(), found.counts.tobytes()) for word, found in postings),
+        )
         connection.execute("COMMIT")
-        connection.executescript(_INDEXES)
     finally:
         connection.close()
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
-    for row in rows:
-        marks = ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)  # noqa: S608 - our tables
-
-
-def _insert_words(connection: sqlite3.Connection, chunks: Iterable[Chunk]) -> None:
-    tables = build_tables(f"{chunk.metadata.title}\n{chunk.text}" for chunk in chunks)
-    postings = (
-        (word, found.labels.tobytes(), found.counts.tobytes())
-        for word, found in tables.postings.items()
-    )
-    _insert(connection, "postings", postings)
-    _insert(connection, "arrays", [(_LENGTHS, tables.lengths.tobytes())])
 
 
 def _meta(model: ModelIdentity) -> dict[str, str]:
     return {"schema_version": str(SCHEMA_VERSION), "model": model.model_dump_json()}
 
 
-def _row(label: int, chunk: Chunk, entities: Mapping[str, Version]) -> tuple[Any, ...]:
-    metadata = chunk.metadata
-    moment = parse_moment(metadata.modified)
-    return (
-        label,
-        chunk.chunk_id,
-        chunk.parent,
-        entities[chunk.parent][0],
-        chunk.text,
-        metadata.entity_type,
-        metadata.source_id,
-        metadata.title,
-        json.dumps(metadata.urls),
-        metadata.modified,
-        to_microseconds(moment) if moment else None,
-        metadata.source_path,
-        metadata.attribution,
-        json.dumps(metadata.fields, sort_keys=True),
-    )
-
-
 class Sidecar:
-    """An open sidecar; safe to use from several threads, one at a time."""
+    """A sidecar, opened at its first use; safe to use from several threads, one at a time."""
 
-    def __init__(self, path: Path, *, model: ModelIdentity, name: str) -> None:
-        """Open and check a sidecar.
+    def __init__(self, locate: Callable[[], Path], *, model: ModelIdentity, name: str) -> None:
+        """Look whether the file that `locate` finds can be a sidecar.
 
         Raises:
-            CorruptObjectError: it is no sidecar of this schema and model; names `name`.
+            CorruptObjectError: it is no SQLite file; names `name`.
         """
-        self._lock = threading.Lock()
+        self._locate = locate
+        self._model = model
         self._name = name
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        with locate().open("rb") as stream:
+            if stream.read(len(_MAGIC)) != _MAGIC:
+                raise CorruptObjectError(f"{name} is no SQLite sidecar; build the shard again")
+
+    def postings(self, words: Sequence[str]) -> dict[str, Postings]:
+        """Where the words of `query_terms` occur; words that do not are left out.
+
+        Raises:
+            CorruptObjectError: as every reading method, when the file is no sidecar of this
+                schema and model.
+        """
+        if not words:
+            return {}
+        rows = self._read(
+            f"SELECT * FROM postings WHERE term IN ({', '.join('?' * len(words))})",  # noqa: S608 - question marks only
+            words,
+        )
+        return {row[0]: _postings(row) for row in rows}
+
+    def documents(self, labels: Iterable[int]) -> dict[int, Document]:
+        """Text and metadata of some rows."""
+        wanted = list(labels)
+        found: dict[int, Document] = {}
+        for start in range(0, len(wanted), _ROWS_AT_ONCE):
+            part = wanted[start : start + _ROWS_AT_ONCE]
+            rows = self._read(
+                f"SELECT * FROM documents WHERE label IN ({', '.join('?' * len(part))})",  # noqa: S608 - question marks only
+                part,
+            )
+            found |= {row[0]: self._document(row) for row in rows}
+        missing = [label for label in wanted if label not in found]
+        if missing:
+            raise CorruptObjectError(f"{self._name} lacks row {missing[0]}; build the shard again")
+        return found
+
+    def every_document(self) -> Iterator[tuple[int, Document]]:
+        """Every row with its label, ascending; a few at a time."""
+        statement = "SELECT * FROM documents WHERE label > ? ORDER BY label LIMIT ?"
+        last = -1
+        while rows := self._read(statement, [last, _ROWS_AT_ONCE]):
+            last = rows[-1][0]
+            for row in rows:
+                yield row[0], self._document(row)
+
+    def every_posting(self) -> Iterator[tuple[str, Postings]]:
+        """Every word and where it occurs, in the order of the words; a few at a time."""
+        statement = "SELECT * FROM postings WHERE term > ? ORDER BY term LIMIT ?"
+        last = ""  # no word is empty
+        while rows := self._read(statement, [last, _ROWS_AT_ONCE]):
+            last = rows[-1][0]
+            for row in rows:
+                yield row[0], _postings(row)
+
+    def _read(self, statement: str, parameters: Sequence[str | int]) -> list[Any]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._opened()
+                return self._connection.execute(statement, parameters).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise CorruptObjectError(
+                    f"{self._name} is no SQLite sidecar: {error}; build the shard again"
+                ) from error
+
+    def _opened(self) -> sqlite3.Connection:
         # Immutable: no locks, no journal, no look at whether the file changed. It never does.
-        self._connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro&immutable=1",
+        connection = sqlite3.connect(
+            f"{self._locate().absolute().as_uri()}?mode=ro&immutable=1",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
         )
+        # Whoever searches last closes it: an older version of the index may still be in use.
+        weakref.finalize(self, connection.close)
         try:
-            self._check(model)
-            self.entities: dict[str, Version] = {
-                key: (seq, origin) for key, seq, origin in self._read("SELECT * FROM entities")
-            }
-            rows = self._read("SELECT label, chunk_id, entity_key FROM rows ORDER BY label")
-            lengths = self._read("SELECT data FROM arrays WHERE name = ?", [_LENGTHS])
-            if [row[0] for row in rows] != list(range(len(rows))) or not lengths:
-                raise CorruptObjectError(f"{name} has gaps in its rows; build the shard again")
-        except (sqlite3.DatabaseError, CorruptObjectError) as error:
-            self._connection.close()
-            raise _corrupt(name, error) from error
-        self.lengths = np.frombuffer(lengths[0][0], "<u4")
-        self.chunk_ids: list[str] = [row[1] for row in rows]
-        self.entity_keys: list[str] = [row[2] for row in rows]
+            connection.execute("PRAGMA mmap_size = 268435456")
+            found = dict(connection.execute("SELECT key, value FROM meta"))
+            self._check(found)
+        except (sqlite3.DatabaseError, CorruptObjectError):
+            connection.close()
+            raise
+        return connection
 
-    def _check(self, model: ModelIdentity) -> None:
-        self._connection.execute("PRAGMA mmap_size = 268435456")
-        found = dict(self._read("SELECT key, value FROM meta"))
-        for key, value in _meta(model).items():
+    def _check(self, found: Mapping[str, str]) -> None:
+        for key, value in _meta(self._model).items():
             if found.get(key) != value:
                 raise CorruptObjectError(
                     f"{self._name} says {key} {found.get(key)}, its manifest {value}; "
                     "build the shard again"
                 )
 
-    def matching(self, filters: SearchFilters) -> Labels:
-        """Labels of the rows that pass the filters, ascending."""
-        condition, parameters = filters.where()
-        rows = self._read(
-            f"SELECT label FROM rows WHERE {condition} ORDER BY label",  # noqa: S608 - our columns
-            parameters,
-        )
-        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-
-    def postings(self, terms: Sequence[str]) -> dict[str, Postings]:
-        """Where the words of `query_terms` occur; words that do not are left out."""
-        rows = self._read(
-            f"SELECT * FROM postings WHERE term IN ({', '.join('?' * len(terms))})",  # noqa: S608 - question marks only
-            terms,
-        )
-        return {
-            term: Postings(np.frombuffer(labels, "<u4"), np.frombuffer(counts, "<u2"))
-            for term, labels, counts in rows
-        }
-
-    def documents(self, labels: Iterable[int]) -> dict[int, StoredChunk]:
-        """Text and metadata of some rows."""
-        wanted = list(labels)
-        rows = self._read(
-            f"SELECT {_COLUMNS} FROM rows WHERE label IN ({', '.join('?' * len(wanted))})",  # noqa: S608 - question marks only
-            wanted,
-        )
-        return {row[0]: _stored_chunk(row) for row in rows}
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
-    def _read(self, statement: str, parameters: Sequence[str | int] = ()) -> list[Any]:
-        with self._lock:
-            return self._connection.execute(statement, parameters).fetchall()
+    def _document(self, row: Sequence[Any]) -> Document:
+        try:
+            return Document(row[1], ChunkMetadata.model_validate_json(row[2]))
+        except ValidationError as error:
+            raise CorruptObjectError(
+                f"{self._name} has unreadable metadata in row {row[0]}; build the shard again"
+            ) from error
 
 
-def _stored_chunk(row: Sequence[Any]) -> StoredChunk:
-    _, chunk_id, entity_key, text, entity_type, source_id, title, urls, modified = row[:9]
-    source_path, attribution, fields = row[9:]
-    metadata = ChunkMetadata(
-        entity_type=entity_type,
-        source_id=source_id,
-        title=title,
-        urls=tuple(json.loads(urls)),
-        modified=modified,
-        attribution=attribution,
-        source_path=source_path,
-        fields=json.loads(fields),
-    )
-    return StoredChunk(chunk_id, entity_key, text, metadata)
-
-
-def _corrupt(name: str, error: Exception) -> CorruptObjectError:
-    if isinstance(error, CorruptObjectError):
-        return error
-    return CorruptObjectError(f"{name} is no SQLite sidecar: {error}; build the shard again")
+def _postings(row: Sequence[Any]) -> Postings:
+    return Postings(np.frombuffer(row[1], "<u4"), np.frombuffer(row[2], "<u2"))

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.index.graph import Vectors
+from shared.index.catalog import read_catalog
+from shared.index.graph import RowMask, Vectors
 from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
 from shared.index.searcher import Searcher
 from shared.index.shard_cache import ShardCache
-from shared.index.shard_reader import SearchTuning
+from shared.index.shard_reader import SearchTuning, Shard, ShardFiles
 from shared.index.shard_writer import ShardSource, collect_content, write_shard
 from shared.index.snapshot import SnapshotSource
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
+from shared.models.entity import Scalar
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.storage.object_store import ObjectStore
 
@@ -31,7 +33,11 @@ def unit_vectors(rows: int, seed: int, dims: int = DIMS) -> Vectors:
 
 
 def chunk(
-    entity_key: str, number: int = 1, text: str = "some text", modified: str | None = None
+    entity_key: str,
+    number: int = 1,
+    text: str = "some text",
+    modified: str | None = None,
+    fields: Mapping[str, Scalar | list[Scalar]] | None = None,
 ) -> Chunk:
     entity_type, source_id = entity_key.split(":", 1)
     return Chunk(
@@ -46,7 +52,7 @@ def chunk(
             modified=modified,
             attribution="by nobody",
             source_path="raw/x",
-            fields={"issue_number": 3},
+            fields={"issue_number": 3} if fields is None else dict(fields),
         ),
     )
 
@@ -69,6 +75,23 @@ def build_shard(
 ) -> ShardDescriptor:
     content = collect_content(lines_of(chunks, covered), origin=origin, seq=seq)
     return write_shard(store, ShardSource(corpus, model, origin, seq), content, vectors)
+
+
+def open_shard(
+    store: ObjectStore,
+    descriptor: ShardDescriptor,
+    directory: Path,
+    *,
+    tuning: SearchTuning | None = None,
+    is_live: RowMask | None = None,
+) -> Shard:
+    """Open one shard alone, as if its manifest held no other."""
+    cache = ShardCache(store, directory)
+    catalog_path = cache.fetch(descriptor.catalog)
+    graph = cache.hold(descriptor.graph).path if descriptor.graph else None
+    sidecar = cache.hold(descriptor.sidecar).path if descriptor.sidecar else None
+    catalog = read_catalog(catalog_path, name=descriptor.catalog.key)
+    return Shard(ShardFiles(descriptor, catalog, graph, sidecar), is_live, tuning or SearchTuning())
 
 
 def manifests(

@@ -1,12 +1,13 @@
 """Shards: what is written is read back, the same input makes the same bytes, defects are named."""
 
 import sqlite3
+import struct
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
+import hnswlib
 import numpy as np
 import pytest
 
@@ -15,14 +16,13 @@ from shared.errors import (
     DimensionMismatchError,
     InvalidInputError,
 )
+from shared.index.content import content_checksum
 from shared.index.filters import SearchFilters
-from shared.index.graph import GraphFile, build_graph
-from shared.index.lexical import Bm25, TermStatistics
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_reader import SearchTuning, Shard
+from shared.index.graph import GraphFile, write_graph
+from shared.index.lexical import Bm25, TermStatistics, build_tables
 from shared.index.shard_writer import collect_content
-from shared.index.sidecar import Sidecar, write_sidecar
-from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
+from shared.index.sidecar import Document, Sidecar, write_sidecar
+from shared.models.manifest import FileReference, ModelIdentity
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (
@@ -32,14 +32,9 @@ from tests.unit.index.index_builders import (
     build_shard,
     chunk,
     lines_of,
+    open_shard,
     unit_vectors,
 )
-
-
-def _open(store: MemoryObjectStore, descriptor: ShardDescriptor, directory: Path) -> Shard:
-    cache = ShardCache(store, directory)
-    graph = cache.fetch(descriptor.graph) if descriptor.graph else None
-    return Shard(descriptor, graph, cache.fetch(descriptor.sidecar), SearchTuning())
 
 
 def test_a_shard_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -50,9 +45,17 @@ def test_a_shard_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
     assert descriptor.vectors == 2
     assert descriptor.entities == 3
-    assert descriptor.sidecar.key == shard_key(CORPUS, MODEL, descriptor.shard_id, "sqlite")
-    shard = _open(store, descriptor, tmp_path)
-    assert shard.entities == {f"hero:{n}": (7, "run/page/0") for n in (1, 2, 3)}
+    for file, suffix in zip(descriptor.files, ("npz", "hnsw", "sqlite"), strict=True):
+        assert file.key == shard_key(CORPUS, MODEL, descriptor.shard_id, suffix)
+        assert file.size_bytes == len(store.get(file.key).data)
+    assert descriptor.fields == ("issue_number",)
+    shard = open_shard(store, descriptor, tmp_path)
+    versions = shard.files.catalog.versions()
+    assert {key: version.order for key, version in versions.items()} == {
+        f"hero:{n}": (7, "run/page/0") for n in (1, 2, 3)
+    }
+    assert versions["hero:1"].checksum == content_checksum([chunks[1]])
+    assert versions["hero:3"].checksum == content_checksum([])
     assert [shard.chunk_id(0), shard.chunk_id(1)] == ["hero:1-001", "hero:2-001"]
     documents = shard.documents([0, 1])
     assert documents[0].metadata == chunks[1].metadata
@@ -99,16 +102,19 @@ def test_other_content_of_one_origin_never_shares_a_key() -> None:
     one = build_shard(store, [chunk("hero:1", text="one")], unit_vectors(1, seed=3))
     other = build_shard(store, [chunk("hero:1", text="other")], unit_vectors(1, seed=3))
     assert one.shard_id.split("-")[0] == other.shard_id.split("-")[0]
-    assert one.sidecar.key != other.sidecar.key
-    assert len(list(store.list(""))) == 4
+    assert not {file.key for file in one.files} & {file.key for file in other.files}
+    assert len(list(store.list(""))) == 6
 
 
-def test_a_shard_without_vectors_has_no_graph(tmp_path: Path) -> None:
+def test_a_shard_without_rows_is_a_catalog_alone(tmp_path: Path) -> None:
     store = MemoryObjectStore()
     descriptor = build_shard(store, [], np.empty((0, DIMS), np.float32), covered=["hero:1"])
-    assert descriptor.graph is None
-    shard = _open(store, descriptor, tmp_path)
-    assert set(shard.entities) == {"hero:1"}
+    assert (descriptor.graph, descriptor.sidecar, descriptor.fields) == (None, None, ())
+    shard = open_shard(store, descriptor, tmp_path)
+    assert set(shard.files.catalog.versions()) == {"hero:1"}
+    assert shard.matching(SearchFilters()) is None
+    assert shard.similarities([], unit_vectors(1, seed=1)[0]) == []
+    assert shard.documents([]) == {}
     assert shard.nearest(unit_vectors(1, seed=1)[0], 5, None, breadth=50) == []
     looked_up = shard.look_up(["text"])
     assert looked_up.statistics == TermStatistics(rows=0, words=0, rows_with={})
@@ -152,7 +158,7 @@ def _damaged(data: bytes, how: str) -> bytes:
 
 
 @pytest.mark.parametrize("how", ["truncated", "empty", "flipped"])
-@pytest.mark.parametrize("part", ["graph", "sidecar"])
+@pytest.mark.parametrize("part", ["catalog", "graph", "sidecar"])
 def test_a_damaged_object_is_named_and_never_kept(tmp_path: Path, how: str, part: str) -> None:
     store = MemoryObjectStore()
     descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
@@ -160,90 +166,145 @@ def test_a_damaged_object_is_named_and_never_kept(tmp_path: Path, how: str, part
     good = store.get(file.key).data
     store.put(file.key, _damaged(good, how))
     with pytest.raises(CorruptObjectError, match=file.key):
-        _open(store, descriptor, tmp_path)
+        open_shard(store, descriptor, tmp_path)
     store.put(file.key, good)
-    assert _open(store, descriptor, tmp_path).live_rows == 1
+    assert open_shard(store, descriptor, tmp_path).live_rows == 1
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_missing_object_is_named(tmp_path: Path) -> None:
-    store = MemoryObjectStore()
-    descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
-    store.delete(descriptor.sidecar.key)
-    with pytest.raises(CorruptObjectError, match=descriptor.sidecar.key):
-        _open(store, descriptor, tmp_path)
+def graph_bytes(directory: Path, rows: int) -> bytes:
+    path = directory / "whole"
+    write_graph(path, [unit_vectors(rows, seed=1)], rows=rows, dims=DIMS)
+    return path.read_bytes()
 
 
-def test_threads_that_fetch_one_file_all_get_it_whole(tmp_path: Path) -> None:
-    store = MemoryObjectStore()
-    descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
-    start = threading.Barrier(8)
-
-    def fetch(_: int) -> bytes:
-        start.wait()
-        return ShardCache(store, tmp_path / "shared").fetch(descriptor.sidecar).read_bytes()
-
-    with ThreadPoolExecutor(8) as pool:
-        contents = list(pool.map(fetch, range(8)))
-    assert set(contents) == {store.get(descriptor.sidecar.key).data}
-    assert len(list((tmp_path / "shared").iterdir())) == 1
+@pytest.mark.parametrize("end", [0, 95, 96, 96 + 2 * 204])
+def test_a_graph_cut_short_is_refused_before_hnswlib_sees_it(tmp_path: Path, end: int) -> None:
+    path = tmp_path / "graph"
+    path.write_bytes(graph_bytes(tmp_path, 3)[:end])
+    with pytest.raises(CorruptObjectError, match="the-key"):
+        GraphFile(lambda: path, rows=3, dims=DIMS, name="the-key")
 
 
-def test_a_file_cut_short_on_disk_is_fetched_again(tmp_path: Path) -> None:
-    store = MemoryObjectStore()
-    descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
-    cache = ShardCache(store, tmp_path)
-    path = cache.fetch(descriptor.sidecar)
-    path.write_bytes(b"half")
-    assert cache.fetch(descriptor.sidecar).stat().st_size == descriptor.sidecar.size_bytes
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"x" * 95, b"\0" * 4000, build_graph(unit_vectors(3, 1))[:-40][: 96 + 2 * 204]],
-)
-def test_a_file_that_is_no_graph_is_refused_before_hnswlib_sees_it(
-    tmp_path: Path, data: bytes
-) -> None:
+@pytest.mark.parametrize("data", [b"x" * 95, b"\0" * 4000])
+def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "graph"
     path.write_bytes(data)
     with pytest.raises(CorruptObjectError, match="the-key"):
-        GraphFile(path, rows=3, dims=DIMS, name="the-key")
+        GraphFile(lambda: path, rows=3, dims=DIMS, name="the-key")
 
 
 @pytest.mark.parametrize(("rows", "dims"), [(2, DIMS), (4, DIMS), (3, DIMS - 1)])
 def test_a_graph_of_another_shape_is_refused(tmp_path: Path, rows: int, dims: int) -> None:
     path = tmp_path / "graph"
-    path.write_bytes(build_graph(unit_vectors(3, seed=1)))
+    path.write_bytes(graph_bytes(tmp_path, 3))
     with pytest.raises(CorruptObjectError, match="the-key"):
-        GraphFile(path, rows=rows, dims=dims, name="the-key")
+        GraphFile(lambda: path, rows=rows, dims=dims, name="the-key")
 
 
-def test_a_file_that_is_no_sidecar_is_refused(tmp_path: Path) -> None:
+def test_a_graph_whose_rows_lie_in_another_order_serves(tmp_path: Path) -> None:
+    vectors = unit_vectors(500, seed=1)
+    path = tmp_path / "graph"
+    order = np.random.default_rng(1).permutation(500)
+    index = hnswlib.Index(space="ip", dim=DIMS)
+    index.init_index(max_elements=500)
+    index.add_items(vectors[order], order)
+    index.save_index(str(path))
+    graph = GraphFile(lambda: path, rows=500, dims=DIMS, name="the-key")
+    for candidates in (None, np.arange(0, 500, 2), np.arange(7)):
+        labels = np.arange(500) if candidates is None else candidates
+        best = graph.exact(vectors[3], 5, candidates)
+        expected = labels[np.argsort(-(vectors[labels] @ vectors[3]))[:5]]
+        assert [label for label, _ in best] == expected.tolist()
+
+
+def test_a_graph_that_holds_a_row_twice_is_refused(tmp_path: Path) -> None:
+    data = bytearray(graph_bytes(tmp_path, 3))
+    label = data.rindex(struct.pack("<Q", 2))
+    data[label : label + 8] = struct.pack("<Q", 1)
+    path = tmp_path / "graph"
+    path.write_bytes(data)
+    graph = GraphFile(lambda: path, rows=3, dims=DIMS, name="the-key")
+    with pytest.raises(CorruptObjectError, match="the-key"):
+        graph.exact(unit_vectors(1, seed=1)[0], 1, None)
+
+
+def test_a_graph_is_written_in_batches_and_never_of_another_length(tmp_path: Path) -> None:
+    vectors = unit_vectors(40, seed=1)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    write_graph(whole, [vectors], rows=40, dims=DIMS)
+    write_graph(parts, [vectors[:7], vectors[7:]], rows=40, dims=DIMS)
+    assert whole.read_bytes() == parts.read_bytes()
+    with pytest.raises(InvalidInputError, match="41 rows was given 40"):
+        write_graph(tmp_path / "short", [vectors], rows=41, dims=DIMS)
+
+
+def sidecar_file(path: Path, texts: Sequence[str] = (), model: ModelIdentity = MODEL) -> Path:
+    write_sidecar(
+        path,
+        model=model,
+        documents=[Document(text, chunk("t:1").metadata) for text in texts],
+        postings=build_tables(texts).postings.items(),
+    )
+    return path
+
+
+def test_a_file_that_is_no_sidecar_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "sidecar"
-    path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(CorruptObjectError, match="the-key"):
-        Sidecar(path, model=MODEL, name="the-key")
-    empty = tmp_path / "empty"
-    sqlite3.connect(empty).close()
-    with pytest.raises(CorruptObjectError, match="the-key"):
-        Sidecar(empty, model=MODEL, name="the-key")
+    for data in (b"", b"this is no database" * 100):
+        path.write_bytes(data)
+        with pytest.raises(CorruptObjectError, match="the-key"):
+            Sidecar(lambda: path, model=MODEL, name="the-key")
+
+
+def test_a_sidecar_that_is_damaged_or_of_another_schema_is_named_when_read(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE x (y)")
+    connection.close()
+    cut = tmp_path / "cut"
+    cut.write_bytes(sidecar_file(tmp_path / "whole", ["text"] * 2000).read_bytes()[:20000])
+    for path in (foreign, cut):
+        sidecar = Sidecar(lambda path=path: path, model=MODEL, name="the-key")  # type: ignore[misc]
+        with pytest.raises(CorruptObjectError, match="the-key"):
+            sidecar.documents([1500])
 
 
 def test_a_sidecar_of_another_model_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "sidecar"
-    write_sidecar(path, model=MODEL, entities={}, chunks=[])
     other = ModelIdentity(id="random", revision="2", dims=DIMS)
+    path = sidecar_file(tmp_path / "sidecar", model=other)
     with pytest.raises(CorruptObjectError, match="says model"):
-        Sidecar(path, model=other, name="the-key")
+        Sidecar(lambda: path, model=MODEL, name="the-key").postings(["x"])
 
 
-def test_filters_read_the_index_alone(tmp_path: Path) -> None:
-    store = MemoryObjectStore()
-    descriptor = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
-    path = ShardCache(store, tmp_path).fetch(descriptor.sidecar)
-    condition, parameters = SearchFilters(entity_types=("hero",), source_ids=("1",)).where()
-    plan = sqlite3.connect(path).execute(
-        f"EXPLAIN QUERY PLAN SELECT label FROM rows WHERE {condition} ORDER BY label", parameters
+def test_a_row_that_the_sidecar_lacks_is_named(tmp_path: Path) -> None:
+    path = sidecar_file(tmp_path / "sidecar", ["a", "b"])
+    with pytest.raises(CorruptObjectError, match="the-key lacks row 2"):
+        Sidecar(lambda: path, model=MODEL, name="the-key").documents([0, 2])
+
+
+def test_every_row_and_every_word_can_be_read_in_order(tmp_path: Path) -> None:
+    texts = [f"word{number} again" for number in range(1201)]
+    path = sidecar_file(tmp_path / "sidecar", texts)
+    sidecar = Sidecar(lambda: path, model=MODEL, name="the-key")
+    rows = list(sidecar.every_document())
+    assert [label for label, _ in rows] == list(range(1201))
+    assert [document.text for _, document in rows] == texts
+    assert {label: found.text for label, found in sidecar.documents(range(1201)).items()} == dict(
+        enumerate(texts)
     )
-    assert any("COVERING INDEX rows_by_filter" in str(row) for row in plan)
+    expected = build_tables(texts).postings
+    found = list(sidecar.every_posting())
+    assert [word for word, _ in found] == sorted(expected)
+    for word, postings in found:
+        assert postings.labels.tolist() == expected[word].labels.tolist()
+        assert postings.counts.tolist() == expected[word].counts.tolist()
+
+
+def test_a_catalog_of_another_shard_is_refused(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    one = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5), covered=["hero:2"])
+    other = build_shard(store, [chunk("hero:1")], unit_vectors(1, seed=5))
+    mixed = one.model_copy(update={"catalog": other.catalog})
+    with pytest.raises(CorruptObjectError, match=other.catalog.key):
+        open_shard(store, mixed, tmp_path)
