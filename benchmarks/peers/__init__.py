@@ -1,0 +1,1 @@
+"""What the engine is measured beside; each library is imported only when it is asked for."""
