@@ -164,10 +164,18 @@ class ManifestObject:
             return SeenManifest(
                 self._empty(max(newest + 1, salvaged_version(stored.data))), stored, is_usable=False
             )
-        if manifest.version >= newest:
+        if not self._was_set_back(manifest, newest):
             return SeenManifest(manifest, stored)
-        # Somebody set the object back: its next versions are in the history already.
         return SeenManifest(self._empty(newest + 1), stored, is_usable=False)
+
+    def _was_set_back(self, present: Manifest, newest: int) -> bool:
+        """Whether somebody put an old object back, whose next versions are in the history."""
+        if present.version != newest:
+            return present.version < newest
+        try:
+            return self.history.read(newest) != present
+        except (NotFoundError, CorruptObjectError):
+            return False
 
     def _write(self, manifest: Manifest, over: SeenManifest) -> None:
         data = encode_manifest(manifest)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -16,25 +17,17 @@ from shared.errors import (
     NotFoundError,
 )
 from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
-from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
+from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
-from shared.storage.object_store import StoredObject
-from tests.unit.index.index_builders import CORPUS, DIMS, MODEL, manifests
+from shared.storage.object_store import ObjectStore, StoredObject
+from tests.unit.index.failing_store import HookedStore, StoreDownError, failing
+from tests.unit.index.manifest_builders import CORPUS, MODEL, NO_WAIT, descriptor
 
-NO_WAIT = CommitRetry(attempts=200, sleep=lambda _: None)
 
-
-def descriptor(origin: str, *, entities: int = 1, model: ModelIdentity = MODEL) -> ShardDescriptor:
-    return ShardDescriptor(
-        shard_id="0123456789abcdef",
-        origin=origin,
-        seq=1,
-        model=model,
-        vectors=0,
-        entities=entities,
-        graph=None,
-        sidecar=FileReference(key=f"indexes/{origin}", size_bytes=1, sha256="0" * 64),
-    )
+def manifests(
+    store: ObjectStore, retry: CommitRetry = NO_WAIT, model: ModelIdentity = MODEL
+) -> ManifestStore:
+    return ManifestStore(store, CORPUS, model, retry)
 
 
 class Overtaken(MemoryObjectStore):
@@ -107,9 +100,9 @@ def test_a_committer_that_never_wins_gives_up_with_a_bound() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        ModelIdentity(id="random", revision="2", dims=DIMS),
-        ModelIdentity(id="other", revision="1", dims=DIMS),
-        ModelIdentity(id="random", revision="1", dims=DIMS + 1),
+        ModelIdentity(id="random", revision="2", dims=MODEL.dims),
+        ModelIdentity(id="other", revision="1", dims=MODEL.dims),
+        ModelIdentity(id="random", revision="1", dims=MODEL.dims + 1),
     ],
 )
 def test_shards_of_another_model_never_meet(other: ModelIdentity) -> None:
@@ -124,7 +117,7 @@ def test_shards_of_another_model_never_meet(other: ModelIdentity) -> None:
 def test_a_manifest_of_another_revision_is_refused() -> None:
     store = MemoryObjectStore()
     manifests(store).commit([descriptor("a")])
-    revised = ModelIdentity(id="random", revision="2", dims=DIMS)
+    revised = ModelIdentity(id="random", revision="2", dims=MODEL.dims)
     with pytest.raises(DimensionMismatchError, match="revision 1"):
         manifests(store, model=revised).commit([descriptor("b", model=revised)])
 
@@ -135,13 +128,15 @@ def _damaged(good: bytes) -> Iterator[bytes]:
     yield b"\xff\xfe"
     yield good[: len(good) // 2]
     yield b"[]"
-    yield json.dumps({**document, "schema_version": 2}).encode()
+    yield json.dumps({**document, "schema_version": 1}).encode()
+    yield json.dumps({**document, "schema_version": 3}).encode()
+    yield b"[" * 100_000
     yield json.dumps({**document, "corpus": "another"}).encode()
     yield json.dumps({**document, "version": -1}).encode()
     yield json.dumps({**document, "shards": [{}]}).encode()
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(10))
 def test_a_damaged_manifest_is_named_and_never_overwritten(number: int) -> None:
     store = MemoryObjectStore()
     own = manifests(store)
@@ -153,6 +148,38 @@ def test_a_damaged_manifest_is_named_and_never_overwritten(number: int) -> None:
     with pytest.raises(CorruptObjectError, match=own.key):
         own.commit([descriptor("b")])
     assert store.get(own.key).data == data
+
+
+@pytest.mark.parametrize(
+    ("made_by", "advice"),
+    [(1, "older release.*ultron index rebuild"), (3, "newer release.*deploy")],
+)
+def test_a_manifest_of_another_release_says_what_to_do(made_by: int, advice: str) -> None:
+    store = MemoryObjectStore()
+    own = manifests(store)
+    document = json.loads(own.commit([descriptor("a")]).model_dump_json())
+    for shard in document["shards"]:
+        del shard["catalog"]  # as it was in schema version 1
+    store.put(own.key, json.dumps({**document, "schema_version": made_by}).encode())
+    with pytest.raises(CorruptObjectError, match=f"{own.key}.*{advice}"):
+        own.read()
+
+
+@pytest.mark.parametrize("moment", ["after", "repeated"])
+def test_a_commit_whose_answer_was_lost_is_found_again(
+    moment: Literal["after", "repeated"],
+) -> None:
+    store = MemoryObjectStore()
+    manifests(store).commit([descriptor("a")])
+    lost = failing(
+        store, 0, moment, lambda call: call.key == manifests(store).key and call.is_conditional
+    )
+    if moment == "after":
+        with pytest.raises(StoreDownError):
+            manifests(lost).commit([descriptor("b")])
+    manifest = manifests(lost).commit([descriptor("b")])
+    assert manifest.version == 2
+    assert manifests(store).read().manifest == manifest
 
 
 class Clock:
@@ -206,6 +233,47 @@ def test_the_last_good_manifest_goes_on_serving() -> None:
     own.commit([descriptor("b")])
     clock.now += 1.0
     assert cache.current().version == 2
+
+
+def test_a_store_that_does_not_answer_stops_no_reader_that_has_a_manifest() -> None:
+    down = False
+
+    def before(call: object) -> None:
+        if down:
+            raise StoreDownError
+
+    store, clock = HookedStore(before=before), Clock()
+    own = manifests(store)
+    own.commit([descriptor("a")])
+    cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
+    assert cache.committed() == own.read()
+    own.commit([descriptor("b")])
+    down = True
+    asked = len(store.calls)
+    clock.now += 1.0
+    assert [cache.current().version for _ in range(3)] == [1, 1, 1]
+    assert len(store.calls) == asked + 1  # not asked again before the interval is over
+    down = False
+    clock.now += 1.0
+    assert cache.committed() == own.read()
+    assert cache.current().version == 2
+    with pytest.raises(StoreDownError):
+        down = True
+        ManifestCache(own).current()
+
+
+def test_a_manifest_that_vanished_goes_on_serving_and_is_not_begun_again() -> None:
+    store, clock = MemoryObjectStore(), Clock()
+    own = manifests(store)
+    own.commit([descriptor("a")])
+    own.commit([descriptor("b")])
+    cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
+    assert cache.current().version == 2
+    store.delete(own.key)
+    clock.now += 1.0
+    assert cache.current().version == 2
+    with pytest.raises(CorruptObjectError, match=f"{own.key} is missing.*ultron index restore"):
+        own.commit([descriptor("c")])
 
 
 def test_a_damaged_first_manifest_is_an_error() -> None:
