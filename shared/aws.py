@@ -1,9 +1,10 @@
 """The only place that makes AWS clients; each is made once a process."""
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
+
+ClientT = TypeVar("ClientT", bound=BaseClient)
 
 # Standard mode backs off with jitter; a stage's own retries sit above it (SQS redelivery).
 _CONFIG = Config(
@@ -24,34 +27,37 @@ _CONFIG = Config(
 )
 
 
+_made: list[BaseClient] = []
+
+
 @cache
 def s3_client() -> "S3Client":
     """Return the process's S3 client."""
-    return boto3.client("s3", config=_CONFIG)
+    return _kept(boto3.client("s3", config=_CONFIG))
 
 
 @cache
 def sqs_client() -> "SQSClient":
     """Return the process's SQS client."""
-    return boto3.client("sqs", config=_CONFIG)
+    return _kept(boto3.client("sqs", config=_CONFIG))
 
 
 @cache
 def dynamodb_client() -> "DynamoDBClient":
     """Return the process's DynamoDB client."""
-    return boto3.client("dynamodb", config=_CONFIG)
+    return _kept(boto3.client("dynamodb", config=_CONFIG))
 
 
 @cache
 def ssm_client() -> "SSMClient":
     """Return the process's SSM client."""
-    return boto3.client("ssm", config=_CONFIG)
+    return _kept(boto3.client("ssm", config=_CONFIG))
 
 
 @cache
 def secrets_client() -> "SecretsManagerClient":
     """Return the process's Secrets Manager client."""
-    return boto3.client("secretsmanager", config=_CONFIG)
+    return _kept(boto3.client("secretsmanager", config=_CONFIG))
 
 
 @cache
@@ -63,4 +69,22 @@ def lambda_client(answer_timeout_seconds: int = 12) -> "LambdaClient":
     attempts = Config(
         read_timeout=answer_timeout_seconds, retries={"mode": "standard", "total_max_attempts": 2}
     )
-    return boto3.client("lambda", config=_CONFIG.merge(attempts))
+    return _kept(boto3.client("lambda", config=_CONFIG.merge(attempts)))
+
+
+def forget_clients() -> None:
+    """Close every client; the next call of each function above makes a new one.
+
+    For a process that is copied: connections and credentials do not outlive that.
+    """
+    for cached in (
+        s3_client, sqs_client, dynamodb_client, ssm_client, secrets_client, lambda_client,
+    ):  # fmt: skip
+        cached.cache_clear()
+    while _made:
+        _made.pop().close()
+
+
+def _kept(client: ClientT) -> ClientT:
+    _made.append(client)
+    return client

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from shared.index.searcher import SearchMode
 from shared.models.base import Contract
 from shared.models.manifest import ModelIdentity
@@ -29,21 +31,43 @@ class Result(Contract):
     meta: ResultMetadata
 
 
+class SearchedGroups(Contract):
+    """Over how many groups of shards the index was dealt, and how many of them answered."""
+
+    searched: int
+    of: int
+
+
 class IndexState(Contract):
-    """Which committed index answered."""
+    """Which committed index answered; `groups` only where there are several."""
 
     version: int
     shards: int
+    groups: SearchedGroups | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_a_single_group(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = dump(self)
+        if self.groups is None:
+            del document["groups"]
+        return document
 
 
 class RetrieveAnswer(Contract):
-    """The whole answer; times are milliseconds."""
+    """The whole answer. `partial` says that a part of the index did not answer.
+
+    `timing_ms` has milliseconds: `embed` the query, `search` until the hits are ranked, of it
+    `groups` waiting for other functions (only where there are several groups), `hydrate` reading
+    texts, and `total`. The call that loads them also has `model`, and `shards` for fetching and
+    opening shards, which happen side by side.
+    """
 
     query: str
     k: int
     mode: SearchMode
     filters: dict[str, Any]
     results: tuple[Result, ...]
+    partial: bool
     model: ModelIdentity
     index: IndexState
     timing_ms: dict[str, float]

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from services.retrieve.answer import RetrieveAnswer
-from services.retrieve.contracts import RetrieveRequest
-from services.retrieve.parsing import parse_payload, parse_query_string
+from services.retrieve.contracts import RecallRequest, RetrieveRequest
+from services.retrieve.parsing import parse_group, parse_payload, parse_query_string, parse_recall
 from shared.errors import NotFoundError, UltronError
 from shared.http_api import error_summary, json_response, model_response, problem_response
+from shared.index.group_messages import GroupRequest
 from shared.observability import logger
 
 
@@ -19,6 +20,14 @@ class Answering(Protocol):
 
     def retrieve(self, request: RetrieveRequest) -> dict[str, Any]:
         """Return the body of the answer."""
+        ...
+
+    def recall(self, request: RecallRequest) -> dict[str, Any]:
+        """Say how well the index recalls."""
+        ...
+
+    def answer_group(self, request: GroupRequest) -> dict[str, Any]:
+        """Search a group of shards."""
         ...
 
 
@@ -50,17 +59,30 @@ def build_api(
     return api
 
 
-def answer_directly(retriever: Callable[[], Answering], payload: Any) -> dict[str, Any]:
-    """Answer `{q, k, mode, corpus, filters, threshold}`.
+def is_direct(event: Mapping[str, Any]) -> bool:
+    """Whether another function or a person sent this, rather than API Gateway."""
+    return any(kind in event for kind in _DIRECT)
+
+
+def answer_directly(retriever: Callable[[], Answering], event: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer `{"retrieve": …}`, `{"recall": …}` or, for this function itself, `{"group": …}`.
 
     Returns:
-        The body of the HTTP answer, or `{"error": {code, message, status}}`.
+        For `retrieve`, the body of the HTTP answer. For any, `{"error": {code, message, status}}`.
     """
+    kind = next(kind for kind in _DIRECT if kind in event)
     try:
-        return retriever().retrieve(parse_payload(payload))
+        return _DIRECT[kind](retriever, event[kind])
     except Exception as error:  # noqa: BLE001 - the caller gets it as data, the log the rest
         _log_failure(error)
         return {"error": error_summary(error)}
+
+
+_DIRECT: Mapping[str, Callable[[Callable[[], Answering], Any], dict[str, Any]]] = {
+    "retrieve": lambda retriever, payload: retriever().retrieve(parse_payload(payload)),
+    "recall": lambda retriever, payload: retriever().recall(parse_recall(payload)),
+    "group": lambda retriever, payload: retriever().answer_group(parse_group(payload)),
+}
 
 
 def query_parameters(event: Mapping[str, Any]) -> dict[str, list[str]]:

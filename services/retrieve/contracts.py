@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from services.retrieve.field_filters import FieldCondition
 from shared.index.filters import SearchFilters
 from shared.index.searcher import SearchMode
 from shared.models.base import Contract, CorpusName
@@ -62,7 +63,8 @@ class RetrieveFilters(Contract):
     """Narrows a search; every one given must hold.
 
     `entity` is one of several types. `since` is inclusive; so is `until`, which as a bare date
-    means the whole day. Moments without a zone are UTC.
+    means the whole day. Moments without a zone are UTC. `fields` are conditions on metadata
+    fields, by name; in a query string and in a payload they stand beside the other filters.
     """
 
     entity: Annotated[
@@ -71,6 +73,7 @@ class RetrieveFilters(Contract):
     id: Text | None = None
     since: DateText | None = None
     until: DateText | None = None
+    fields: dict[str, FieldCondition] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _since_is_not_after_until(self) -> Self:
@@ -86,11 +89,15 @@ class RetrieveFilters(Contract):
             source_ids=() if self.id is None else (self.id,),
             since=None if self.since is None else _moment(self.since),
             before=None if self.until is None else _after(self.until),
+            fields=tuple(condition.filter(name) for name, condition in self.fields.items()),
         )
 
     def given(self) -> dict[str, Any]:
         """Only the filters that were given, as the response repeats them."""
-        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        fixed = self.model_dump(
+            mode="json", exclude={"fields"}, exclude_none=True, exclude_defaults=True
+        )
+        return fixed | {name: condition.given() for name, condition in self.fields.items()}
 
 
 def _after(until: str) -> datetime | None:
@@ -103,13 +110,18 @@ def _after(until: str) -> datetime | None:
 
 
 class RetrieveRequest(Contract):
-    """One question. `threshold` is the least cosine of a result; mode lexical has none."""
+    """One question. `threshold` is the least cosine of a result; mode lexical has none.
+
+    `partial`: when a part of an index that several functions search does not answer, the results
+    of the others will do.
+    """
 
     q: Annotated[str, Field(max_length=MAXIMUM_QUERY_CHARACTERS), AfterValidator(_require_content)]
     k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = DEFAULT_RESULTS
     threshold: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = None
     mode: SearchMode = DEFAULT_MODE
     corpus: CorpusName | None = None
+    partial: bool = False
     filters: RetrieveFilters = RetrieveFilters()
 
     @model_validator(mode="after")
@@ -120,3 +132,12 @@ class RetrieveRequest(Contract):
                 "leave it out or use dense or hybrid"
             )
         return self
+
+
+class RecallRequest(Contract):
+    """How well the live index recalls: measured on the texts of `samples` random rows of it."""
+
+    corpus: CorpusName | None = None
+    samples: Annotated[int, Field(ge=1, le=500)] = 50
+    k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = 10
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

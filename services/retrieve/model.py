@@ -1,6 +1,7 @@
 """The model that queries are embedded with, loaded at the first query that needs it."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,9 +16,12 @@ from shared.storage.object_store import ObjectStore
 
 
 class DeployedModel:
-    """One model bundle of the object store; safe under threads, each part is read once."""
+    """One model bundle of the object store; safe under threads, each part is read once.
 
-    def __init__(self, store: ObjectStore, prefix: str, directory: Path) -> None:
+    It outlives the store's connections: `store` is asked for one whenever something is read.
+    """
+
+    def __init__(self, store: Callable[[], ObjectStore], prefix: str, directory: Path) -> None:
         self._store = store
         self._prefix = prefix
         self._directory = directory
@@ -55,7 +59,7 @@ class DeployedModel:
 
     def _load(self) -> Encoder:
         try:
-            model = load_model_bundle(self._store, self._prefix, self._directory)
+            model = load_model_bundle(self._store(), self._prefix, self._directory)
         except NotFoundError as error:
             raise self._missing() from error
         return OnnxEncoder(model)
@@ -63,7 +67,7 @@ class DeployedModel:
     def _read_description(self) -> ModelBundle:
         key = self._prefix + DESCRIPTION_NAME
         try:
-            return ModelBundle.model_validate_json(self._store.get(key).data)
+            return ModelBundle.model_validate_json(self._store().get(key).data)
         except NotFoundError as error:
             raise self._missing() from error
         except ValidationError as error:

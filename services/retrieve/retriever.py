@@ -6,14 +6,18 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from services.retrieve.contracts import RetrieveRequest
+from services.retrieve.contracts import RecallRequest, RetrieveRequest
+from services.retrieve.field_filters import require_known
 from services.retrieve.library import IndexLibrary
 from services.retrieve.model import DeployedModel
 from shared.index.graph import Vectors
-from shared.index.searcher import SearchHit, SearchQuery, SearchResult
+from shared.index.group_messages import GroupRequest
+from shared.index.recall import RecallPlan, measure_recall
+from shared.index.remote_group import answer_group_request
+from shared.index.searcher import Searcher, SearchHit, SearchQuery, SearchResult
+from shared.index.snapshot import Snapshot
 from shared.models.base import CorpusName
 from shared.models.corpus import Corpus
-from shared.models.manifest import ModelIdentity
 from shared.observability import logger
 
 _SCORE_DECIMALS = 6
@@ -27,6 +31,20 @@ class Corpora(Protocol):
     def get(self, name: str) -> Corpus:
         """Return a corpus; raises NotFoundError when there is none of that name."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An index that is ready to be searched."""
+
+    corpus: str
+    searcher: Searcher
+    snapshot: Snapshot
+
+    @property
+    def fields(self) -> set[str]:
+        """The metadata fields that some shard has."""
+        return {field for shard in self.snapshot.manifest.shards for field in shard.fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +66,103 @@ class Retriever:
 
         Raises:
             NotFoundError: no such corpus, or it has no index.
+            InvalidInputError: a filter names a field that the index has not.
             DimensionMismatchError: its index is of another model.
+            PartialFailureError: a part of the index did not answer.
             CorruptObjectError, SettingsError: the deployment is damaged.
         """
         started = time.perf_counter()
         timings: dict[str, float] = {}
-        corpus = self.corpora.get(request.corpus or self.default_corpus).name
-        model = self.model.identity()
+        opened = self._open(request.corpus, timings, needs_model=request.mode != "lexical")
+        if request.filters.fields:
+            require_known(request.filters.fields, opened.fields)
+        # Other functions count words while this one embeds.
+        search = opened.searcher.begin(
+            request.q, request.mode, partial=request.partial, snapshot=opened.snapshot
+        )
+        vector, timings["embed"] = _timed(lambda: self._embed(request))
+        result = search.finish(
+            SearchQuery(
+                text=request.q,
+                vector=vector,
+                k=request.k,
+                mode=request.mode,
+                filters=request.filters.search_filters(),
+                threshold=request.threshold,
+                partial=request.partial,
+            )
+        )
+        timings["search"] = result.milliseconds.search
+        if result.groups > 1:
+            timings["groups"] = result.milliseconds.groups
+        timings["hydrate"] = result.milliseconds.hydrate
+        timings["total"] = (time.perf_counter() - started) * 1000.0
+        _log(opened.corpus, request, result, timings)
+        return _body(request, result, timings)
+
+    def recall(self, request: RecallRequest) -> dict[str, Any]:
+        """Compare live answers with exact ones.
+
+        Returns:
+            `{corpus, samples, k, recall, recall_worst, version, milliseconds: {live_p50,
+            exact_p50}}`; `samples` is fewer than asked for when there are fewer rows, or no time.
+
+        Raises:
+            The same as `retrieve`.
+        """
+        opened = self._open(request.corpus, {}, needs_model=True)
+        encoder = self.model.encoder()
+        plan = RecallPlan(samples=request.samples, k=request.k, seed=request.seed)
+        found = measure_recall(opened.searcher, opened.snapshot, encoder.encode_query, plan)
+        return {
+            "corpus": opened.corpus,
+            "samples": found.samples,
+            "k": request.k,
+            "recall": round(found.recall, _SCORE_DECIMALS),
+            "recall_worst": round(found.recall_worst, _SCORE_DECIMALS),
+            "version": found.version,
+            "milliseconds": {
+                "live_p50": round(found.live_ms, 2),
+                "exact_p50": round(found.exact_ms, 2),
+            },
+        }
+
+    def answer_group(self, request: GroupRequest) -> dict[str, Any]:
+        """Search some shards for the invocation that answers the caller.
+
+        Raises:
+            NotFoundError, CorruptObjectError: the shards are not there as that one saw them.
+        """
+        scope = request.scope
+        group, opening = _timed(lambda: self.library.open_group(scope))
+        answer, answering = _timed(lambda: answer_group_request(group, request))
+        logger.info(
+            "answered for a group",
+            extra={
+                "corpus": scope.corpus,
+                "ask": request.ask,
+                "index_version": scope.version,
+                "shards": len(scope.shard_ids),
+                "timing_ms": {"shards": round(opening, 2), "search": round(answering, 2)},
+            },
+        )
+        return answer
+
+    def _open(
+        self, corpus_name: str | None, timings: dict[str, float], *, needs_model: bool
+    ) -> _Opened:
+        """Open the index, and beside it the model."""
+        corpus = self.corpora.get(corpus_name or self.default_corpus).name
+        identity = self.model.identity()
         loading = None
-        if request.mode != "lexical" and not self.model.is_loaded:
+        if needs_model and not self.model.is_loaded:
             loading = self.pool.submit(_timed, self.model.encoder)
-        searcher, refreshed = self.library.open(corpus, model)
+        searcher, refreshed = self.library.open(corpus, identity)
         if refreshed.opened:
             timings["shards"] = refreshed.milliseconds
         if loading is not None:
             _, timings["model"] = loading.result()
-        vector, timings["embed"] = _timed(lambda: self._embed(request))
-        query = SearchQuery(
-            text=request.q,
-            vector=vector,
-            k=request.k,
-            mode=request.mode,
-            filters=request.filters.search_filters(),
-            threshold=request.threshold,
-        )
-        result, timings["search"] = _timed(lambda: searcher.search(query, refreshed.snapshot))
-        timings["total"] = (time.perf_counter() - started) * 1000.0
-        _log(corpus, request, result, timings)
-        return _body(request, result, model, timings)
+        return _Opened(corpus, searcher, refreshed.snapshot)
 
     def _embed(self, request: RetrieveRequest) -> Vectors | None:
         if request.mode == "lexical":
@@ -90,20 +177,21 @@ def _timed(work: Callable[[], ResultT]) -> tuple[ResultT, float]:
 
 
 def _body(
-    request: RetrieveRequest,
-    result: SearchResult,
-    model: ModelIdentity,
-    timings: dict[str, float],
+    request: RetrieveRequest, result: SearchResult, timings: dict[str, float]
 ) -> dict[str, Any]:
     manifest = result.snapshot.manifest
+    index: dict[str, Any] = {"version": manifest.version, "shards": len(manifest.shards)}
+    if result.groups > 1:
+        index["groups"] = {"searched": result.searched, "of": result.groups}
     return {
         "query": request.q,
         "k": request.k,
         "mode": request.mode,
         "filters": request.filters.given(),
         "results": [_result(hit) for hit in result.hits],
-        "model": model.model_dump(),
-        "index": {"version": manifest.version, "shards": len(manifest.shards)},
+        "partial": result.searched < result.groups,
+        "model": manifest.model.model_dump(),
+        "index": index,
         "timing_ms": {name: round(value, 2) for name, value in timings.items()},
     }
 
@@ -140,6 +228,8 @@ def _log(
             "query_characters": len(request.q),
             "results": len(result.hits),
             "index_version": result.snapshot.manifest.version,
+            "groups": result.groups,
+            "groups_searched": result.searched,
             "timing_ms": {name: round(value, 2) for name, value in timings.items()},
         },
     )

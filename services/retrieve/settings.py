@@ -8,12 +8,19 @@ from pydantic import Field
 from shared.models.base import CorpusName
 from shared.settings import ServiceSettings
 
+_MIB = 1024 * 1024
+# The rest is for the model, the libraries and the answers themselves.
+_SHARE_FOR_SHARDS = 0.6
+
 
 class RetrieveSettings(ServiceSettings):
     """What retrieve reads from its environment.
 
     `model_prefix` is `models/<id>/<revision>/`. The model and the shards are kept below
-    `model_dir`. A manifest is looked at again after `manifest_recheck_seconds`.
+    `model_dir`, the shards up to `cache_limit_mb` (None: as many as there are). A manifest is
+    looked at again after `manifest_recheck_seconds`. `memory_budget_mb` is how much of shard files
+    one invocation may hold open; an index beyond it is searched by several, of the function
+    `group_function_name` (this one unless it is set).
     """
 
     bucket_name: Annotated[str, Field(min_length=1)]
@@ -21,5 +28,29 @@ class RetrieveSettings(ServiceSettings):
     default_corpus: CorpusName
     model_prefix: Annotated[str, Field(pattern=r"^models/[^/]+/[^/]+/$")]
     model_dir: Path = Path("/tmp/model")  # noqa: S108 - the writable folder of a function
-    aws_lambda_function_version: str = "$LATEST"
     manifest_recheck_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    memory_budget_mb: Annotated[float, Field(gt=0)] | None = None
+    cache_limit_mb: Annotated[float, Field(gt=0)] | None = None
+    group_function_name: str | None = None
+    aws_lambda_function_name: str | None = None
+    aws_lambda_function_version: str = "$LATEST"
+    aws_lambda_function_memory_size: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def searching_function(self) -> str | None:
+        """The function that searches groups of shards; None outside of a function."""
+        return self.group_function_name or self.aws_lambda_function_name
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        """The memory budget: 60 % of the function's memory unless it is set; None: no limit."""
+        if self.memory_budget_mb is not None:
+            return int(self.memory_budget_mb * _MIB)
+        if self.aws_lambda_function_memory_size is not None:
+            return int(self.aws_lambda_function_memory_size * _MIB * _SHARE_FOR_SHARDS)
+        return None
+
+    @property
+    def cache_limit_bytes(self) -> int | None:
+        """The limit of the shard files on this machine."""
+        return None if self.cache_limit_mb is None else int(self.cache_limit_mb * _MIB)

@@ -1,26 +1,34 @@
 """Search over all shards of an index: by vector, by word, or both fused."""
 
-import heapq
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple
 
 from shared.errors import InvalidInputError
 from shared.index.filters import SearchFilters
-from shared.index.graph import Labels, Vectors
-from shared.index.lexical import Bm25, combine, query_terms
-from shared.index.ranking import Ranked, reciprocal_rank_fusion
-from shared.index.shard_reader import SearchTuning, Shard
+from shared.index.graph import Vectors
+from shared.index.group_calls import GroupCalls, Round
+from shared.index.lexical import TermStatistics, combine, query_terms
+from shared.index.ranking import reciprocal_rank_fusion
+from shared.index.shard_group import (
+    FoundRow,
+    GroupAnswer,
+    GroupQuery,
+    LocalGroup,
+    ShardGroup,
+    Spread,
+)
+from shared.index.shard_reader import SearchTuning
 from shared.index.sidecar import StoredChunk
 from shared.index.snapshot import Refreshed, Snapshot, SnapshotSource
+from shared.models.manifest import Manifest
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
 # How deep each ranking goes into a fusion, at least.
 _FUSION_DEPTH = 50
 _MANY_SHARDS = 4
-
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,9 @@ class SearchQuery:
     """One search.
 
     `vector` has unit length and shape (dims,); only the lexical mode does without. `threshold`
-    is the least cosine of a hit, so the lexical mode has none.
+    is the least cosine of a hit, so the lexical mode has none. `exact` compares the vector with
+    every row instead of asking the graphs. `partial` says that where a group of shards fails,
+    the hits of the others will do.
     """
 
     text: str
@@ -37,6 +47,8 @@ class SearchQuery:
     mode: SearchMode = "hybrid"
     filters: SearchFilters = field(default_factory=SearchFilters)
     threshold: float | None = None
+    exact: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +65,39 @@ class SearchHit:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
-    """Hits, best first, and the state of the index they come from."""
+class SearchTimes:
+    """Milliseconds: ranking, waiting for groups elsewhere (a part of it), reading documents."""
 
-    hits: tuple[SearchHit, ...]
-    snapshot: Snapshot
+    search: float
+    groups: float
+    hydrate: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A row of some shard of the snapshot."""
+class SearchResult:
+    """Hits, best first, and the state of the index they come from.
 
-    shard: int
-    label: int
+    The index is searched in `groups` parts, of which `searched` answered.
+    """
+
+    hits: tuple[SearchHit, ...]
+    snapshot: Snapshot
+    searched: int
+    groups: int
+    milliseconds: SearchTimes
 
 
-_Scored = tuple[_Row, float]
+@dataclass(frozen=True, slots=True)
+class ScaleOut:
+    """How an index is searched that is too large for one process.
 
+    `elsewhere` gives the groups of a manifest that are searched by others; `pool` holds the
+    threads that wait for them, `seconds` at most in one search.
+    """
 
-class _Run(Protocol):
-    def __call__(self, work: Callable[[int], ResultT], count: int) -> list[ResultT]: ...
+    elsewhere: Callable[[Manifest], Sequence[ShardGroup]]
+    pool: Executor
+    seconds: float = 24.0
 
 
 class Searcher:
@@ -83,21 +108,24 @@ class Searcher:
         source: SnapshotSource,
         pool: Executor,
         *,
-        parallel_groups: int = 2,
+        parallel_tasks: int = 2,
         tuning: SearchTuning | None = None,
+        scale_out: ScaleOut | None = None,
     ) -> None:
         """Search with the shards of `source`.
 
         Args:
-            source: the open shards of the current manifest.
+            source: the open shards of the current manifest, or of this process's part of it.
             pool: shared threads.
-            parallel_groups: into how many tasks the shards of a search are dealt: the CPUs.
+            parallel_tasks: into how many tasks the shards of a search are dealt: the CPUs.
             tuning: when and how widely the graphs are searched.
+            scale_out: who searches the shards that `source` does not open.
         """
         self._source = source
         self._pool = pool
-        self._groups = parallel_groups
+        self._spread = Spread(pool, parallel_tasks)
         self._tuning = tuning or SearchTuning()
+        self._scale_out = scale_out
 
     def refresh(self) -> Refreshed:
         """Follow the manifest now; see `SnapshotSource.refresh` for what it raises."""
@@ -112,137 +140,155 @@ class Searcher:
 
         Raises:
             InvalidInputError: the mode needs a vector, or has no use for the threshold.
+            PartialFailureError: a group of shards failed, and a partial answer will not do.
             NotFoundError, CorruptObjectError, DimensionMismatchError: see `refresh`.
         """
-        _check(query)
+        begun = self.begin(query.text, query.mode, partial=query.partial, snapshot=snapshot)
+        return begun.finish(query)
+
+    def begin(
+        self,
+        text: str,
+        mode: SearchMode,
+        *,
+        partial: bool = False,
+        snapshot: Snapshot | None = None,
+    ) -> "Search":
+        """Start what needs no vector: groups elsewhere count words while the caller embeds."""
         snapshot = snapshot or self._source.refresh().snapshot
-        search = _Search(snapshot.shards, query, self._run, self._tuning)
-        return SearchResult(search.hits(), snapshot)
+        return Search(snapshot, self.groups(snapshot, partial=partial), text, mode, self._tuning)
 
-    def _run(self, work: Callable[[int], ResultT], count: int) -> list[ResultT]:
-        """Do `work(0)` to `work(count - 1)` in a few tasks; a task a shard would cost more."""
-        groups = min(self._groups, count)
-        if groups <= 1:
-            return [work(number) for number in range(count)]
+    def groups(self, snapshot: Snapshot, *, partial: bool = False) -> GroupCalls:
+        """All groups of a snapshot's index, for one search."""
+        local = LocalGroup(snapshot.shards, self._spread)
+        scale_out = self._scale_out
+        elsewhere = () if scale_out is None else scale_out.elsewhere(snapshot.manifest)
+        if scale_out is None or not elsewhere:
+            return GroupCalls([local], self._pool, is_partial_fine=partial, seconds=0.0)
+        return GroupCalls(
+            [local, *elsewhere],
+            scale_out.pool,
+            is_partial_fine=partial,
+            seconds=scale_out.seconds,
+            # Where an index has several groups, each has shards: these could not be opened.
+            has_own=bool(snapshot.shards),
+        )
 
-        def run_group(first: int) -> list[ResultT]:
-            return [work(number) for number in range(first, count, groups)]
 
-        dealt = list(self._pool.map(run_group, range(groups)))
-        return [dealt[number % groups][number // groups] for number in range(count)]
+class _Place(NamedTuple):
+    """A row, and the number of the group it was found in."""
+
+    group: int
+    row: FoundRow
 
 
-class _Search:
-    """The steps of one search over one snapshot."""
+class Search:
+    """One search over one snapshot, between its two steps."""
 
     def __init__(
         self,
-        shards: Sequence[Shard],
-        query: SearchQuery,
-        run: _Run,
+        snapshot: Snapshot,
+        groups: GroupCalls,
+        text: str,
+        mode: SearchMode,
         tuning: SearchTuning,
     ) -> None:
-        self._shards = shards
-        self._query = query
-        self._run = run
-        is_many = len(shards) >= _MANY_SHARDS
-        self._breadth = tuning.breadth_of_many if is_many else tuning.breadth
-        self._candidates: list[Labels | None] = run(
-            lambda number: shards[number].matching(query.filters), len(shards)
+        self._snapshot = snapshot
+        self._groups = groups
+        self._tuning = tuning
+        self._terms: tuple[str, ...] = ()
+        self._counting: Round[TermStatistics] | None = None
+        if mode != "dense":
+            self._terms = terms = tuple(query_terms(text))
+            self._counting = groups.start(lambda group: group.statistics(terms))
+
+    def finish(self, query: SearchQuery) -> SearchResult:
+        """Search with the vector; `query` has the text and the mode that this was begun with.
+
+        Raises:
+            InvalidInputError, PartialFailureError: as `Searcher.search` does.
+        """
+        _check(query)
+        started = time.perf_counter()
+        question = self._question(query)
+        asked = self._groups.start(lambda group: group.search(question))
+        answers = self._groups.finish(asked)
+        best = _best(query, answers)
+        ranked = time.perf_counter()
+        hits = self._hydrated(best)
+        times = SearchTimes(
+            search=(ranked - started) * 1000.0,
+            groups=self._groups.waited_ms,
+            hydrate=(time.perf_counter() - ranked) * 1000.0,
+        )
+        return SearchResult(hits, self._snapshot, len(answers), self._groups.count, times)
+
+    def _question(self, query: SearchQuery) -> GroupQuery:
+        statistics = None
+        if self._counting is not None:
+            statistics = combine(self._groups.finish(self._counting).values())
+        # Of the whole index, so that the hits do not depend on how it is dealt to groups.
+        shards = sum(shard.vectors > 0 for shard in self._snapshot.manifest.shards)
+        is_many = shards >= _MANY_SHARDS
+        return GroupQuery(
+            depth=max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k,
+            breadth=self._tuning.breadth_of_many if is_many else self._tuning.breadth,
+            vector=None if query.mode == "lexical" else query.vector,
+            terms=self._terms,
+            statistics=statistics,
+            filters=query.filters,
+            exact=query.exact,
         )
 
-    def hits(self) -> tuple[SearchHit, ...]:
-        query = self._query
-        if query.mode == "lexical":
-            return self._hydrated(self._lexical(query.k)[: query.k], {})
-        if query.mode == "dense":
-            dense = self._above_threshold(self._dense(query.k))[: query.k]
-            return self._hydrated(dense, dict(dense))
-        depth = max(query.k, _FUSION_DEPTH)
-        dense, lexical = self._dense(depth), self._lexical(depth)
-        fused = reciprocal_rank_fusion([[row for row, _ in dense], [row for row, _ in lexical]])
-        similarities = self._similarities(list(fused), dict(dense))
-        kept = [
-            (row, score)
-            for row, score in self._sorted(fused.items())
-            if query.threshold is None or similarities[row] >= query.threshold
-        ]
-        return self._hydrated(kept[: query.k], similarities)
-
-    def _dense(self, count: int) -> list[_Scored]:
-        vector = self._query.vector
-        if vector is None:
-            return []
-
-        def search(number: int) -> Ranked:
-            return self._shards[number].nearest(
-                vector, count, self._candidates[number], breadth=self._breadth
-            )
-
-        return self._merged(self._run(search, len(self._shards)), count)
-
-    def _lexical(self, count: int) -> list[_Scored]:
-        terms = query_terms(self._query.text)
-        shards = self._shards
-        found = self._run(lambda number: shards[number].look_up(terms), len(shards))
-        ranking = Bm25(combine(part.statistics for part in found))
-
-        def search(number: int) -> Ranked:
-            candidates = self._candidates[number]
-            return shards[number].best_matches(found[number], ranking, count, candidates)
-
-        return self._merged(self._run(search, len(shards)), count)
-
-    def _merged(self, ranked: Sequence[Ranked], count: int) -> list[_Scored]:
-        scores = heapq.nlargest(count, (score for part in ranked for _, score in part))
-        worst = scores[-1] if scores else 0.0
-        rows = (
-            (_Row(number, label), score)
-            for number, part in enumerate(ranked)
-            for label, score in part
-            if score >= worst
-        )
-        return self._sorted(rows)[:count]
-
-    def _sorted(self, rows: Iterable[_Scored]) -> list[_Scored]:
-        def order(item: _Scored) -> tuple[float, str]:
-            row, score = item
-            return -score, self._shards[row.shard].chunk_id(row.label)
-
-        return sorted(rows, key=order)
-
-    def _above_threshold(self, rows: list[_Scored]) -> list[_Scored]:
-        threshold = self._query.threshold
-        return [item for item in rows if threshold is None or item[1] >= threshold]
-
-    def _similarities(self, rows: Sequence[_Row], known: dict[_Row, float]) -> dict[_Row, float]:
-        vector = self._query.vector
-        similarities = dict(known)
-        by_shard: dict[int, list[int]] = {}
-        for row in rows:
-            if row not in known:
-                by_shard.setdefault(row.shard, []).append(row.label)
-        for number, labels in by_shard.items():
-            if vector is not None:
-                found = self._shards[number].similarities(labels, vector)
-                similarities |= {
-                    _Row(number, label): score for label, score in zip(labels, found, strict=True)
-                }
-        return similarities
-
-    def _hydrated(
-        self, rows: Sequence[_Scored], similarities: dict[_Row, float]
-    ) -> tuple[SearchHit, ...]:
-        by_shard: dict[int, list[int]] = {}
-        for row, _ in rows:
-            by_shard.setdefault(row.shard, []).append(row.label)
-        documents = {
-            number: self._shards[number].documents(labels) for number, labels in by_shard.items()
+    def _hydrated(self, best: Sequence[tuple[_Place, float]]) -> tuple[SearchHit, ...]:
+        rows: dict[int, list[FoundRow]] = {}
+        for place, _ in best:
+            rows.setdefault(place.group, []).append(place.row)
+        read = {
+            number: iter(self._groups.group(number).documents(some))
+            for number, some in rows.items()
         }
         return tuple(
-            SearchHit(score, similarities.get(row), documents[row.shard][row.label])
-            for row, score in rows
+            SearchHit(score, place.row.similarity, next(read[place.group])) for place, score in best
         )
+
+
+def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> list[tuple[_Place, float]]:
+    """The hits, with their scores, of what all groups found."""
+    depth = max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k
+    dense = _merged(((number, answer.dense) for number, answer in answers.items()), depth)
+    lexical = _merged(((number, answer.lexical) for number, answer in answers.items()), depth)
+    if query.mode == "hybrid":
+        return _fused(query, dense, lexical)[: query.k]
+    ranking = dense if query.mode == "dense" else lexical
+    return [(place, place.row.score) for place in ranking if _is_near(place.row, query.threshold)]
+
+
+def _merged(rankings: Iterable[tuple[int, Sequence[FoundRow]]], depth: int) -> list[_Place]:
+    places = [_Place(number, row) for number, ranking in rankings for row in ranking]
+    places.sort(key=lambda place: (-place.row.score, place.row.chunk_id))
+    return places[:depth]
+
+
+def _fused(
+    query: SearchQuery, dense: Sequence[_Place], lexical: Sequence[_Place]
+) -> list[tuple[_Place, float]]:
+    """Both rankings by reciprocal rank; the threshold bounds what is left, not what is ranked."""
+    # The cosine of the dense ranking where a row has two: which it is must not depend on groups.
+    places = {place.row.chunk_id: place for place in (*lexical, *dense)}
+    scores = reciprocal_rank_fusion(
+        [[place.row.chunk_id for place in ranking] for ranking in (dense, lexical)]
+    )
+    kept = [
+        (places[chunk_id], score)
+        for chunk_id, score in scores.items()
+        if _is_near(places[chunk_id].row, query.threshold)
+    ]
+    return sorted(kept, key=lambda item: (-item[1], item[0].row.chunk_id))
+
+
+def _is_near(row: FoundRow, threshold: float | None) -> bool:
+    return threshold is None or (row.similarity is not None and row.similarity >= threshold)
 
 
 def _check(query: SearchQuery) -> None:

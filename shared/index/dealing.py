@@ -1,0 +1,28 @@
+"""Deals the shards of an index to groups that each fit one function's memory."""
+
+from collections.abc import Iterable
+
+from shared.models.manifest import ShardDescriptor
+
+Group = tuple[ShardDescriptor, ...]
+
+
+def deal(shards: Iterable[ShardDescriptor], budget_bytes: int | None) -> tuple[Group, ...]:
+    """Return the shards that hold rows, in their order, in groups of at most the budget.
+
+    A shard over the budget is a group of its own. Without a budget there is one group; there is
+    always at least one, be it empty. Shards without rows only say what is deleted: every group
+    reads that from their catalogs anyway.
+    """
+    groups: list[list[ShardDescriptor]] = [[]]
+    room = budget_bytes
+    for shard in shards:
+        if not shard.vectors:
+            continue
+        if room is not None and budget_bytes is not None:
+            if groups[-1] and shard.size_bytes > room:
+                groups.append([])
+                room = budget_bytes
+            room -= shard.size_bytes
+        groups[-1].append(shard)
+    return tuple(map(tuple, groups))
