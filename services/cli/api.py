@@ -82,5 +82,10 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
         words = f"{words}: is the API key right?"
     request_id = document.get("request_id")
     suffix = f" (request {request_id})" if request_id else ""
-    error_type = _ERROR_OF_STATUS.get(status, UnavailableError)
-    raise error_type(f"the API answered {status}: {words}{suffix}")
+    raise error_of_status(status)(f"the API answered {status}: {words}{suffix}")
+
+
+def error_of_status(status: object) -> type[UltronError]:
+    """The error that an HTTP status stands for."""
+    known = _ERROR_OF_STATUS.get(status) if isinstance(status, int) else None
+    return known or UnavailableError

@@ -56,6 +56,10 @@ def run_lines(progress: RunProgress) -> Iterator[str]:
 def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """The results of `GET /retrieve`, best first."""
     results = answer.get("results") or []
+    if answer.get("partial"):
+        groups = (answer.get("index") or {}).get("groups") or {}
+        searched, of = groups.get("searched", "some"), groups.get("of", "all")
+        yield f"only {searched} of {of} parts of the index answered"
     if not results:
         yield "nothing found"
     for number, result in enumerate(results, 1):

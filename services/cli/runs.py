@@ -1,14 +1,13 @@
 """Starting a run and watching it to its end."""
 
-import json
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from services.cli.errors import UnavailableError
-from shared import errors
-from shared.errors import LeaseHeldError, UltronError
+from services.cli.functions import invoke
+from shared.errors import LeaseHeldError
 from shared.models.run import RunMode, RunProgress
 
 if TYPE_CHECKING:
@@ -36,14 +35,10 @@ def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: Run
             UnavailableError when its answer is none.
     """
     event = {"corpus": corpus, "mode": mode, "request_id": str(uuid.uuid4())}
-    answer = client.invoke(FunctionName=function_name, Payload=json.dumps(event).encode())
-    payload = answer["Payload"].read()
-    if answer.get("FunctionError"):
-        raise raised_by_function(payload)
+    summary = invoke(client, function_name, event)
     try:
-        summary = json.loads(payload)
         run_id, status = str(summary["run_id"]), str(summary["status"])
-    except (ValueError, KeyError, TypeError):
+    except KeyError:
         raise UnavailableError(
             f"{function_name} answered without a run_id; is that the ingest function?"
         ) from None
@@ -52,21 +47,6 @@ def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: Run
             f"run {run_id} holds {corpus}; `ultron run watch {run_id}` waits for its end"
         )
     return run_id
-
-
-def raised_by_function(payload: bytes) -> UltronError:
-    """The error that a function's failed invocation tells of: `errorType` and `errorMessage`."""
-    try:
-        document: Any = json.loads(payload)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        return UnavailableError("the function failed and gave no reason; see its log")
-    message = str(document.get("errorMessage") or "no reason given")
-    error_type = getattr(errors, str(document.get("errorType")), None)
-    if isinstance(error_type, type) and issubclass(error_type, UltronError):
-        return error_type(message)
-    return UnavailableError(f"the function failed: {message}")
 
 
 def watch_run(

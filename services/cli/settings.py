@@ -19,5 +19,8 @@ class CommandSettings(ServiceSettings):
     ultron_api_url: Name | None = None
     ultron_api_key: Name | None = Field(default=None, repr=False)
     ultron_checkpoint_table: Name | None = None
+    ultron_bucket_name: Name | None = None
     ultron_ingest_function: Name | None = None
+    ultron_compactor_function: Name | None = None
+    ultron_retrieve_function: Name | None = None
     aws_endpoint_url: Name | None = None

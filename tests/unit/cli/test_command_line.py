@@ -120,6 +120,27 @@ def test_retrieve_without_results_says_so(api: FakeApi, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "nothing found\n"
 
 
+@pytest.mark.parametrize(("options", "sent"), [([], None), (["--partial"], ["true"])])
+def test_a_part_of_an_answer_will_do_when_that_is_said(
+    api: FakeApi, options: list[str], sent: list[str] | None
+) -> None:
+    assert main(["retrieve", "x", *options]) == 0
+    [asked] = api.asked
+    assert asked["query"].get("partial") == sent
+
+
+def test_a_partial_answer_says_how_much_answered(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = {"searched": 2, "of": 3}
+    answer = {"partial": True, "index": {"groups": groups}, "results": [RESULT]}
+    api.answer = (200, json.dumps(answer).encode())
+    assert main(["retrieve", "x", "--partial"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "only 2 of 3 parts of the index answered"
+    assert second.startswith("1. 0.710  Ultron")
+
+
 def test_json_shows_the_whole_answer(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     answer = {"results": [RESULT], "timing_ms": {"total": 1}}
     api.answer = (200, json.dumps(answer).encode())
@@ -197,6 +218,13 @@ def test_an_address_where_nothing_answers_is_named(
         (["retrieve", "x", "--api-url", "http://x"], "--api-key or ULTRON_API_KEY"),
         (["run", "show", "r"], "--checkpoint-table or ULTRON_CHECKPOINT_TABLE"),
         (["ingest", "--corpus", "c"], "--ingest-function or ULTRON_INGEST_FUNCTION"),
+        (["index", "list", "--corpus", "c"], "--bucket-name or ULTRON_BUCKET_NAME"),
+        (
+            ["index", "restore", "--corpus", "c", "--version", "1"],
+            "--compactor-function or ULTRON_COMPACTOR_FUNCTION",
+        ),
+        (["index", "rebuild", "--corpus", "c"], "ULTRON_COMPACTOR_FUNCTION"),
+        (["index", "recall", "--corpus", "c", "--samples", "1"], "ULTRON_RETRIEVE_FUNCTION"),
     ],
 )
 def test_a_missing_address_says_how_to_give_it(
@@ -217,6 +245,14 @@ def test_a_missing_address_says_how_to_give_it(
         ["retrieve", "x", "--filter", "entity"],
         ["chat", "x", "--k", "two"],
         ["run", "watch", "r", "--timeout", "soon"],
+        ["index"],
+        ["index", "list"],
+        ["index", "list", "--corpus", "c", "--limit", "0"],
+        ["index", "restore", "--corpus", "c"],
+        ["index", "restore", "--corpus", "c", "--version", "-1"],
+        ["index", "restore", "--corpus", "c", "--version", "\u0661"],
+        ["index", "recall", "--corpus", "c"],
+        ["index", "recall", "--corpus", "c", "--samples", "many"],
     ],
 )
 def test_wrong_use_ends_with_2(arguments: list[str]) -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.errors import UnavailableError, exit_status
+from services.cli.functions import raised_by_function
 from services.cli.progress import ProgressDisplay
 from services.cli.rendering import ending_line, progress_line, run_lines, shortened
-from services.cli.runs import raised_by_function, watch_run
+from services.cli.runs import watch_run
 from shared.errors import LeaseHeldError, NotFoundError, UltronError
 from shared.models.run import RunProgress, RunRecord, RunStatus
 

@@ -1,0 +1,53 @@
+"""What `ultron index` shows, as text; pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_BYTES_IN_MEGABYTE = 1_000_000
+
+
+def index_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """The versions of each index of a corpus, as tables."""
+    for number, index in enumerate(document["indexes"]):
+        if number:
+            yield ""
+        model = index["model"]
+        yield (
+            f"{document['corpus']} under {model['id']} revision {model['revision']}, "
+            f"{model['dims']} dimensions"
+        )
+        header = ("version", "committed at", "change", "shards", "vectors", "MB")
+        yield from _table([header, *map(_version_cells, index["versions"])], left={1, 2})
+
+
+def recall_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """How close the live answers come to exact ones."""
+    yield (
+        f"recall@{answer['k']} of {answer['corpus']}, version {answer.get('version')}: "
+        f"{answer['recall']:.4f} over {answer['samples']} samples "
+        f"(worst {answer['recall_worst']:.2f})"
+    )
+    times = answer.get("milliseconds") or {}
+    if times:
+        yield ", ".join(f"{name.replace('_', ' ')} {value} ms" for name, value in times.items())
+
+
+def _version_cells(version: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        str(version["version"]),
+        str(version["committed_at"]),
+        str(version["change"]),
+        str(version["shards"]),
+        str(version["vectors"]),
+        f"{version['size_bytes'] / _BYTES_IN_MEGABYTE:.1f}",
+    )
+
+
+def _table(rows: list[tuple[str, ...]], left: set[int]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell.ljust(width) if number in left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(cells).rstrip()

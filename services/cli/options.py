@@ -1,0 +1,74 @@
+"""What the parsers of all commands share."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from services.cli.rendering import joined
+from services.cli.target import Target
+
+Command = Callable[[argparse.Namespace, Target], int]
+WATCH_TIMEOUT_SECONDS = 3600.0
+
+
+def add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    function: Command,
+    summary: str,
+    *addresses: str,
+) -> argparse.ArgumentParser:
+    """A command that `function` does; `addresses` are options that say which deployment."""
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=function)
+    parser.add_argument(
+        "--outputs", metavar="FILE", help="`terraform output -json` of the deployment"
+    )
+    for address in addresses:
+        parser.add_argument(f"--{address.replace('_', '-')}", metavar="VALUE")
+    return parser
+
+
+def add_group(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    """A command that is followed by one of its own commands."""
+    group = commands.add_parser(name, help=summary, description=summary)
+    return group.add_subparsers(required=True, metavar="COMMAND")
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """How long the command watches."""
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=WATCH_TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help="stop watching after %(default).0f seconds",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Whether the answer is shown as JSON."""
+    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is none.
+    """
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def show(
+    options: argparse.Namespace,
+    document: dict[str, Any],
+    lines: Callable[[dict[str, Any]], Iterable[str]],
+) -> None:
+    """Print an answer as text, or as JSON where that is asked for."""
+    print(json.dumps(document, indent=2) if options.json else joined(lines(document)))
