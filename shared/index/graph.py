@@ -87,6 +87,14 @@ class GraphFile:
         """Where the file lies."""
         return self._locate()
 
+    def vectors(self, labels: Labels) -> Vectors:
+        """Copies of the vectors of some rows, in their order."""
+        return self._vectors().rows(labels)
+
+    def vectors(self, labels: Labels) -> Vectors:
+        """Copies of some rows' vectors, in their order."""
+        return self._vectors().rows(labels)
+
     def similarities(self, labels: Labels, query: Vectors) -> npt.NDArray[np.float64]:
         """Cosines of the query with some rows, in their order.
 

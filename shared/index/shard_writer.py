@@ -105,7 +105,7 @@ def write_shard(
     order = sorted(range(len(content.chunks)), key=lambda number: content.chunks[number].chunk_id)
     chunks = [content.chunks[number] for number in order]
     with tempfile.TemporaryDirectory() as folder:
-        files = _write_files(Path(folder), source.model, content, chunks)
+        files = write_files(Path(folder), source.model, content, chunks)
         if files.graph is not None:
             write_graph(files.graph, [vectors[order]], rows=len(order), dims=source.model.dims)
         return upload_shard(store, source, files)
@@ -141,7 +141,7 @@ def upload_shard(store: ObjectStore, source: ShardSource, files: ShardFiles) -> 
     )
 
 
-def _write_files(
+def write_files(
     folder: Path, model: ModelIdentity, content: ShardContent, chunks: Sequence[Chunk]
 ) -> ShardFiles:
     """Write catalog and sidecar, and name the graph that is still to be written."""
