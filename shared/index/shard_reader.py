@@ -49,7 +49,7 @@ class LookedUp:
     statistics: TermStatistics
 
 
-class ShardFiles:
+class OpenFiles:
     """The open files of an immutable shard; all views of it share them."""
 
     def __init__(
@@ -90,7 +90,7 @@ def check_catalog(catalog: Catalog, descriptor: ShardDescriptor) -> None:
 class Shard:
     """A shard under one manifest: its files, and which of its rows are live. It never changes."""
 
-    def __init__(self, files: ShardFiles, is_live: RowMask | None, tuning: SearchTuning) -> None:
+    def __init__(self, files: OpenFiles, is_live: RowMask | None, tuning: SearchTuning) -> None:
         """See a shard; `is_live` says which rows may be found, None: all."""
         self._files = files
         self._catalog = files.catalog
@@ -106,7 +106,7 @@ class Shard:
         return self._files.descriptor
 
     @property
-    def files(self) -> ShardFiles:
+    def files(self) -> OpenFiles:
         """What it shares with every other view of the shard."""
         return self._files
 

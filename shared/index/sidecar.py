@@ -154,6 +154,13 @@ class Sidecar:
             for row in rows:
                 yield row[0], _postings(row)
 
+    def close(self) -> None:
+        """Close the file now; a later use opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
     def _read(self, statement: str, parameters: Sequence[str | int]) -> list[Any]:
         with self._lock:
             try:

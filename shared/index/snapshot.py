@@ -12,7 +12,7 @@ from shared.index.graph import RowMask
 from shared.index.liveness import live_entities
 from shared.index.manifest_store import ManifestCache
 from shared.index.shard_cache import HeldFile, ShardCache
-from shared.index.shard_reader import SearchTuning, Shard, ShardFiles, check_catalog
+from shared.index.shard_reader import OpenFiles, SearchTuning, Shard, check_catalog
 from shared.models.manifest import FileReference, Manifest, ShardDescriptor
 from shared.observability import logger
 
@@ -142,7 +142,7 @@ class _Opener:
         self._cache = cache
         self._pool = pool
         self._tuning = tuning
-        self._files: weakref.WeakValueDictionary[str, ShardFiles] = weakref.WeakValueDictionary()
+        self._files: weakref.WeakValueDictionary[str, OpenFiles] = weakref.WeakValueDictionary()
         self._catalogs: weakref.WeakValueDictionary[str, Catalog] = weakref.WeakValueDictionary()
 
     def open(
@@ -192,9 +192,9 @@ class _Opener:
 
     def _open_files(
         self, descriptor: ShardDescriptor, catalog: Catalog, held: dict[str, HeldFile]
-    ) -> ShardFiles:
+    ) -> OpenFiles:
         graph, sidecar = descriptor.graph, descriptor.sidecar
-        files = ShardFiles(
+        files = OpenFiles(
             descriptor,
             catalog,
             held[graph.key].path if graph else None,
@@ -203,7 +203,7 @@ class _Opener:
         self._files[descriptor.shard_id] = files
         return files
 
-    def _view(self, files: ShardFiles, is_live: RowMask, previous: Shard | None) -> Shard:
+    def _view(self, files: OpenFiles, is_live: RowMask, previous: Shard | None) -> Shard:
         """The shard under the new manifest; the very same as before when nothing of it changed."""
         rows = None if is_live.all() else is_live[files.catalog.row_entities]
         if previous is None or previous.files is not files:

@@ -11,7 +11,7 @@ from shared.index.graph import RowMask, Vectors
 from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
 from shared.index.searcher import Searcher
 from shared.index.shard_cache import ShardCache
-from shared.index.shard_reader import SearchTuning, Shard, ShardFiles
+from shared.index.shard_reader import OpenFiles, SearchTuning, Shard
 from shared.index.shard_writer import ShardSource, collect_content, write_shard
 from shared.index.snapshot import SnapshotSource
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
@@ -91,7 +91,7 @@ def open_shard(
     graph = cache.hold(descriptor.graph).path if descriptor.graph else None
     sidecar = cache.hold(descriptor.sidecar).path if descriptor.sidecar else None
     catalog = read_catalog(catalog_path, name=descriptor.catalog.key)
-    return Shard(ShardFiles(descriptor, catalog, graph, sidecar), is_live, tuning or SearchTuning())
+    return Shard(OpenFiles(descriptor, catalog, graph, sidecar), is_live, tuning or SearchTuning())
 
 
 def manifests(

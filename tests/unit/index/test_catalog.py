@@ -125,7 +125,8 @@ def test_a_flipped_byte_never_escapes_as_another_error(position: int, difference
 def rewritten(change: Mapping[str, Any]) -> bytes:
     """A catalog with other arrays, each whole in itself."""
     with np.load(io.BytesIO(some_catalog())) as archive:
-        arrays = {name: archive[name] for name in archive.files} | change
+        arrays = {name: archive[name] for name in archive.files}
+        arrays |= change
     stream = io.BytesIO()
     np.savez(stream, **{name: value for name, value in arrays.items() if value is not None})
     return stream.getvalue()
