@@ -56,9 +56,8 @@ class PublishingStageSettings(StageSettings):
 
 
 class CompactionSettings(StageSettings):
-    """What a stage needs that asks for merges, at `compact_queue_url`, of shards too small."""
+    """What a stage needs that asks for merges of shards that are too small."""
 
-    compact_queue_url: Annotated[str, Field(min_length=1)]
     compaction_fan_in: Annotated[int, Field(ge=2, le=64)] = 8
     shard_minimum_mb: Annotated[int, Field(ge=1)] = 25
     shard_maximum_mb: Annotated[int, Field(ge=1)] = 200

@@ -88,10 +88,6 @@ class GraphFile:
         return self._locate()
 
     def vectors(self, labels: Labels) -> Vectors:
-        """Copies of the vectors of some rows, in their order."""
-        return self._vectors().rows(labels)
-
-    def vectors(self, labels: Labels) -> Vectors:
         """Copies of some rows' vectors, in their order."""
         return self._vectors().rows(labels)
 
