@@ -22,11 +22,14 @@ from shared.index.manifest_store import ManifestStore
 from shared.index.shard_writer import ShardSource, collect_content, write_shard
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.corpus import Corpus, JsonlSource
+from shared.models.entity import Scalar
 from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedding.conftest import ModelFolder, model_folder
 
 __all__ = ["model_folder"]
+
+Fields = dict[str, Scalar | list[Scalar]]
 
 TEXTS = {
     "comic:1": ("w1 w2 w3", "2020-01-01"),
@@ -64,10 +67,10 @@ class Deployment:
 
     def restart(self) -> None:
         """Forget everything in memory, as a new process does."""
-        settings = LibrarySettings(self.directory / "shards", recheck_seconds=0, parallel_groups=2)
+        settings = LibrarySettings(self.directory / "shards", recheck_seconds=0, parallel_tasks=2)
         self.retriever = Retriever(
             corpora=KnownCorpora(),
-            model=DeployedModel(self.store, self.prefix, self.directory),
+            model=DeployedModel(lambda: self.store, self.prefix, self.directory),
             library=IndexLibrary(self.store, self.pool, settings),
             pool=self.pool,
             default_corpus="demo",
@@ -81,9 +84,14 @@ class Deployment:
         seq: int,
         corpus: str = "demo",
         model: ModelIdentity | None = None,
+        fields: Mapping[str, Fields] | None = None,
     ) -> None:
         """Add a shard that holds these texts and speaks for their entities."""
-        chunks = [_chunk(key, text, modified) for key, (text, modified) in texts.items() if text]
+        chunks = [
+            _chunk(key, text, modified, (fields or {}).get(key, {}))
+            for key, (text, modified) in texts.items()
+            if text
+        ]
         lines: list[Chunk | CoveredEntity] = [
             *(CoveredEntity(entity_key=key) for key in texts),
             *chunks,
@@ -122,10 +130,14 @@ class Deployment:
 
     def invoke(self, payload: Any) -> dict[str, Any]:
         """Ask as another function does."""
-        return answer_directly(lambda: self.retriever, payload)
+        return self.send({"retrieve": payload})
+
+    def send(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Invoke directly."""
+        return answer_directly(lambda: self.retriever, event)
 
 
-def _chunk(key: str, text: str, modified: str | None) -> Chunk:
+def _chunk(key: str, text: str, modified: str | None, fields: Fields) -> Chunk:
     entity_type, source_id = key.split(":")
     return Chunk(
         chunk_id=f"{key}-001",
@@ -139,6 +151,7 @@ def _chunk(key: str, text: str, modified: str | None) -> Chunk:
             modified=modified,
             attribution="made for tests",
             source_path="raw/demo/page.jsonl.gz",
+            fields=fields,
         ),
     )
 

@@ -13,6 +13,7 @@ GOOD: dict[str, Any] = {
     "mode": "hybrid",
     "filters": {},
     "results": [],
+    "partial": False,
     "model": {"id": "m", "revision": "r", "dims": 3},
     "index": {"version": 1, "shards": 0},
     "timing_ms": {"total": 1.0},
@@ -27,6 +28,8 @@ class Answering:
 
     def retrieve(self, _: object) -> dict[str, Any]:
         return self._answer
+
+    recall = answer_group = retrieve
 
 
 def get(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -44,6 +47,9 @@ def get(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 def test_a_whole_answer_is_sent_as_it_is() -> None:
     assert get(GOOD) == (200, GOOD)
+    index = {"version": 1, "shards": 9, "groups": {"searched": 2, "of": 3}}
+    partial = GOOD | {"partial": True, "index": index}
+    assert get(partial) == (200, partial)
 
 
 @pytest.mark.parametrize(

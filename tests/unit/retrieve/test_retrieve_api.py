@@ -26,7 +26,7 @@ def test_the_body_holds_all_that_is_promised(deployment: Deployment) -> None:
     status, body, content_type = deployment.get(q=QUERY, k="2", mode="dense")
     assert (status, content_type) == (200, "application/json")
     assert set(body) == {
-        "query", "k", "mode", "filters", "results", "model", "index", "timing_ms",
+        "query", "k", "mode", "filters", "results", "partial", "model", "index", "timing_ms",
     }  # fmt: skip
     assert (body["query"], body["k"], body["mode"], body["filters"]) == (QUERY, 2, "dense", {})
     assert body["model"] == deployment.encoder.identity.model_dump()
@@ -51,7 +51,7 @@ def test_the_body_holds_all_that_is_promised(deployment: Deployment) -> None:
 
 
 def test_cold_parts_show_only_in_the_call_they_happened_in(deployment: Deployment) -> None:
-    warm = {"embed", "search", "total"}
+    warm = {"embed", "search", "hydrate", "total"}
     assert set(deployment.get(q=QUERY)[1]["timing_ms"]) == warm | {"model", "shards"}
     assert set(deployment.get(q=QUERY)[1]["timing_ms"]) == warm
     deployment.commit({"hero:3": ("w13", None)}, origin="run/page/1", seq=1)

@@ -16,9 +16,10 @@ from shared.errors import InvalidInputError, TextTooLongError, UltronError
 from shared.index.filters import SearchFilters
 
 NAMES = (
-    "q", "k", "threshold", "mode", "corpus",
+    "q", "k", "threshold", "mode", "corpus", "partial",
     "filter.entity", "filter.id", "filter.since", "filter.until",
 )  # fmt: skip
+ALLOWED = (*NAMES, "filter.<field>", "filter.<field>.min", "filter.<field>.max")
 
 
 def test_a_question_alone_has_defaults() -> None:
@@ -36,6 +37,7 @@ def test_all_parameters_are_read() -> None:
             "threshold": ["-0.25"],
             "mode": ["dense"],
             "corpus": ["marvel"],
+            "partial": ["true"],
             "filter.entity": ["comic,series", "event"],
             "filter.id": ["a,b"],
             "filter.since": ["2024-01-31"],
@@ -43,6 +45,7 @@ def test_all_parameters_are_read() -> None:
         }
     )
     assert (request.k, request.threshold, request.corpus) == (50, -0.25, "marvel")
+    assert request.partial
     assert request.filters.search_filters() == SearchFilters(
         entity_types=("comic", "series", "event"),
         source_ids=("a,b",),
@@ -76,6 +79,8 @@ def test_all_parameters_are_read() -> None:
         ("threshold", "-1.01"),
         ("threshold", "nan"),
         ("threshold", "inf"),
+        ("partial", ""),
+        ("partial", "maybe"),
         ("mode", ""),
         ("mode", "magic"),
         ("mode", "Dense"),
@@ -113,13 +118,31 @@ def test_a_text_over_its_length_is_too_long(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["page", "filter.colour", "filter", "Q", "q ", "filters", "a" * 99]
+    "name",
+    [
+        "page",
+        "filter",
+        "filter.",
+        "Q",
+        "q ",
+        "filters",
+        "a" * 99,
+        "entity",
+        "filter.entity.min",
+        "filter.since.max",
+        "filter.col-our",
+        "filter.1st",
+        "filter.a.b",
+        "filter.a.min.max",
+        "filter." + "a" * 65,
+        "filter.größe",
+    ],
 )
 def test_an_unknown_parameter_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse_query_string({"q": ["x"], name: ["1"]})
     assert name[:50] in str(caught.value)
-    assert str(caught.value).endswith("allowed are " + ", ".join(NAMES))
+    assert str(caught.value).endswith("allowed are " + ", ".join(ALLOWED))
     assert len(str(caught.value)) < 300
 
 
@@ -178,7 +201,8 @@ def test_a_threshold_has_no_meaning_for_words() -> None:
 
 
 anything = st.dictionaries(
-    st.sampled_from(NAMES) | st.text(max_size=12),
+    st.sampled_from([*NAMES, "filter.a", "filter.a.min", "filter.a.max", "filter.b.max"])
+    | st.text(max_size=12),
     st.lists(st.text(max_size=30) | st.text(string.digits + "-T:+.", max_size=25), max_size=3),
     max_size=6,
 )
@@ -201,14 +225,17 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["q", "k", "mode", "filters", "corpus", "entity", "since"]), inner
+            st.sampled_from(
+                ["q", "k", "mode", "filters", "corpus", "entity", "since", "year", "min", "max"]
+            ),
+            inner,
         )
     ),
     max_leaves=8,
 )
 
 
-@given(json_values)
+@given(json_values | st.builds(lambda f: {"q": "x", "filters": f}, json_values))
 def test_any_payload_is_read_or_refused(payload: Any) -> None:
     try:
         request = parse_payload(payload)
@@ -235,7 +262,7 @@ def test_nulls_of_a_payload_count_as_absent() -> None:
         (None, "retrieve: must be a JSON object"),
         ([], "retrieve: must be a JSON object"),
         ({"q": "x", "filters": []}, "filters: must be a JSON object"),
-        ({"q": "x", "filters": {"colour": "red"}}, "filters.colour: unknown; allowed are entity"),
+        ({"q": "x", "filters": {"col our": "red"}}, "filters.col our: unknown parameter; allowed"),
         ({"q": "x", "page": 1}, "page: unknown; allowed are q"),
         ({"q": 5}, "q: "),
         ({"q": "\ud800"}, "q: "),
