@@ -14,6 +14,7 @@ from shared.messaging.stage import QueueStage
 from shared.models.jobs import EmbedJob
 from shared.models.manifest import ModelIdentity
 from shared.observability import logger, metrics, tracer
+from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 
 
@@ -34,15 +35,19 @@ def _model() -> ModelIdentity:
 def _stage() -> QueueStage[EmbedJob]:
     settings = EmbedderSettings.load()
     state = wiring.stage_state(settings)
+    client = aws.dynamodb_client()
+    unchanged = UnchangedEntities(
+        versions=EntityVersions(client, settings.checkpoint_table),
+        runs=state.runs,
+        state=CorpusState(client, settings.checkpoint_table),
+    )
     embedder = Embedder(
         store=wiring.object_store(settings),
         model=_model,
         encoder=_encoder,
         publisher=wiring.next_queue(settings),
         runs=state.runs,
-        unchanged=UnchangedEntities(
-            EntityVersions(aws.dynamodb_client(), settings.checkpoint_table), state.runs
-        ),
+        unchanged=unchanged,
     )
     return QueueStage("embed", EmbedJob, embedder.embed_part, state)
 

@@ -57,8 +57,13 @@ class JsonlSource(Contract):
 
 
 class Corpus(Contract):
-    """What to ingest and how to cut it."""
+    """What to ingest and how to cut it.
+
+    A full run deletes the entities that it no longer sees, unless they are more than
+    `maximum_vanished_share` of the index: then the source is rather broken than empty.
+    """
 
     name: CorpusName
     source: Annotated[MarvelSource | JsonlSource, Field(discriminator="kind")]
     chunking: ChunkingSettings = ChunkingSettings()
+    maximum_vanished_share: Annotated[float, Field(ge=0, le=1)] = 0.5

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from shared.errors import BudgetExhaustedError, LeaseHeldError
+from shared.models.manifest import ModelIdentity
 from shared.models.run import EndpointCheckpoint
 from shared.state.run_records import Clock, corpus_partition, utc_now
 from shared.state.runs import RunStore
@@ -105,6 +106,21 @@ class CorpusState:
         item = self._table.get(corpus_partition(corpus), "LATEST")
         return None if item is None else PlannedRun(item["run_id"], item["seq"])
 
+    def note_swept(self, corpus: str, model: ModelIdentity, seq: int) -> None:
+        """Remember that what the full run of `seq` did not see is gone from an index."""
+        item = {"PK": corpus_partition(corpus), "SK": _swept_key(model), "seq": seq}
+        with contextlib.suppress(ConditionFailedError):  # a newer run was swept
+            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": seq})
+
+    def swept_seq(self, corpus: str, model: ModelIdentity) -> int:
+        """Return the `seq` of the newest run after which an index was swept, -1 without any.
+
+        That run has seen all there is: what an older one found is outdated, be it only indexed
+        now.
+        """
+        item = self._table.get(corpus_partition(corpus), _swept_key(model))
+        return -1 if item is None else int(item["seq"])
+
     def forget_progress(self, corpus: str) -> None:
         """Forget how far a corpus was read: the next run, of any mode, reads everything again."""
         partition = corpus_partition(corpus)
@@ -146,3 +162,7 @@ class CorpusState:
                 f"the {limit} calls a day to {name} are spent for {day}; "
                 "the rest of the run becomes gaps, which the next run reads again"
             ) from None
+
+
+def _swept_key(model: ModelIdentity) -> str:
+    return f"SWEPT#{model.id}@{model.revision}"

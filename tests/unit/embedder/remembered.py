@@ -97,6 +97,16 @@ class RememberedRuns:
 
 
 @dataclass
+class RememberedSweeps:
+    """The newest run after which an index was swept."""
+
+    seq: int = -1
+
+    def swept_seq(self, _: str, __: ModelIdentity) -> int:
+        return self.seq
+
+
+@dataclass
 class CountingEncoder:
     """Gives every text the same vector, and counts the texts."""
 

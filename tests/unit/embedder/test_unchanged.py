@@ -23,6 +23,7 @@ from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.entity_version import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import FileReference, ShardDescriptor
+from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
@@ -32,6 +33,7 @@ from tests.unit.embedder.remembered import (
     CountingEncoder,
     RememberedQueue,
     RememberedRuns,
+    RememberedSweeps,
     RememberedVersions,
     WorkerDiedError,
 )
@@ -55,6 +57,7 @@ class Line:
         self.store = MemoryObjectStore()
         self.versions = RememberedVersions(self.step)
         self.runs = RememberedRuns(self.step)
+        self.sweeps = RememberedSweeps()
         self.queue = RememberedQueue(self.step)
         self.encoder = CountingEncoder()
         self.models_loaded = 0
@@ -67,7 +70,9 @@ class Line:
             publisher=cast(JobPublisher, self.queue),
             runs=cast(RunStore, self.runs),
             unchanged=UnchangedEntities(
-                cast(EntityVersions, self.versions), cast(RunStore, self.runs)
+                cast(EntityVersions, self.versions),
+                cast(RunStore, self.runs),
+                cast(CorpusState, self.sweeps),
             ),
         )
 
@@ -198,6 +203,16 @@ def test_a_late_redrive_never_replaces_what_a_newer_run_found_unchanged(line: Li
     line.run_all(late)
     assert line.live() == checksums(FIRST)
     assert line.runs.counts[origin_of(late)] == {"vectors": 0, "chunks_unchanged": 2}
+
+
+def test_what_an_older_run_found_is_outdated_once_a_newer_full_run_was_swept(line: Line) -> None:
+    late = line.job(1, 0, {"a:9": "gone by the time it is redriven"})
+    line.sweeps.seq = 2
+    line.run_all(late)
+    assert line.runs.counts[origin_of(late)] == {"vectors": 0, "chunks_unchanged": 1}
+    assert line.live() == {}
+    line.run_all(line.job(2, 0, FIRST))
+    assert line.live() == checksums(FIRST)
 
 
 def test_what_this_job_committed_itself_counts_as_embedded_by_it(line: Line) -> None:

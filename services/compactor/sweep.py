@@ -1,0 +1,214 @@
+"""The sweep after a full run: what the run did not see is gone from the source, and is deleted."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from services.compactor.live_versions import open_live_catalogs
+from shared.corpora import CorpusRegistry
+from shared.errors import ConflictError, CorruptObjectError, LeaseHeldError, NotFoundError
+from shared.index.catalog import hash_entity_key
+from shared.index.manifest_store import ManifestStore
+from shared.index.shard_cache import ShardCache
+from shared.index.shard_writer import ShardContent, ShardSource, write_shard
+from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
+from shared.models.chunk import CoveredEntity
+from shared.models.entity import Entity
+from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.jobs import Job, PageJob
+from shared.models.maintenance import SweepJob
+from shared.models.manifest import ModelIdentity
+from shared.models.run import RunProgress
+from shared.observability import logger
+from shared.state.corpus_state import CorpusState
+from shared.state.entity_versions import EntityVersions
+from shared.state.runs import RunStore
+from shared.storage import jsonl, keys
+from shared.storage.object_store import ObjectStore
+
+SWEEP_PAGE = "sweep"
+_FEWEST_FOR_VALVE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOutcome:
+    """What a sweep did; `reason` says why it deleted nothing where it could have."""
+
+    deleted: int
+    status: Literal["succeeded", "incomplete"] = "succeeded"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """Deletes what a full run did not see, and ends the run.
+
+    Redelivered at any line it leads to the same state: what is to be deleted is decided once, by
+    whoever first writes the sweep's file of (no) vectors.
+    """
+
+    store: ObjectStore
+    model: ModelIdentity
+    runs: RunStore
+    state: CorpusState
+    versions: EntityVersions
+    corpora: CorpusRegistry
+    work_directory: Path
+    lease_seconds: int = 3600
+
+    def sweep(self, job: SweepJob) -> None:
+        """Do the job; a run that does not wait for a sweep is left alone.
+
+        Raises:
+            NotFoundError: the run, its corpus or the entities of one of its pages are gone.
+            CorruptObjectError: the manifest, a catalog or a page cannot be read; names the key.
+        """
+        if not self.runs.awaits_sweep(job.run_id):
+            logger.info("no sweep is due", extra={"swept_run_id": job.run_id})
+            return
+        progress = self.runs.get_run(job.run_id)
+        outcome = self._sweep_alone(job, progress)
+        self.runs.finish_sweep(
+            job.run_id, outcome.deleted, status=outcome.status, reason=outcome.reason
+        )
+        details = {"deleted": outcome.deleted, "swept_run_id": job.run_id}
+        logger.info("swept", extra=details | ({"reason": outcome.reason} if outcome.reason else {}))
+
+    def _sweep_alone(self, job: SweepJob, progress: RunProgress) -> SweepOutcome:
+        try:
+            self.state.close_abandoned_run(job.corpus, job.run_id, self.runs)
+            self.state.acquire_lease(job.corpus, job.run_id, self.lease_seconds)
+        except LeaseHeldError as error:
+            return SweepOutcome(0, reason=f"nothing was swept: {error}")
+        try:
+            return self._sweep(job, progress)
+        finally:
+            # A run that goes on holds its lease to its end; one that had ended took it for this.
+            if progress.run.status == "incomplete":
+                self.state.release_lease(job.corpus, job.run_id)
+
+    def _sweep(self, job: SweepJob, progress: RunProgress) -> SweepOutcome:
+        record = self._recorded(job)
+        if record is None:
+            if (reason := self._objection(job, progress)) is not None:
+                return SweepOutcome(0, reason=f"nothing was swept: {reason}")
+            vanished, live = self._vanished(job)
+            share = self.corpora.get(job.corpus).maximum_vanished_share
+            if live >= _FEWEST_FOR_VALVE and len(vanished) > share * live:
+                return SweepOutcome(0, "incomplete", _valve_reason(len(vanished), live, share))
+            self.state.note_swept(job.corpus, self.model, job.seq)
+            record = self._record(job, vanished)
+        self._delete(job, record)
+        return SweepOutcome(len(record))
+
+    def _objection(self, job: SweepJob, progress: RunProgress) -> str | None:
+        """Say why it is not known which entities the source has."""
+        latest = self.state.latest_run(job.corpus)
+        if latest is not None and latest.seq > job.seq:
+            return f"run {latest.run_id} of {job.corpus} is newer"
+        if progress.rejects:
+            return (
+                f"{progress.rejects} lines were rejected, and whose they were is not known; "
+                "mend them in the source and run in full again"
+            )
+        if progress.pages_unchanged:
+            return f"{progress.pages_unchanged} pages were not read, as the source called them old"
+        return None
+
+    def _vanished(self, job: SweepJob) -> tuple[dict[str, EntityVersion], int]:
+        """The deletions of entities that the run did not see, and how many entities there are."""
+        manifests = ManifestStore(self.store, job.corpus, self.model)
+        try:
+            manifest = manifests.read().manifest
+        except NotFoundError:
+            return {}, 0
+        seen = {hash_entity_key(key) for key in self._seen_keys(job)}
+        deletion = EntityVersion(job.seq, _origin(job), NO_CONTENT)
+        vanished: dict[str, EntityVersion] = {}
+        entities = 0
+        self.work_directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
+            cache = ShardCache(self.store, Path(folder))
+            for found in open_live_catalogs(manifest.shards, cache):
+                with_content = found.with_content
+                entities += int(with_content.sum())
+                is_older = with_content & (found.catalog.entity_seqs < job.seq)
+                for number in np.flatnonzero(is_older):
+                    if found.catalog.entity_hashes[number].tobytes() not in seen:
+                        vanished[found.catalog.entity_key(int(number))] = deletion
+        return vanished, entities
+
+    def _seen_keys(self, job: SweepJob) -> Iterator[str]:
+        for page in self.runs.pages(job.run_id):
+            key = keys.entities_key(PageJob.model_validate_json(page["job"]))
+            for line in jsonl.decode_lines(self.store.get(key).data, key):
+                try:
+                    yield Entity.model_validate_json(line).key
+                except ValidationError as error:
+                    raise CorruptObjectError(
+                        f"{key} holds a line that is no entity ({error.error_count()} problems); "
+                        "derive the page again"
+                    ) from None
+
+    def _recorded(self, job: SweepJob) -> Mapping[str, str] | None:
+        """The entities that an earlier delivery decided to delete."""
+        key = keys.embeddings_key(_page(job), 0)
+        try:
+            return decode_vectors(self.store.get(key).data, key).checksums or {}
+        except NotFoundError:
+            return None
+
+    def _record(self, job: SweepJob, vanished: Mapping[str, EntityVersion]) -> Mapping[str, str]:
+        """Begin the deletions, so that what comes back is indexed anew, and keep the decision."""
+        newer = self.versions.begin(job.corpus, self.model, vanished)
+        deleted = {key: v.checksum for key, v in sorted(vanished.items()) if key not in newer}
+        if not deleted:
+            return {}
+        rows = np.empty((0, self.model.dims), dtype=np.float32)
+        stored = StoredVectors((), rows, _origin(job), job.seq, deleted)
+        metadata = {"model-id": self.model.id, "model-revision": self.model.revision}
+        key = keys.embeddings_key(_page(job), 0)
+        try:
+            self.store.put(key, encode_vectors(stored), metadata=metadata, if_absent=True)
+        except ConflictError:  # a twin of this delivery decided first
+            return self._recorded(job) or {}
+        return deleted
+
+    def _delete(self, job: SweepJob, record: Mapping[str, str]) -> None:
+        if not record:
+            return
+        lines = jsonl.encode_models(CoveredEntity(entity_key=key) for key in record)
+        self.store.put(keys.chunks_key(_page(job), 0), lines, content_type=jsonl.CONTENT_TYPE)
+        origin = _origin(job)
+        entities = {
+            key: EntityVersion(job.seq, origin, checksum) for key, checksum in record.items()
+        }
+        shard = write_shard(
+            self.store,
+            ShardSource(job.corpus, self.model, origin, job.seq),
+            ShardContent(entities, []),
+            np.empty((0, self.model.dims), dtype=np.float32),
+        )
+        ManifestStore(self.store, job.corpus, self.model).commit([shard], change="sweep")
+
+
+def _page(job: SweepJob) -> Job:
+    """The sweep as if it were a page of its run: what it deletes is kept like any part."""
+    return Job(corpus=job.corpus, run_id=job.run_id, page_id=SWEEP_PAGE, seq=job.seq)
+
+
+def _origin(job: SweepJob) -> str:
+    return f"{job.run_id}/{SWEEP_PAGE}/0"
+
+
+def _valve_reason(vanished: int, live: int, share: float) -> str:
+    return (
+        f"{vanished} of {live} entities would vanish, more than the share of {share:g} that "
+        "maximum_vanished_share of the corpus allows, so none was deleted; if the source is right, "
+        "set maximum_vanished_share to 1 and run in full again"
+    )
