@@ -78,7 +78,7 @@ def failing(error: Exception) -> Answering:
 
 
 def saying(document: Any) -> Answering:
-    return lambda payload: json.dumps(document).encode()
+    return lambda _: json.dumps(document).encode()
 
 
 class Index:
@@ -164,14 +164,8 @@ filters = st.sampled_from(
 @given(data=st.data())
 def test_hits_do_not_depend_on_how_shards_are_grouped(index: Index, data: st.DataObject) -> None:
     places = data.draw(st.lists(st.integers(0, 3), min_size=SHARDS, max_size=SHARDS))
-    groups = [
-        [
-            shard_id
-            for shard_id, place in zip(index.shard_ids, places, strict=True)
-            if place == number
-        ]
-        for number in range(4)
-    ]
+    placed = list(zip(index.shard_ids, places, strict=True))
+    groups = [[one for one, place in placed if place == number] for number in range(4)]
     groups = data.draw(st.permutations([group for group in groups if group]))
     mode: SearchMode = data.draw(st.sampled_from(["dense", "lexical", "hybrid"]))
     seed = data.draw(st.integers(0, 50))
@@ -315,7 +309,7 @@ def test_what_is_wrong_with_the_search_itself_stays_that(
 ) -> None:
     answering = saying({"error": {"code": code, "message": "q: is odd", "status": 400}})
     for partial in (False, True):
-        with pytest.raises(error_class, match="^q: is odd$"):
+        with pytest.raises(error_class, match=r"^q: is odd$"):
             index.search(query("dense", partial=partial), halves(index), answering)
 
 
@@ -334,12 +328,11 @@ def test_what_is_wrong_with_the_search_itself_stays_that(
 )
 @pytest.mark.parametrize("mode", ["dense", "lexical"])
 def test_an_answer_that_is_none_is_a_failure_of_the_group(
-    index: Index, document: Any, mode: SearchMode, caplog: pytest.LogCaptureFixture
+    index: Index, document: Any, mode: SearchMode
 ) -> None:
     with pytest.raises(PartialFailureError, match="2 of the 3 groups") as caught:
         index.search(query(mode), halves(index), saying(document))
     assert "robot" not in str(caught.value)
-    assert "robot" not in caplog.text
 
 
 def test_an_error_of_our_own_code_is_not_taken_for_a_failed_group(index: Index) -> None:
@@ -381,12 +374,7 @@ sizes = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 50)), max_size=30)
 def test_shards_are_dealt_in_order_and_within_the_budget(
     sizes: list[tuple[int, int]], budget: int | None
 ) -> None:
-    shards = [
-        ShardDescriptor.model_construct(
-            shard_id=f"{n:08x}", vectors=vectors, catalog=_file(size), graph=None, sidecar=None
-        )
-        for n, (vectors, size) in enumerate(sizes)
-    ]
+    shards = [_descriptor(number, *one) for number, one in enumerate(sizes)]
     groups = deal(shards, budget)
     assert [s for group in groups for s in group] == [s for s in shards if s.vectors]
     assert all(groups) or groups == ((),)
@@ -398,5 +386,15 @@ def test_shards_are_dealt_in_order_and_within_the_budget(
             assert total + groups[number + 1][0].size_bytes > budget
 
 
-def _file(size: int) -> FileReference:
-    return FileReference(key="k", size_bytes=size, sha256="0" * 64)
+def _descriptor(number: int, vectors: int, size: int) -> ShardDescriptor:
+    return ShardDescriptor(
+        shard_id=f"{number:08x}",
+        origin=str(number),
+        seq=1,
+        model=MODEL,
+        vectors=vectors,
+        entities=1,
+        catalog=FileReference(key="k", size_bytes=size, sha256="0" * 64),
+        graph=None,
+        sidecar=None,
+    )
