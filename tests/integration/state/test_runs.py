@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from shared.errors import BudgetExhaustedError, InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
-from shared.models.run import EndpointCheckpoint, RunRecord
-from shared.state.corpus_state import CorpusState
+from shared.models.manifest import ModelIdentity
+from shared.models.run import EndpointCheckpoint, RunMode, RunRecord
+from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.runs import RunStore, StageName
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class World:
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.clock = Clock()
-        self.runs = RunStore(client, table, self.clock)
+        self.sweeps: list[str] = []
+        self.runs = RunStore(
+            client, table, self.clock, request_sweep=lambda run: self.sweeps.append(run.run_id)
+        )
         self.corpora = CorpusState(client, table, self.clock)
         self.fresh()
 
@@ -47,13 +51,15 @@ class World:
         self.corpus = f"corpus-{number}"
         self.run_id = f"20261123T060000Z-{number:08x}"
 
-    def start(self, pages: int, run_id: str | None = None) -> list[PageJob]:
+    def start(
+        self, pages: int, run_id: str | None = None, mode: RunMode = "incremental"
+    ) -> list[PageJob]:
         run_id = run_id or self.run_id
         self.corpora.acquire_lease(self.corpus, run_id, 3600)
         record = RunRecord(
             run_id=run_id,
             corpus=self.corpus,
-            mode="incremental",
+            mode=mode,
             status="planning",
             seq=1,
             started_at=self.clock().isoformat(),
@@ -173,6 +179,153 @@ def test_planning_again_changes_nothing(world: World) -> None:
     world.start(1)
     assert world.runs.is_recorded(job, "fetch")
     assert world.runs.get_run(world.run_id).raw_records == 2
+
+
+def test_a_part_of_which_nothing_is_new_is_embedded_and_indexed_at_once(world: World) -> None:
+    [job] = world.start(1)
+    world.runs.record_stage(job, "fetch", {})
+    world.runs.record_stage(job, "derive", {})
+    world.runs.record_stage(job, "chunk", {"chunks": 3}, parts=1)
+    counts = {"vectors": 0, "chunks_unchanged": 3}
+    assert world.runs.record_part_without_shard(job, counts, part=0, parts=1)
+    assert not world.runs.record_part_without_shard(job, counts, part=0, parts=1)
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.vectors, progress.shards) == ("succeeded", 0, 0)
+    assert progress.chunks_unchanged == 3
+
+
+def test_indexed_origins_are_those_with_the_mark_of_the_indexer(world: World) -> None:
+    first, second = world.start(2)
+    world.finish_page(first, parts=2)
+    world.runs.record_stage(second, "embed", {}, part=0, parts=1)
+    origins = {f"{world.run_id}/comics-0000{page}/{part}" for page in (0, 1) for part in (0, 1)}
+    others = {f"{world.run_id}/sweep/0", "compact/0123", "elsewhere", ""}
+    found = world.runs.indexed_origins(origins | others)
+    assert found == {f"{world.run_id}/comics-00000/0", f"{world.run_id}/comics-00000/1"}
+
+
+def full_run(world: World, pages: int = 2) -> list[PageJob]:
+    jobs = world.start(pages, mode="full")
+    for job in jobs:
+        world.finish_page(job)
+    return jobs
+
+
+def test_a_full_run_asks_for_a_sweep_and_ends_with_it(world: World) -> None:
+    jobs = full_run(world)
+    assert world.sweeps == [world.run_id]
+    assert world.runs.get_run(world.run_id).run.status == "running"
+    assert world.runs.awaits_sweep(world.run_id)
+    world.runs.end_page_if_complete(jobs[0])  # as every redelivery does
+    assert world.sweeps == [world.run_id] * 2
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+
+    for _ in range(2):
+        world.runs.finish_sweep(world.run_id, 7)
+        progress = world.runs.get_run(world.run_id)
+        assert (progress.run.status, progress.entities_deleted) == ("succeeded", 7)
+    assert world.corpora.lease(world.corpus) is None
+    assert world.corpora.checkpoint(world.corpus, "comics") == CHECKPOINTS["comics"]
+    world.runs.end_page_if_complete(jobs[0])
+    assert len(world.sweeps) == 2
+    assert not world.runs.awaits_sweep(world.run_id)
+
+
+def test_a_full_run_of_no_pages_is_swept_too(world: World) -> None:
+    world.start(0, mode="full")
+    assert world.sweeps == [world.run_id]
+
+
+def test_an_incremental_run_is_never_swept(world: World) -> None:
+    [job] = world.start(1)
+    world.finish_page(job)
+    assert world.sweeps == []
+    world.runs.finish_sweep(world.run_id, 5)
+    assert world.runs.get_run(world.run_id).entities_deleted == 0
+
+
+def test_a_full_run_with_a_gap_is_swept_when_the_gap_is_closed(world: World) -> None:
+    first, second = world.start(2, mode="full")
+    world.finish_page(first)
+    world.runs.end_page(second, "gap", "429")
+    assert world.sweeps == []
+    assert not world.runs.awaits_sweep(world.run_id)
+    assert world.runs.get_run(world.run_id).run.status == "incomplete"
+    world.finish_page(second)
+    assert set(world.sweeps) == {world.run_id}
+    assert world.runs.get_run(world.run_id).run.status == "incomplete"
+    world.runs.finish_sweep(world.run_id, 1)
+    assert world.runs.get_run(world.run_id).run.status == "succeeded"
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+
+
+def test_a_sweep_that_stopped_itself_leaves_the_run_incomplete_for_good(world: World) -> None:
+    jobs = full_run(world)
+    world.runs.finish_sweep(world.run_id, 0, status="incomplete", reason="too many")
+    world.runs.end_page_if_complete(jobs[0])
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.run.reason) == ("incomplete", "too many")
+    assert len(world.sweeps) == 1
+    assert world.corpora.lease(world.corpus) is None
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+
+
+def test_a_sweep_given_up_may_be_redriven(world: World) -> None:
+    full_run(world)
+    world.runs.give_up_sweep(world.run_id, "sweep: CORRUPT_OBJECT: …")
+    assert world.runs.get_run(world.run_id).run.status == "incomplete"
+    assert world.corpora.lease(world.corpus) is None
+    assert world.runs.awaits_sweep(world.run_id)
+    world.runs.finish_sweep(world.run_id, 3, reason="said so")
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.entities_deleted) == ("succeeded", 3)
+    assert progress.run.reason == "said so"
+
+
+def test_a_sweep_after_the_run_was_closed_as_abandoned_ends_nothing(world: World) -> None:
+    full_run(world)
+    world.clock.now += timedelta(seconds=3601)
+    next_run = world.run_id.replace("T06", "T08")
+    assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) == world.run_id
+    world.runs.finish_sweep(world.run_id, 3)
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.entities_deleted) == ("failed", 0)
+
+
+def test_a_sweep_that_overstayed_its_lease_moves_no_watermark(world: World) -> None:
+    full_run(world)
+    world.clock.now += timedelta(seconds=3601)
+    world.corpora.acquire_lease(world.corpus, "restore-1", 60)
+    world.runs.finish_sweep(world.run_id, 3)
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.entities_deleted) == ("succeeded", 3)
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    held = world.corpora.lease(world.corpus)
+    assert held is not None
+    assert held.run_id == "restore-1"
+
+
+def test_the_newest_planned_run_and_the_newest_sweep_only_move_forward(world: World) -> None:
+    model = ModelIdentity(id="tiny", revision="1", dims=3)
+    assert world.corpora.latest_run(world.corpus) is None
+    assert world.corpora.swept_seq(world.corpus, model) == -1
+    for seq in (5, 9, 7, 9):
+        world.corpora.note_planned(world.corpus, PlannedRun(f"run-{seq}", seq))
+        world.corpora.note_swept(world.corpus, model, seq)
+    assert world.corpora.latest_run(world.corpus) == PlannedRun("run-9", 9)
+    assert world.corpora.swept_seq(world.corpus, model) == 9
+    other = model.model_copy(update={"revision": "2"})
+    assert world.corpora.swept_seq(world.corpus, other) == -1
+
+
+def test_forgotten_progress_leaves_the_rest_of_a_corpus(world: World) -> None:
+    [job] = world.start(1)
+    world.finish_page(job)
+    world.corpora.note_planned(world.corpus, PlannedRun("run-9", 9))
+    world.corpora.forget_progress(world.corpus)
+    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.page_etag(world.corpus, "q1") is None
+    assert world.corpora.latest_run(world.corpus) is not None
 
 
 def test_one_live_run_a_corpus(world: World) -> None:

@@ -84,3 +84,50 @@ def test_values_come_back_as_they_went(values: dict[str, Any]) -> None:
 
 def test_what_is_none_is_not_written() -> None:
     assert serialise({"a": None, "b": "x"}) == {"b": {"S": "x"}}
+
+
+class HalfReader:
+    """Answers a batch of reads by halves, or never."""
+
+    def __init__(self, *, ever: bool = True) -> None:
+        self.ever = ever
+        self.calls: list[int] = []
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - boto3's name
+        keys = RequestItems["table"]["Keys"]
+        assert RequestItems["table"]["ConsistentRead"]
+        self.calls.append(len(keys))
+        done = len(keys) if len(keys) == 1 else len(keys) // 2
+        if not self.ever:
+            done = 0
+        left = {"table": {**RequestItems["table"], "Keys": keys[done:]}}
+        return {
+            "Responses": {"table": keys[:done]},
+            "UnprocessedKeys": left if keys[done:] else {},
+        }
+
+
+def test_reads_that_were_left_undone_are_asked_for_again() -> None:
+    client, waits = HalfReader(), list[float]()
+    table = StateTable(cast("DynamoDBClient", client), "table", waits.append)
+    keys = [(f"p{n}", "s") for n in range(150)]
+    found = {(item["PK"], item["SK"]) for item in table.get_many([*keys, *keys[:3]])}
+    assert found == set(keys)
+    assert client.calls[0] == 100
+    assert len(waits) == len(client.calls) - 2
+
+
+def test_reads_that_are_never_done_are_a_conflict() -> None:
+    table = StateTable(cast("DynamoDBClient", HalfReader(ever=False)), "table", lambda _: None)
+    with pytest.raises(ConflictError, match="left 2 of 2 reads undone"):
+        list(table.get_many([("a", "s"), ("b", "s")]))
+
+
+def test_of_many_writes_only_those_whose_condition_fails_are_left_out() -> None:
+    failed = ["ConditionalCheckFailed" if n in {1, 4} else "None" for n in range(100)]
+    late = ["ConditionalCheckFailed", *["None"] * 97]
+    client = ScriptedClient([failed, late])
+    table = StateTable(cast("DynamoDBClient", client), "table", lambda _: None)
+    writes = [table.put_write({"PK": f"p{n}", "SK": "s"}) for n in range(120)]
+    assert table.transact_each(writes) == {0, 1, 4}
+    assert client.calls == 4
