@@ -101,7 +101,7 @@ def write_shard(
         DimensionMismatchError: the vectors do not have the shape that model and chunks ask for.
         InvalidInputError: a vector is not of unit length or a chunk's entity is not covered.
     """
-    _check_vectors(vectors, len(content.chunks), source)
+    check_vectors(vectors, len(content.chunks), source)
     order = sorted(range(len(content.chunks)), key=lambda number: content.chunks[number].chunk_id)
     chunks = [content.chunks[number] for number in order]
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +166,13 @@ def write_files(
     return files
 
 
-def _check_vectors(vectors: Vectors, chunks: int, source: ShardSource) -> None:
+def check_vectors(vectors: Vectors, chunks: int, source: ShardSource) -> None:
+    """See that there is one unit vector a chunk.
+
+    Raises:
+        DimensionMismatchError: they do not have the shape that model and chunks ask for.
+        InvalidInputError: one is not of unit length.
+    """
     expected = (chunks, source.model.dims)
     if vectors.shape != expected:
         raise DimensionMismatchError(

@@ -48,6 +48,11 @@ def embeddings_key(job: Job, part: int) -> str:
     return f"{_page_folder('embeddings', job)}/{job.page_id}-{part:04d}.npz"
 
 
+def embeddings_prefix(corpus: str) -> str:
+    """Below it lie the vectors of a corpus, of all runs and models; ends with a slash."""
+    return f"embeddings/{corpus}/"
+
+
 def index_prefix(corpus: str, model: ModelIdentity) -> str:
     """The folder of one index; ends with a slash."""
     return f"indexes/{corpus}/model={model.id}/dims={model.dims}/"
