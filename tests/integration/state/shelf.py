@@ -1,0 +1,249 @@
+"""A corpus from its entities to its index: real state and real shards, objects in memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from services.compactor.live_versions import open_live_catalogs
+from services.compactor.restore import Restorer
+from services.compactor.sweep import Sweeper
+from services.embedder.embed_part import Embedder
+from services.embedder.unchanged import UnchangedEntities
+from shared.corpora import CorpusRegistry
+from shared.index.content import content_checksum
+from shared.index.manifest_store import ManifestStore
+from shared.index.shard_cache import ShardCache
+from shared.messaging.publisher import JobPublisher
+from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
+from shared.models.corpus import Corpus, JsonlSource
+from shared.models.entity import Entity
+from shared.models.jobs import EmbedJob, IndexJob, PageJob
+from shared.models.maintenance import SweepJob
+from shared.models.manifest import Manifest
+from shared.models.run import EndpointCheckpoint, RunMode, RunProgress, RunRecord
+from shared.state.corpus_state import CorpusState, PlannedRun
+from shared.state.entity_versions import EntityVersions
+from shared.state.runs import RunStore
+from shared.storage import jsonl, keys
+from shared.storage.memory import MemoryObjectStore
+from tests.unit.embedder.remembered import (
+    MODEL,
+    CountingEncoder,
+    RememberedQueue,
+    WorkerDiedError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CORPUS = "shelf"
+Texts = Mapping[str, str]
+
+
+class MortalStore(MemoryObjectStore):
+    """Kills the worker at a write, before it or after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes_left: int | None = None
+        self.is_after = False
+
+    def put(self, key: str, data: bytes, **conditions: object) -> str:
+        self._count(is_after=False)
+        etag = super().put(key, data, **conditions)  # type: ignore[arg-type]
+        self._count(is_after=True)
+        return etag
+
+    def upload(self, path: Path, key: str) -> None:
+        self.put(key, path.read_bytes())
+
+    def _count(self, *, is_after: bool) -> None:
+        if self.writes_left is None or self.is_after != is_after:
+            return
+        self.writes_left -= 1
+        if self.writes_left < 0:
+            self.writes_left = None
+            raise WorkerDiedError
+
+
+class OneCorpus:
+    """A registry of one corpus."""
+
+    def __init__(self) -> None:
+        self.corpus = Corpus(name=CORPUS, source=JsonlSource(prefix="sources/x/"))
+
+    def get(self, name: str) -> Corpus:
+        assert name == CORPUS
+        return self.corpus
+
+
+class Shelf:
+    """Runs that see what the test says, and the sweeps and restores after them."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, directory: Path) -> None:
+        self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
+        self.store = MortalStore()
+        self.sweeps: list[SweepJob] = []
+        self.runs = RunStore(client, table, self.clock, self._request_sweep)
+        self.state = CorpusState(client, table, self.clock)
+        self.versions = EntityVersions(client, table)
+        self.queue = RememberedQueue()
+        self.encoder = CountingEncoder()
+        self.registry = OneCorpus()
+        self.directory = directory
+        self.manifests = ManifestStore(self.store, CORPUS, MODEL)
+        self.embedder = Embedder(
+            store=self.store,
+            model=lambda: MODEL,
+            encoder=lambda: self.encoder,
+            publisher=cast(JobPublisher, self.queue),
+            runs=self.runs,
+            unchanged=UnchangedEntities(self.versions, self.runs, self.state),
+        )
+        self.sweeper = Sweeper(
+            store=self.store,
+            model=MODEL,
+            runs=self.runs,
+            state=self.state,
+            versions=self.versions,
+            corpora=cast(CorpusRegistry, self.registry),
+            work_directory=directory,
+        )
+        self.restorer = Restorer(
+            store=self.store,
+            model=MODEL,
+            runs=self.runs,
+            state=self.state,
+            versions=self.versions,
+            work_directory=directory,
+        )
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def _request_sweep(self, run: RunRecord) -> None:
+        self.sweeps.append(SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq))
+
+    def plan(self, number: int, pages: int, mode: RunMode = "full") -> list[PageJob]:
+        """Begin a run, as the planner does."""
+        run_id = f"20261123T060000Z-{number:08x}"
+        self.state.acquire_lease(CORPUS, run_id, 3600)
+        self.runs.start_run(
+            RunRecord(
+                run_id=run_id, corpus=CORPUS, mode=mode, status="planning", seq=number,
+                started_at="now",
+            )
+        )  # fmt: skip
+        self.state.note_planned(CORPUS, PlannedRun(run_id, number))
+        jobs = [
+            PageJob(
+                corpus=CORPUS, run_id=run_id, page_id=f"p-{page}", seq=number, endpoint="objects",
+                query={},
+            )
+            for page in range(pages)
+        ]  # fmt: skip
+        self.runs.add_pages(jobs)
+        checkpoint = EndpointCheckpoint(last_modified=f"run {number}")
+        self.runs.finish_planning(run_id, pages, {"objects": checkpoint})
+        return jobs
+
+    def chunked(self, page: PageJob, texts: Texts, rejects: int = 0) -> EmbedJob:
+        """Bring a page to the embedder."""
+        self.runs.record_stage(page, "fetch", {}, etag="e", query_hash=page.page_id)
+        entities = [
+            Entity(
+                entity_type="a", source="x", source_id=key.removeprefix("a:"), title="",
+                description=text, ingest_run_id=page.run_id, record_checksum="",
+            )
+            for key, text in texts.items()
+        ]  # fmt: skip
+        self.store.put(keys.entities_key(page), jsonl.encode_models(entities))
+        self.runs.record_stage(page, "derive", {"rejects": rejects})
+        lines: list[Chunk | CoveredEntity] = []
+        for key, text in texts.items():
+            lines += [CoveredEntity(entity_key=key), *chunks_of(key, text)]
+        self.store.put(keys.chunks_key(page, 0), jsonl.encode_models(lines))
+        self.runs.record_stage(page, "chunk", {"chunks": len(lines) - len(texts)}, parts=1)
+        return EmbedJob(
+            corpus=CORPUS, run_id=page.run_id, page_id=page.page_id, seq=page.seq, part=0, parts=1,
+            chunks_key=keys.chunks_key(page, 0),
+        )  # fmt: skip
+
+    def finish(self, job: EmbedJob) -> None:
+        """Embed a part and index it."""
+        self.embedder.embed_part(job)
+        while self.queue.jobs:
+            self.index(self.queue.jobs.pop(0))
+
+    def index(self, job: IndexJob) -> None:
+        self.manifests.commit([job.shard])
+        self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
+
+    def run(
+        self, number: int, pages: Sequence[Texts], mode: RunMode = "full", rejects: int = 0
+    ) -> RunProgress:
+        """A whole run, with its sweep."""
+        jobs = self.plan(number, len(pages), mode)
+        for page, texts in zip(jobs, pages, strict=True):
+            self.finish(self.chunked(page, texts, rejects))
+        self.sweep_all()
+        return self.progress(number)
+
+    def sweep_all(self) -> None:
+        while self.sweeps:
+            self.sweeper.sweep(self.sweeps.pop(0))
+
+    def until_it_lives(self, work: Callable[[], object], *, is_after: bool) -> int:
+        """Let workers die at each of their writes in turn, until one comes through.
+
+        Returns:
+            How many died.
+        """
+        for deaths in range(30):
+            self.store.writes_left, self.store.is_after = deaths, is_after
+            try:
+                work()
+            except WorkerDiedError:
+                continue
+            finally:
+                self.store.writes_left = None
+            return deaths
+        raise AssertionError("no worker came through")
+
+    def progress(self, number: int) -> RunProgress:
+        return self.runs.get_run(f"20261123T060000Z-{number:08x}")
+
+    def manifest(self) -> Manifest:
+        return self.manifests.read().manifest
+
+    def live(self) -> dict[str, str]:
+        """The checksum of what the index shows of each entity."""
+        catalogs = open_live_catalogs(
+            self.manifest().shards, ShardCache(self.store, self.directory / "read")
+        )
+        return {
+            key: version.checksum
+            for found in catalogs
+            for (key, version), shown in zip(
+                found.catalog.versions().items(), found.with_content, strict=True
+            )
+            if shown
+        }
+
+    def abandon(self) -> None:
+        """Let the live run's lease expire."""
+        self.now += timedelta(seconds=3601)
+
+
+def chunks_of(key: str, text: str) -> list[Chunk]:
+    """The one chunk of an entity; none without text."""
+    if not text:
+        return []
+    metadata = ChunkMetadata(entity_type="a", source_id=key, title="", source_path="raw/x")
+    return [Chunk(chunk_id=f"{key}-001", parent=key, text=text, metadata=metadata)]
+
+
+def checksums(texts: Texts) -> dict[str, str]:
+    """What the index shows when it holds these texts."""
+    return {key: content_checksum(chunks_of(key, text)) for key, text in texts.items() if text}
