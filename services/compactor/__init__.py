@@ -1,0 +1,1 @@
+"""Keeps indexes small and clean: merges shards, sweeps, restores, rebuilds, collects garbage."""

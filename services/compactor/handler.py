@@ -1,0 +1,97 @@
+"""Lambda entry of the compactor: compact-jobs, or a task asked for by a direct invocation."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from services.compactor.compact import Compactor
+from services.compactor.maintain import Maintainer
+from services.compactor.rebuild import Rebuilder
+from services.compactor.request import parse_request
+from services.compactor.restore import Restorer
+from services.compactor.settings import CompactorSettings
+from services.compactor.sweep import Sweeper
+from services.compactor.tasks import Tasks
+from shared import aws, wiring
+from shared.corpora import CorpusRegistry
+from shared.embedding.model_files import read_model_identity
+from shared.messaging.compaction_requests import CompactionRequests
+from shared.messaging.maintenance_stage import MaintenanceStage, MaintenanceState
+from shared.messaging.publisher import JobPublisher
+from shared.observability import logger, metrics, tracer
+from shared.state.compaction_claims import CompactionClaims
+from shared.state.corpus_state import CorpusState
+from shared.state.entity_versions import EntityVersions
+
+_STAGE = "compact"
+
+
+@cache
+def _compaction_requests() -> CompactionRequests:
+    settings = CompactorSettings.load()
+    return CompactionRequests(
+        JobPublisher(aws.sqs_client(), settings.compact_queue_url),
+        CompactionClaims(aws.dynamodb_client(), settings.checkpoint_table),
+        settings.compaction_policy,
+    )
+
+
+@cache
+def _tasks() -> Tasks:
+    settings = CompactorSettings.load()
+    store, folder = wiring.object_store(settings), settings.work_dir
+    client, table = aws.dynamodb_client(), settings.checkpoint_table
+    model = read_model_identity(store, settings.model_prefix)
+    runs = wiring.run_store(table, settings.compact_queue_url)
+    state, versions = CorpusState(client, table), EntityVersions(client, table)
+    requests, threads = _compaction_requests(), os.cpu_count() or 1
+    return Tasks(
+        Compactor(store, folder, requests.request_merges, threads),
+        Sweeper(
+            store=store,
+            model=model,
+            runs=runs,
+            state=state,
+            versions=versions,
+            corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
+            work_directory=folder,
+        ),
+        Maintainer(store, model, folder, requests, settings.garbage_policy),
+        Rebuilder(
+            store=store,
+            model=model,
+            publisher=requests.publisher,
+            work_directory=folder,
+            maximum_bytes=settings.compaction_policy.maximum_bytes,
+            threads=threads,
+        ),
+        Restorer(
+            store=store,
+            model=model,
+            runs=runs,
+            state=state,
+            versions=versions,
+            work_directory=folder,
+        ),
+    )
+
+
+@cache
+def _stage() -> MaintenanceStage:
+    settings = CompactorSettings.load()
+    accounts = wiring.stage_state(settings)
+    state = MaintenanceState(accounts.failures, accounts.maximum_receives, accounts.redelivery)
+    return MaintenanceStage(_STAGE, lambda job: _tasks().do_job(job), state)
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Do the jobs of a batch of messages, or the one task of a direct invocation."""
+    if "Records" in event:
+        return _stage().process(event, context)
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    return _tasks().answer(parse_request(event))

@@ -1,0 +1,55 @@
+"""What may be asked of the compactor directly: one of its tasks, by name."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from aws_lambda_powertools.utilities.parser import ValidationError, parse
+from pydantic import Field, model_validator
+
+from shared.errors import InvalidInputError
+from shared.models.base import Contract, CorpusName
+
+
+class CorpusTask(Contract):
+    """A task on the index of a corpus."""
+
+    corpus: CorpusName
+
+
+class RestoreTask(CorpusTask):
+    """Bring a version of the index back."""
+
+    version: Annotated[int, Field(ge=1)]
+
+
+class DirectRequest(Contract):
+    """Exactly one task."""
+
+    restore: RestoreTask | None = None
+    rebuild: CorpusTask | None = None
+    maintain: CorpusTask | None = None
+
+    @model_validator(mode="after")
+    def _has_one_task(self) -> Self:
+        if sum(task is not None for task in (self.restore, self.rebuild, self.maintain)) != 1:
+            raise ValueError("name one task")
+        return self
+
+
+def parse_request(event: Mapping[str, Any]) -> DirectRequest:
+    """Read the event of a direct invocation.
+
+    Raises:
+        InvalidInputError: names each wrong field.
+    """
+    try:
+        return parse(event=dict(event), model=DirectRequest)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidInputError(
+            f'the request is not valid: {problems}; send {{"restore": {{"corpus": "…", '
+            '"version": 1}}, {"rebuild": {"corpus": "…"}} or {"maintain": {"corpus": "…"}}'
+        ) from None
