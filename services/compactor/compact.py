@@ -59,7 +59,7 @@ class Compactor:
             CorruptObjectError: the manifest or a file of a shard cannot be read; names the key.
             ConflictError: other committers won every attempt to commit.
         """
-        manifests = ManifestStore(self.store, job.corpus, job.model, self.retry)
+        manifests = ManifestStore(self.store, job.corpus, job.model, self.retry, self.now)
         try:
             manifest = manifests.read().manifest
         except NotFoundError:
