@@ -11,7 +11,7 @@ from shared.embedding.encoder import Encoder, Vectors
 from shared.models.manifest import ModelIdentity
 
 LOCAL_FOLDER = repository_root() / ".local" / "benchmarks"
-_TEXTS_PER_SLICE = 2048
+TEXTS_PER_SLICE = 2048
 
 
 class EmbeddingCache:
@@ -28,8 +28,8 @@ class EmbeddingCache:
         folder = self._folder / _folder_name(encoder.identity, label)
         folder.mkdir(parents=True, exist_ok=True)
         slices = [
-            self._slice(encoder, folder, texts[start : start + _TEXTS_PER_SLICE])
-            for start in range(0, len(texts), _TEXTS_PER_SLICE)
+            self._slice(encoder, folder, texts[start : start + TEXTS_PER_SLICE])
+            for start in range(0, len(texts), TEXTS_PER_SLICE)
         ]
         if not slices:
             return np.empty((0, encoder.identity.dims), dtype=np.float32)

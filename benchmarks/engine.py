@@ -68,4 +68,4 @@ def open_index(store: ObjectStore, model: ModelIdentity, cache: Path) -> Iterato
             ManifestStore(store, CORPUS, model), recheck_seconds=_NEVER_SECONDS
         )
         source = SnapshotSource(manifests, ShardCache(store, cache), pool)
-        yield Searcher(source, pool, parallel_groups=_THREADS)
+        yield Searcher(source, pool)

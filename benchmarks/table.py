@@ -3,7 +3,9 @@
 import importlib.metadata
 import os
 import platform
+import resource
 import sqlite3
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -64,3 +66,17 @@ def processor_name() -> str:
 
 def _memory_gib() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / 2**30
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process ever had resident, of which files it maps are a part.
+
+    Linux tells it without what the parent had when it forked, which getrusage counts in.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
