@@ -1,6 +1,6 @@
 """What an index holds of each entity, read from the catalogs of its shards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -51,6 +51,17 @@ def open_live_catalogs(shards: Sequence[ShardDescriptor], cache: ShardCache) -> 
 def live_versions(catalogs: Sequence[LiveCatalog]) -> dict[str, EntityVersion]:
     """Return the version that the index holds of each entity, the deleted ones among them."""
     return dict(_live_versions(catalogs))
+
+
+def differing_entities(
+    before: Mapping[str, EntityVersion], after: Mapping[str, EntityVersion]
+) -> set[str]:
+    """Return the entities of which two states of an index hold other versions.
+
+    What is remembered of them (`EntityVersions`) must be forgotten before the index goes from one
+    state to the other by anything but a newer commit.
+    """
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
 def _live_versions(catalogs: Sequence[LiveCatalog]) -> Iterator[tuple[str, EntityVersion]]:

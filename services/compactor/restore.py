@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from services.compactor.live_versions import live_versions, open_live_catalogs
+from services.compactor.live_versions import (
+    differing_entities,
+    live_versions,
+    open_live_catalogs,
+)
 from shared.errors import CorruptObjectError, DimensionMismatchError, NotFoundError
 from shared.index.catalog import read_catalog
 from shared.index.manifest_store import ManifestStore
@@ -69,8 +73,7 @@ class Restorer:
             cache = ShardCache(self.store, Path(folder))
             restored = live_versions(open_live_catalogs(target.shards, cache))
             present, unknown = self._present_versions(manifests, corpus, cache, Path(folder))
-        differing = {k for k in restored.keys() | present if restored.get(k) != present.get(k)}
-        changed = differing | unknown
+        changed = differing_entities(present, restored) | unknown
         self.versions.forget(corpus, self.model, changed)
         self.state.forget_progress(corpus)
         manifest = manifests.restore(version)

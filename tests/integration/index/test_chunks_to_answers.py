@@ -1,13 +1,12 @@
 """From chunk files to answers with the real handlers: once, twice, and with parts that fail."""
 
-import io
 import random
 
 import numpy as np
 
-from services.embedder.vector_file import encode_vectors
 from shared.index.manifest_store import ManifestStore
 from shared.index.origin import shard_name
+from shared.index.vector_file import decode_vectors
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest
 from shared.storage import keys
@@ -51,12 +50,11 @@ def test_the_vector_file_holds_what_was_embedded(line: Line) -> None:
     (job,) = line.chunked(run_id, 0, [{"a:2": "w3 w4", "a:1": "w1 w2"}])
     assert line.embed([job.model_dump_json()]) == []
     stored = line.store.get(keys.embeddings_key(job, 0))
-    with np.load(io.BytesIO(stored.data), allow_pickle=False) as arrays:
-        ids, vectors = arrays["ids"].tolist(), arrays["vectors"]
-    assert ids == ["a:2-001", "a:1-001"]
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
-    assert encode_vectors(ids, vectors) == stored.data
+    kept = decode_vectors(stored.data, stored.key)
+    assert kept.ids == ("a:2-001", "a:1-001")
+    np.testing.assert_allclose(np.linalg.norm(kept.vectors, axis=1), 1.0, atol=1e-5)
+    assert set(kept.checksums or ()) == {"a:1", "a:2"}
+    assert (kept.origin, kept.seq) == (f"{run_id}/p-0/0", 1)
     (body,) = line.take()
     assert stored.metadata["model-id"] == IndexJob.model_validate_json(body).shard.model.id
 
@@ -112,6 +110,7 @@ def test_a_bad_job_fails_alone_and_its_last_failure_says_why(line: Line) -> None
     index_bodies = line.take()
     good = IndexJob.model_validate_json(index_bodies[0])
     of_another_job = good.model_copy(update={"page_id": "p-1"})
+    assert good.shard.sidecar is not None
     elsewhere = good.shard.sidecar.model_copy(update={"key": "indexes/other/shards/x.sqlite"})
     shard = good.shard
     bad = [

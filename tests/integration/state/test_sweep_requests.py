@@ -1,0 +1,83 @@
+"""Planning a run, and asking the compactor for its sweep: through the real wiring."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from services.ingest.plan_run import Planner
+from services.ingest.request import IngestRequest
+from shared import aws, wiring
+from shared.corpora import CorpusRegistry
+from shared.messaging.publisher import JobPublisher
+from shared.models.maintenance import SweepJob, maintenance_job
+from shared.models.run import EndpointCheckpoint, RunMode
+from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan
+from shared.state.corpus_state import CorpusState, PlannedRun
+from tests.integration.state.shelf import CORPUS, OneCorpus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+SEQ = int(NOW.timestamp() * 1000)
+
+
+class EmptySource:
+    """A source that has nothing."""
+
+    def plan(self, _: RunMode, __: CheckpointReader) -> Plan:
+        return Plan((EndpointPlan("objects", (), EndpointCheckpoint(last_modified="x")),))
+
+    def fetch(self, endpoint: str, query: Mapping[str, str], etag: str | None) -> FetchedPage:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def planner(
+    dynamodb_client: "DynamoDBClient",
+    sqs_client: "SQSClient",
+    checkpoint_table: str,
+    queue_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Planner:
+    monkeypatch.setattr(aws, "dynamodb_client", lambda: dynamodb_client)
+    monkeypatch.setattr(aws, "sqs_client", lambda: sqs_client)
+    return Planner(
+        corpora=cast(CorpusRegistry, OneCorpus()),
+        make_source=lambda _: EmptySource(),
+        publisher=JobPublisher(sqs_client, queue_url),
+        runs=wiring.run_store(checkpoint_table, queue_url),
+        state=CorpusState(dynamodb_client, checkpoint_table),
+        now=lambda: NOW,
+        lease_seconds=3600,
+    )
+
+
+def waiting(client: "SQSClient", queue_url: str) -> list[str]:
+    received = client.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+    return [message["Body"] for message in received.get("Messages", [])]
+
+
+def test_a_full_run_is_noted_and_asks_for_its_sweep(
+    planner: Planner, sqs_client: "SQSClient", queue_url: str
+) -> None:
+    summary = planner.plan(IngestRequest(corpus=CORPUS, mode="full", request_id="r"))
+    assert summary.status == "running"
+    assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ)
+    (body,) = waiting(sqs_client, queue_url)
+    job = SweepJob(corpus=CORPUS, run_id=summary.run_id, seq=SEQ)
+    assert maintenance_job.validate_json(body) == job
+    assert json.loads(body)["kind"] == "sweep"
+
+
+def test_an_incremental_run_is_noted_and_asks_for_none(
+    planner: Planner, sqs_client: "SQSClient", queue_url: str
+) -> None:
+    summary = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
+    assert summary.status == "succeeded"
+    assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ)
+    assert waiting(sqs_client, queue_url) == []
