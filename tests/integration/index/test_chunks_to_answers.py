@@ -83,7 +83,7 @@ def test_everything_delivered_twice_and_out_of_order_counts_once(line: Line) -> 
     committed = manifest(line, IndexJob.model_validate_json(index_bodies[0]))
     assert len({shard.origin for shard in committed.shards}) == len(committed.shards) == 6
     stored = [item.key for item in line.store.list("indexes/") if "/shards/" in item.key]
-    assert len(stored) == 12  # a second builder made the same bytes under the same names
+    assert len(stored) == 18  # a second builder made the same bytes under the same names
     assert len(found(line, "w1")) == 6
 
 
