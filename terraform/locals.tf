@@ -213,7 +213,7 @@ locals {
       },
       contains(local.asks_for_maintenance, name) ? { COMPACT_QUEUE_URL = module.queues["compact-jobs"].url } : {},
       contains(["indexer", "compactor"], name) ? local.compaction_settings : {},
-      name == "compactor" ? local.garbage_settings : {},
+      name == "compactor" ? merge(local.garbage_settings, { WORK_DIR = "/tmp/compactor" }) : {},
       settings.uses_model ? { MODEL_PREFIX = module.model.prefix, OPENBLAS_NUM_THREADS = "1" } : {},
       contains(["embedder", "retrieve"], name) ? { MODEL_DIR = var.model_cache_directory } : {},
       contains(local.reads_secrets, name) ? { SOURCE_SECRET_PREFIX = "${var.name_prefix}/sources/" } : {},
@@ -221,6 +221,8 @@ locals {
       name == "retrieve" ? {
         CACHE_LIMIT_MB   = tostring(local.retrieve_cache_limit_mb)
         MEMORY_BUDGET_MB = var.retrieve_memory_budget_mb == null ? null : tostring(var.retrieve_memory_budget_mb)
+        # Its own name leads past the alias, to where there is no snapshot.
+        GROUP_FUNCTION_NAME = local.retrieve_qualifier == null ? null : local.retrieve_called_as
       } : {},
       contains(["retrieve", "orchestrator"], name) ? { DEFAULT_CORPUS = local.default_corpus } : {},
     ) : key => value if value != null }

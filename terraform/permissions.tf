@@ -52,7 +52,7 @@ locals {
     # An index beyond one environment's memory is searched by several: retrieve calls itself.
     retrieve = {
       reads   = ["indexes/*", "${module.model.prefix}*"]
-      invokes = distinct([local.function_names.retrieve, local.retrieve_called_as])
+      invokes = [local.retrieve_called_as]
     }
     # The items are LangGraph's, with the keys and calls of langgraph-checkpoint-aws.
     orchestrator = {

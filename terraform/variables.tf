@@ -304,7 +304,7 @@ variable "enable_snap_start" {
 # A union: which settings a source has depends on its kind, which no Terraform type can say. An
 # object type would also drop misspelt settings without a word, so the checks are spelled out.
 variable "corpora" {
-  description = "Corpora by name: {source = {kind = \"marvel\"|\"jsonl\", …}, chunking = {target_characters, overlap_characters}}, as in shared/models/corpus.py."
+  description = "Corpora by name: {source = {kind = \"marvel\"|\"jsonl\", …}, chunking = {target_characters, overlap_characters}, maximum_vanished_share = 0.5}, as in shared/models/corpus.py."
   type        = any
 
   validation {
@@ -320,9 +320,9 @@ variable "corpora" {
   validation {
     condition = alltrue([
       for corpus in try(values(var.corpora), []) :
-      can(corpus.source.kind) && length(setsubtract(try(keys(corpus), ["?"]), ["source", "chunking"])) == 0
+      can(corpus.source.kind) && length(setsubtract(try(keys(corpus), ["?"]), ["source", "chunking", "maximum_vanished_share"])) == 0
     ])
-    error_message = "A corpus has a `source` with a `kind`, may have `chunking`, and nothing else."
+    error_message = "A corpus has a `source` with a `kind`, may have `chunking` and `maximum_vanished_share`, and nothing else."
   }
 
   validation {
@@ -371,6 +371,14 @@ variable "corpora" {
       && try(corpus.chunking.overlap_characters, 40) * 2 <= try(corpus.chunking.target_characters, 280)
     ])
     error_message = "chunking has target_characters (80 to 4000) and overlap_characters (at most half of it), and nothing else."
+  }
+
+  validation {
+    condition = alltrue([
+      for corpus in try(values(var.corpora), []) :
+      try(tonumber(corpus.maximum_vanished_share) >= 0 && tonumber(corpus.maximum_vanished_share) <= 1, !can(corpus.maximum_vanished_share))
+    ])
+    error_message = "maximum_vanished_share is the greatest share of a corpus that one run may delete, from 0 to 1."
   }
 }
 

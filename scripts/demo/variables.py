@@ -24,7 +24,7 @@ def local_variables(
     The functions run on the machine's own Python whatever `runtime` says, so that stays as on AWS.
 
     What only costs time or memory on a local AWS is left out: lifecycle rules (the provider waits a
-    minute for them), X-Ray, the nightly schedule, and more embedders at once than there are cores.
+    minute for them), X-Ray, the schedules, and more embedders at once than there are cores.
     """
     bundles = json.loads((bundle_directory / "bundles.json").read_text(encoding="utf-8"))
     return {
@@ -53,6 +53,7 @@ def local_variables(
         "deletion_protection_enabled": False,
         "lifecycle_rules": None,
         "schedule_enabled": False,
+        "maintenance_schedule_enabled": False,
         "tracing_enabled": False,
         **(changes or {}),
     }

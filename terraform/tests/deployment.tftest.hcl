@@ -161,7 +161,7 @@ run "defaults" {
       indexer  = ["CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "MAXIMUM_RECEIVES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB"]
       compactor = [
         "CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "HISTORY_KEPT_DAYS", "MAXIMUM_RECEIVES", "MODEL_PREFIX",
-        "OPENBLAS_NUM_THREADS", "ORPHAN_GRACE_DAYS", "QUEUE_URL", "REMOVED_GRACE_HOURS", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB",
+        "OPENBLAS_NUM_THREADS", "ORPHAN_GRACE_DAYS", "QUEUE_URL", "REMOVED_GRACE_HOURS", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB", "WORK_DIR",
       ]
       retrieve     = ["CACHE_LIMIT_MB", "CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "OPENBLAS_NUM_THREADS"]
       orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
@@ -336,6 +336,10 @@ run "index_settings" {
   command = plan
 
   variables {
+    corpora = {
+      marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" } }
+      docs   = { source = { kind = "jsonl", prefix = "sources/docs/" }, maximum_vanished_share = 0.1 }
+    }
     index_maintenance               = { compaction_fan_in = 4, shard_minimum_mb = 1, shard_maximum_mb = 2, history_kept_days = 0 }
     retrieve_memory_budget_mb       = 64
     maintenance_schedule_enabled    = false
@@ -353,6 +357,11 @@ run "index_settings" {
   assert {
     condition     = [for setting in ["HISTORY_KEPT_DAYS", "REMOVED_GRACE_HOURS", "ORPHAN_GRACE_DAYS"] : module.functions["compactor"].configuration.environment[setting]] == ["0", "24", "21"]
     error_message = "A setting that is not given keeps its default."
+  }
+
+  assert {
+    condition     = jsondecode(module.corpora.parameter_values.docs).maximum_vanished_share == 0.1
+    error_message = "How much of a corpus one run may delete can be chosen."
   }
 
   assert {

@@ -385,6 +385,16 @@ run "too_much_overlap" {
   expect_failures = [var.corpora]
 }
 
+run "more_than_all_may_vanish" {
+  command = plan
+
+  variables {
+    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, maximum_vanished_share = 1.5 } }
+  }
+
+  expect_failures = [var.corpora]
+}
+
 run "default_corpus_that_is_none" {
   command = plan
 
