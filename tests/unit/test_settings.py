@@ -8,6 +8,7 @@ COMPLETE = {
     "CHECKPOINT_TABLE": "table",
     "QUEUE_URL": "https://queue",
     "NEXT_QUEUE_URL": "https://next",
+    "COMPACT_QUEUE_URL": "https://compact",
     "CORPORA_PARAMETER_PATH": "/ultron/corpora",
 }
 
