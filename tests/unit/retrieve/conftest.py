@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from scripts.model_export.export import export_bundle
 from services.retrieve.api import answer_directly, build_api
-from services.retrieve.library import IndexLibrary, LibrarySettings
+from services.retrieve.library import Elsewhere, IndexLibrary, LibrarySettings
 from services.retrieve.model import DeployedModel
 from services.retrieve.retriever import Retriever
 from shared.embedding.model_files import publish_model_bundle
@@ -67,11 +67,25 @@ class Deployment:
 
     def restart(self) -> None:
         """Forget everything in memory, as a new process does."""
-        settings = LibrarySettings(self.directory / "shards", recheck_seconds=0, parallel_tasks=2)
-        self.retriever = Retriever(
+        self.retriever = self.new_retriever(self.directory)
+
+    def new_retriever(
+        self,
+        directory: Path,
+        elsewhere: Elsewhere | None = None,
+        memory_budget_bytes: int | None = None,
+    ) -> Retriever:
+        """Make what one environment of the function has, with a disk of its own."""
+        settings = LibrarySettings(
+            directory / "shards",
+            recheck_seconds=0,
+            parallel_tasks=2,
+            memory_budget_bytes=memory_budget_bytes,
+        )
+        return Retriever(
             corpora=KnownCorpora(),
-            model=DeployedModel(lambda: self.store, self.prefix, self.directory),
-            library=IndexLibrary(self.store, self.pool, settings),
+            model=DeployedModel(lambda: self.store, self.prefix, directory),
+            library=IndexLibrary(self.store, self.pool, settings, elsewhere),
             pool=self.pool,
             default_corpus="demo",
         )
