@@ -181,10 +181,13 @@ class ManifestObject:
         data = encode_manifest(manifest)
         if over.stored is None:
             self._store.put(self.key, data, content_type=_CONTENT_TYPE, if_absent=True)
-            return
-        if over.is_usable:
-            self.history.keep(over.manifest.version, over.stored.data)
-        self._store.put(self.key, data, content_type=_CONTENT_TYPE, if_match=over.stored.etag)
+        else:
+            if over.is_usable:
+                self.history.keep(over.manifest.version, over.stored.data)
+            self._store.put(self.key, data, content_type=_CONTENT_TYPE, if_match=over.stored.etag)
+        if not over.is_usable:
+            # What it took the place of is not in the history, which must know how far versions are.
+            self.history.keep(manifest.version, data)
 
     def _has_landed(self, tried: Manifest, present: Manifest) -> bool:
         if present.version <= tried.version:

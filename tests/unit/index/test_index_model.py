@@ -15,7 +15,7 @@ from tests.unit.index.failing_store import HookedStore, StoreDownError, failing
 from tests.unit.index.index_model import ModelledIndex, TaskName, Trouble
 
 picks = st.integers(0, 2**20)
-numbers = st.integers(0, 24)
+numbers = st.integers(0, 11)
 task_names: st.SearchStrategy[TaskName] = st.sampled_from(
     ["ingest", "redeliver", "merge", "collect", "restore"]
 )
