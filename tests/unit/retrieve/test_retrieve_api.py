@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from shared.models.manifest import ModelIdentity
 from shared.observability import logger
 from shared.storage.keys import manifest_key
-from tests.unit.retrieve.conftest import Deployment
+from tests.unit.retrieve.conftest import TEXTS, Deployment
 
 PROBLEM = "application/problem+json"
 QUERY = "w4 w5 w6"
@@ -226,3 +228,59 @@ def test_no_query_reaches_the_log(deployment: Deployment, log: io.StringIO) -> N
 def test_health_asks_nothing_of_the_deployment(deployment: Deployment) -> None:
     _lose_the_model(deployment)
     assert deployment.get("/health") == (200, {"status": "ok"}, "application/json")
+
+
+def test_recall_is_measured_through_the_real_encoder(deployment: Deployment) -> None:
+    answer = deployment.send({"recall": {"corpus": "demo", "samples": 3, "k": 2}})
+    assert set(answer.pop("milliseconds")) == {"live_p50", "exact_p50"}
+    assert answer == {
+        "corpus": "demo", "samples": 3, "k": 2, "recall": 1.0, "recall_worst": 1.0, "version": 1,
+    }  # fmt: skip
+    assert deployment.send({"recall": {}})["samples"] == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("payload", "status", "mention"),
+    [
+        ({"samples": 0}, 400, "samples: "),
+        ({"samples": 501}, 400, "samples: "),
+        ({"k": 0}, 400, "k: "),
+        ({"k": 51}, 400, "k: "),
+        ({"seed": -1}, 400, "seed: "),
+        ({"seed": 2**32}, 400, "seed: "),
+        ({"size": 1}, 400, "size: unknown"),
+        ("demo", 400, "recall: must be a JSON object"),
+        ({"corpus": "nowhere"}, 404, "there is no corpus"),
+        ({"corpus": "empty"}, 404, "corpus empty has no index"),
+    ],
+)
+def test_a_bad_question_for_recall_is_refused(
+    deployment: Deployment, payload: object, status: int, mention: str
+) -> None:
+    error = deployment.send({"recall": payload})["error"]
+    assert error["status"] == status
+    assert error["message"].startswith(mention)
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_names_with_marks_in_them_are_found(deployment: Deployment, mode: str) -> None:
+    names = {"hero:9": ("Mar-Vell of the Kree", None), "hero:10": ("X-23, a clone", None)}
+    deployment.commit(names, origin="run/page/9", seq=9)
+    for q, key in (("Mar-Vell", "hero:9"), ("mar vell?", "hero:9"), ("X-23", "hero:10")):
+        assert ids(deployment.get(q=q, mode=mode, k="1")[1]) == [f"{key}-001"]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(min_size=1, max_size=40) | st.text('"*^()+-:{}NEARO \0\ud800', min_size=1))
+@example('"')
+@example("NEAR(w1 w2)")
+@example("w1* OR ^w2 AND NOT -w3")
+@example("a\0b")
+@example("w1 \ud800")
+def test_no_text_is_a_server_error(deployment: Deployment, text: str) -> None:
+    for mode in ("lexical", "hybrid"):
+        assert deployment.get(q=text, mode=mode)[0] in {200, 400}
+        answer = deployment.invoke({"q": text, "mode": mode})
+        assert answer.get("error", {}).get("status", 400) == 400
