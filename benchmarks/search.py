@@ -12,6 +12,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from benchmarks.peers.systems import Dataset
 from benchmarks.search_data import (
     JITTER,
     FilterCase,
+    Queries,
     exact_rows,
     filter_cases,
     recall_of,
@@ -36,7 +38,7 @@ from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
 from shared.embedding.encoder import Vectors
-from shared.embedding.onnx_encoder import OnnxEncoder
+from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
 from shared.text.chunking import passage_for_embedding
 
 ENGINE = "this engine"
@@ -66,6 +68,7 @@ class Measured:
     recall: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
     per_second: dict[int, list[float]] = field(default_factory=dict)
+    hybrid_milliseconds: list[float] = field(default_factory=list)
     filtered: dict[str, tuple[float, list[float]]] = field(default_factory=dict)
 
 
@@ -150,6 +153,7 @@ class Run:
             for name, process in processes.items():
                 breadth = results[name].breadth
                 results[name].milliseconds += process.search(chosen, breadth).milliseconds
+                results[name].hybrid_milliseconds += process.hybrid(chosen)
         for _ in range(self.rounds):
             for threads in (1, 2):
                 for name, process in processes.items():
@@ -191,11 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = LOCAL_FOLDER / "search" / str(rows)
         dataset = write_dataset(folder / "data", vectors, texts, queries, rows)
         jittered = max(0, rows - len(vectors))
-        print(
-            f"\n{rows:,} vectors of {vectors.shape[1]} dimensions, {len(queries)} queries", end=""
-        )
+        print(f"\n{rows:,} vectors of {vectors.shape[1]} dimensions, {QUERIES} queries", end="")
         print(f"; {jittered:,} are jittered copies, noise {JITTER:.2f}" if jittered else "")
-        results = Run(dataset, folder, options.systems, queries).measure()
+        results = Run(dataset, folder, options.systems, queries.vectors).measure()
         print_results(results)
         if ENGINE in results:
             record_figures(_figures(rows, results[ENGINE]))
@@ -204,15 +206,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _real_data(count: int) -> tuple[Vectors, list[tuple[str, str]], Vectors]:
+def _real_data(count: int) -> tuple[Vectors, list[tuple[str, str]], Queries]:
     """Return at least `count` vectors where there are so many, their texts, and the queries."""
-    encoder = OnnxEncoder.from_directory(ensure_model(repository_root()))
+    encoder = OnnxEncoder.from_directory(ensure_model(repository_root()), OnnxOptions(threads=1))
     documentation = read_documentation(REAL_PASSAGES, QUERIES)
     # Whole slices, as the cache keeps those.
     chunks = documentation.chunks[: -(-count // TEXTS_PER_SLICE) * TEXTS_PER_SLICE]
     passages = [passage_for_embedding(chunk) for chunk in chunks]
     vectors = EmbeddingCache().encode_documents(encoder, "onnx", passages)
-    queries = np.stack([encoder.encode_query(text) for text in documentation.queries])
+    rows, milliseconds = [], []
+    for text in documentation.queries:
+        started = time.perf_counter()
+        rows.append(encoder.encode_query(text))
+        milliseconds.append((time.perf_counter() - started) * 1000.0)
+    record_figures({"embed.query_ms": _median(milliseconds)})
+    queries = Queries(documentation.queries, np.stack(rows))
     return vectors, [(chunk.metadata.title, chunk.text) for chunk in chunks], queries
 
 
@@ -223,6 +231,10 @@ def print_results(results: dict[str, Measured]) -> None:
          "build s", "open cached s", "open from disk s", "peak MB"),
         [_row(name, found) for name, found in results.items()],
     )  # fmt: skip
+    for name, found in results.items():
+        if found.hybrid_milliseconds:
+            median, high = _percentiles(found.hybrid_milliseconds)
+            print(f"{name}, by vector and words: p50 {median:.2f} ms, p95 {high:.2f} ms")
     filtered = {name: found for name, found in results.items() if found.filtered}
     if filtered:
         print()
@@ -263,13 +275,14 @@ def _figures(rows: int, found: Measured) -> dict[str, float]:
     return {
         f"{name}.recall_at_10": found.recall,
         f"{name}.p50_ms": _median(found.milliseconds),
+        f"{name}.hybrid_p50_ms": _median(found.hybrid_milliseconds),
         f"{name}.bytes_per_vector": found.bytes_per_vector,
         f"{name}.open_seconds_from_disk": found.open_seconds_from_disk,
         f"{name}.peak_megabytes": found.peak_megabytes,
     }
 
 
-def _print_opening(vectors: Vectors, texts: list[tuple[str, str]], queries: Vectors) -> None:
+def _print_opening(vectors: Vectors, texts: list[tuple[str, str]], queries: Queries) -> None:
     """How long the engine takes from opening a shard of 100 MB to its first answer."""
     folder = LOCAL_FOLDER / "search" / "opening"
     sample = write_dataset(folder / "data", vectors, texts, queries, min(5_000, len(vectors)))

@@ -21,6 +21,14 @@ _ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
+class Queries:
+    """Questions: their words and their vectors, one row each."""
+
+    texts: Sequence[str]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
 class FilterCase:
     """A filter for each query, and the rows that exact search under it finds."""
 
@@ -37,7 +45,7 @@ def write_dataset(
     folder: Path,
     vectors: Vectors,
     texts: Sequence[tuple[str, str]],
-    queries: Vectors,
+    queries: Queries,
     rows: int,
 ) -> Dataset:
     """Write a dataset of `rows` rows; those beyond the real vectors are jittered copies of them."""
@@ -45,7 +53,8 @@ def write_dataset(
     random = np.random.default_rng(_SEED)
     enough = np.concatenate(list(_grown(vectors, rows, random)))
     np.save(folder / "vectors.npy", enough)
-    np.save(folder / "queries.npy", queries)
+    np.save(folder / "queries.npy", queries.vectors)
+    (folder / "queries.json").write_text(json.dumps(queries.texts), encoding="utf-8")
     np.save(folder / "ranks.npy", random.permutation(rows))
     np.save(folder / "clusters.npy", nearest(enough, cluster_centres(enough, random)))
     lines = (json.dumps(text, ensure_ascii=False) for text in texts[:rows])

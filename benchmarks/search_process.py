@@ -88,6 +88,11 @@ class Process:
         answer = self._ask("search", asked)
         return Found(answer["rows"], answer["milliseconds"])
 
+    def hybrid(self, queries: Sequence[int]) -> list[float]:
+        """Milliseconds of searches by vector and words; none where the system knows no words."""
+        found: list[float] = self._ask("hybrid", {"queries": list(queries)})["milliseconds"]
+        return found
+
     def throughput(self, queries: Sequence[int], breadth: int, threads: int) -> float:
         """Queries a second."""
         asked = {"queries": list(queries), "breadth": breadth, "threads": threads}

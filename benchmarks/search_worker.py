@@ -95,6 +95,20 @@ class Worker:
             milliseconds.append((time.perf_counter() - started) * 1000.0)
         return {"rows": rows, "milliseconds": milliseconds}
 
+    def do_hybrid(self, queries: Sequence[int]) -> Answer:
+        """Search by vector and words, where the system can: milliseconds of each."""
+        search: Callable[[str, Vectors], Any] | None
+        search = getattr(self._system, "search_hybrid", None)
+        milliseconds: list[float] = []
+        if search is None:
+            return {"milliseconds": milliseconds}
+        texts = self._dataset.query_texts
+        for number in queries:
+            started = time.perf_counter()
+            search(texts[number], self._queries[number])
+            milliseconds.append((time.perf_counter() - started) * 1000.0)
+        return {"milliseconds": milliseconds}
+
     def do_throughput(self, queries: Sequence[int], breadth: int, threads: int) -> Answer:
         """Queries a second with so many threads that ask at once."""
 

@@ -61,6 +61,13 @@ class Engine:
         hits = self._searcher.search(_dense(query, condition)).hits
         return [int(hit.chunk.metadata.source_id) for hit in hits]
 
+    def search_hybrid(self, text: str, query: Vectors) -> list[int]:
+        """A search by vector and words, the default of the API."""
+        if self._searcher is None:
+            raise RuntimeError("open comes before search")
+        hits = self._searcher.search(SearchQuery(text, query, k=K)).hits
+        return [int(hit.chunk.metadata.source_id) for hit in hits]
+
 
 def _dense(vector: Vectors, condition: RowFilter | None) -> SearchQuery:
     filters = SearchFilters() if condition is None else SearchFilters(fields=(_field(condition),))

@@ -64,6 +64,12 @@ class Dataset:
         lines = (self.folder / "texts.jsonl").read_text(encoding="utf-8").splitlines()
         return [(title, text) for title, text in map(json.loads, lines)]
 
+    @property
+    def query_texts(self) -> list[str]:
+        """The words of the queries."""
+        found: list[str] = json.loads((self.folder / "queries.json").read_text(encoding="utf-8"))
+        return found
+
 
 class System(Protocol):
     """One system, in a process of its own.

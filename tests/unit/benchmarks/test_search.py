@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.peers.systems import Dataset, K, RowFilter
 from benchmarks.search import ENGINE, Run, print_results
-from benchmarks.search_data import exact_rows, filter_cases, recall_of, write_dataset
+from benchmarks.search_data import Queries, exact_rows, filter_cases, recall_of, write_dataset
 from shared.embedding.encoder import Vectors
 
 DIMS = 16
@@ -30,7 +30,8 @@ def queries() -> Vectors:
 def dataset(tmp_path_factory: pytest.TempPathFactory, queries: Vectors) -> Dataset:
     texts = [(f"Title {number}", f"passage {number}") for number in range(500)]
     folder = tmp_path_factory.mktemp("data")
-    return write_dataset(folder, unit_vectors(500, seed=1), texts, queries, ROWS)
+    asked = Queries([f"passage {number}" for number in range(len(queries))], queries)
+    return write_dataset(folder, unit_vectors(500, seed=1), texts, asked, ROWS)
 
 
 def test_rows_beyond_the_real_ones_are_near_their_origin(dataset: Dataset) -> None:
@@ -86,6 +87,7 @@ def test_a_run_measures_the_engine_and_its_peers(
     engine = results[ENGINE]
     assert engine.recall >= 0.95
     assert len(engine.milliseconds) == 4
+    assert len(engine.hybrid_milliseconds) == 4
     assert len(engine.filtered) == 6
     assert all(recall >= 0.95 for recall, _ in engine.filtered.values())
     assert engine.bytes_per_vector > DIMS * 4
