@@ -6,13 +6,16 @@ RUN := .venv/bin/python -m
 ENDPOINT ?=
 # Further options for pytest, as in `make unit PYTEST_OPTIONS="-k ranking"`.
 PYTEST_OPTIONS ?=
+# Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
+BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
-	parity bench-ingest bench-latency bundles model preflight environments terraform-tool clean
+	parity bench bench-search bench-quality bench-compaction bench-cost bench-ingest bench-latency \
+	bundles model preflight environments terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -62,6 +65,28 @@ parity: environments ## our vectors against those of sentence-transformers (fetc
 	@$(PYTHON) scripts/environments.py parity
 	@.venv-parity/bin/python -m pytest -m parity tests/parity $(PYTEST_OPTIONS)
 
+bench: environments ## search, quality, embedding, compaction and cost, in full (an hour or two)
+	@$(MAKE) bench-search BENCH_OPTIONS="--slow"
+	@$(MAKE) bench-quality
+	@$(MAKE) bench-embed
+	@$(MAKE) bench-compaction
+	@$(MAKE) bench-cost
+
+bench-search: environments ## search beside hnswlib, faiss, usearch, LanceDB and exact search
+	@$(PYTHON) scripts/environments.py benchmarks
+	@.venv-benchmarks/bin/python -m benchmarks.search $(BENCH_OPTIONS)
+
+bench-quality: environments ## nDCG, recall and MRR on Cranfield, CISI and NPL, beside two libraries
+	@$(PYTHON) scripts/environments.py benchmarks
+	@.venv-benchmarks/bin/python -m benchmarks.quality $(BENCH_OPTIONS)
+
+bench-compaction: environments ## seconds, sizes and peak memory of merging shards
+	@$(PYTHON) scripts/environments.py benchmarks
+	@.venv-benchmarks/bin/python -m benchmarks.compaction $(BENCH_OPTIONS)
+
+bench-cost: environments ## what AWS charges, from measured figures and list prices
+	@$(RUN) benchmarks.cost $(BENCH_OPTIONS)
+
 bench-ingest: terraform-tool environments ## documents/s and chunks/s of each stage on AWS's API documentation
 	@$(RUN) benchmarks.ingest
 
@@ -85,6 +110,6 @@ terraform-tool:
 		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
 
 clean: down ## remove all that can be made again
-	@rm -rf .venv .venv-local-aws .venv-parity .local build *.egg-info
+	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .local build *.egg-info
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -136,9 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UltronError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    encoder = OnnxEncoder.from_directory(
-        ensure_model(repository_root(), precision=options.precision)
-    )
+    root = repository_root()
+    chosen = {} if options.precision is None else {"precision": options.precision}
+    encoder = OnnxEncoder.from_directory(ensure_model(root, **chosen))
     print_machine("numpy", "onnxruntime", "bm25s", "sentence-transformers", "torch")
     print(f"model {encoder.identity.id} {encoder.identity.revision}")
     for collection in collections:
@@ -177,7 +177,7 @@ def _row(system: str, quality: Quality | None) -> list[Cell]:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder that holds cranfield/, cisi/ and npl/")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the model")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the model (as shipped)")
     parser.add_argument(
         "--collections", nargs="+", choices=sorted(READERS), default=list(READERS), metavar="NAME"
     )
