@@ -270,6 +270,23 @@ def test_a_sweep_that_stopped_itself_leaves_the_run_incomplete_for_good(world: W
     assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
 
 
+def test_of_two_sweeps_at_once_the_first_to_finish_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [job] = world.start(1, mode="full")
+    world.runs.end_page(job, "gap", "429")
+    world.finish_page(job)
+    world.runs.finish_sweep(world.run_id, 0, status="incomplete", reason="too many")
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.run.reason) == ("incomplete", "too many")
+    assert not world.runs.awaits_sweep(world.run_id)
+    # The other one had asked before the first one finished.
+    monkeypatch.setattr(world.runs, "awaits_sweep", lambda _: True)
+    world.runs.finish_sweep(world.run_id, 5)
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.entities_deleted) == ("incomplete", 0)
+
+
 def test_a_sweep_given_up_may_be_redriven(world: World) -> None:
     full_run(world)
     world.runs.give_up_sweep(world.run_id, "sweep: CORRUPT_OBJECT: …")
