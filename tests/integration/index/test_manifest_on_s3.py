@@ -97,8 +97,9 @@ def test_a_damaged_manifest_serves_on_and_is_restored(
     assert (cache.current().version, cache.current().change) == (4, "restore:2")
     store.delete(manifests.key)
     assert cache.current().version == 4
-    assert manifests.rebuilt([], written(store, "r"), "rebuild:00000000").version == 5
-    assert cache.current().version == 5
+    rebuilt = manifests.rebuilt([], written(store, "r"), "rebuild:00000000")
+    assert rebuilt.version > 4
+    assert cache.current() == rebuilt
     with pytest.raises(NotFoundError):
         manifests.restore(9)
 

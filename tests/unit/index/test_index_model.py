@@ -49,6 +49,11 @@ class IndexMachine(RuleBasedStateMachine):
     def merge(self, pick: int, trouble: Trouble | None) -> None:
         self.index.do("merge", pick, trouble)
 
+    @precondition(lambda self: self.index.latest > 1)
+    @rule(pick=picks, other=st.builds(Trouble, numbers, task=st.just("restore"), pick=picks))
+    def merge_while_a_version_is_restored(self, pick: int, other: Trouble) -> None:
+        self.index.do("merge", pick, other)
+
     @precondition(lambda self: self.index.latest > 0)
     @rule(pick=picks, trouble=troubles)
     def collect(self, pick: int, trouble: Trouble | None) -> None:
