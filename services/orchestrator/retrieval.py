@@ -14,6 +14,7 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     OverloadedError,
+    PartialFailureError,
     TextTooLongError,
     UltronError,
 )
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 
 _PUBLIC_ERRORS: Mapping[str, type[UltronError]] = {
     error.code: error
-    for error in (InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError)
+    for error in (
+        InvalidInputError,
+        NotFoundError,
+        DimensionMismatchError,
+        TextTooLongError,
+        OverloadedError,
+        PartialFailureError,
+    )
 }
 
 
@@ -90,7 +98,8 @@ class RetrieveFunction:
         Raises:
             InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError: the
                 function refused the search for that reason.
-            OverloadedError: its reserved concurrency is in use.
+            PartialFailureError: a part of the index did not answer.
+            OverloadedError: there is no room for another search right now.
             UltronError: it failed, or answered what cannot be read.
         """
         try:

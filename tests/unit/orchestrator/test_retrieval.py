@@ -12,6 +12,7 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     OverloadedError,
+    PartialFailureError,
     TextTooLongError,
     UltronError,
 )
@@ -24,7 +25,15 @@ SEARCH = Search("Ultron", 5, "hybrid", "demo", {})
 
 
 @pytest.mark.parametrize(
-    "error", [InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError]
+    "error",
+    [
+        InvalidInputError,
+        NotFoundError,
+        DimensionMismatchError,
+        TextTooLongError,
+        OverloadedError,
+        PartialFailureError,
+    ],
 )
 def test_public_errors_come_through(error: type[UltronError]) -> None:
     report = {"error": {"code": error.code, "message": "said why", "status": error.http_status}}
