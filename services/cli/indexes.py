@@ -153,8 +153,8 @@ def _answer_with(
     """The answer, made sure to hold these fields."""
     for name, kind in fields.items():
         value = answer.get(name)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (is_number if kind is float else isinstance(value, kind)):
+        kinds = (int, float) if kind is float else kind
+        if isinstance(value, bool) or not isinstance(value, kinds):
             raise UnavailableError(
                 f"{function_name} answered without a usable {name}; is that the right function, "
                 "and of this release?"

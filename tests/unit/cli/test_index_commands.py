@@ -18,7 +18,7 @@ from shared import aws
 from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.observability import logger
-from shared.storage.keys import manifest_key, shard_key
+from shared.storage.keys import manifest_key, manifest_version_key, shard_key
 from shared.storage.memory import MemoryObjectStore
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -167,6 +167,21 @@ def test_a_damaged_manifest_is_told_and_its_older_versions_listed(
     assert key in warning
 
 
+def test_a_damaged_index_is_of_the_model_of_its_newest_version(
+    bucket: MemoryObjectStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    former = MODEL.model_copy(update={"revision": "r0"})
+    commit(bucket, 1, former)
+    oldest = bucket.get(manifest_key("marvel", former)).data
+    bucket.delete(manifest_key("marvel", former))
+    commit(bucket, 3)
+    bucket.put(manifest_version_key("marvel", MODEL, 1), oldest)
+    bucket.put(manifest_key("marvel", MODEL), b"{}")
+    [index] = listed(capsys)["indexes"]
+    assert index["model"]["revision"] == "r1"
+    assert [version["version"] for version in index["versions"]] == [2]
+
+
 def test_an_index_of_which_nothing_can_be_read_is_an_error_that_names_it(
     bucket: MemoryObjectStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,6 +249,7 @@ def test_what_the_compactor_raises_is_told_with_its_own_status(
     [
         (["restore", "--version", "4"], {}, "without a usable version"),
         (["restore", "--version", "4"], {"version": "9"}, "without a usable version"),
+        (["restore", "--version", "4"], {"version": True}, "without a usable version"),
         (["restore", "--version", "4"], [], "no JSON object"),
         (["rebuild"], {"steps": 1}, "without a usable rebuild_id"),
         (["rebuild"], {"rebuild_id": "ab"}, "without a usable steps"),
