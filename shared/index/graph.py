@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.ranking import Ranked, best_rows, rounded_scores
+from shared.index.sketch import Sketch, is_settled, is_worth_sketching, promising
 
 Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -29,8 +30,11 @@ CONSTRUCTION_BREADTH = 200
 _SEED = 100
 _HEADER = struct.Struct("<QQQQQQiIQQQdQ")
 _LABEL_BYTES = 8
-# Picking rows copies them, at about ten times the cost of multiplying them where they lie.
-_COPYING_PAYS_BELOW = 0.1
+# Picking rows costs a copy, multiplying all where they lie the reading of those not wanted.
+_COPYING_PAYS_BELOW = 0.4
+_COPIED_AT_ONCE = 256
+# How many rows are compared in full where sketches are.
+_FIRST_COMPARED, _THEN_COMPARED = 256, 1024
 # By how much two ways of computing one cosine may differ.
 _TIE = 2e-6
 
@@ -81,6 +85,7 @@ class GraphFile:
         self._name = name
         self._lock = threading.Lock()
         self._mapped: _Mapped | None = None
+        self._sketch: Sketch | None = None
         self._layout = _read_layout(locate(), rows, dims, name)
 
     def path(self) -> Path:
@@ -102,11 +107,29 @@ class GraphFile:
         """The best rows among `candidates`, or of all."""
         mapped = self._vectors()
         if candidates is not None and len(candidates) < self.rows * _COPYING_PAYS_BELOW:
-            return self.best(candidates, mapped.rows(candidates) @ query, query, count)
+            return self.best(candidates, mapped.products_of(candidates, query), query, count)
         scores = mapped.products(query)
         if candidates is None:
             return self.best(np.arange(self.rows), scores, query, count)
         return self.best(candidates, scores[candidates], query, count)
+
+    def sketched(self, query: Vectors, count: int, candidates: Labels) -> Ranked:
+        """The best rows among many `candidates`, of which few are compared in full.
+
+        Where sketches do not tell the candidates apart well enough, all are compared.
+        """
+        if not is_worth_sketching(self.dims):
+            return self.exact(query, count, candidates)
+        estimates = self._sketches().estimates(query, candidates)
+        mapped = self._vectors()
+        for compared in (_FIRST_COMPARED, _THEN_COMPARED):
+            if compared >= len(candidates):
+                break
+            chosen = promising(estimates, compared)
+            cosines = mapped.products_of(candidates[chosen], query)
+            if is_settled(estimates[chosen], cosines, count):
+                return self.best(candidates[chosen], cosines, query, count)
+        return self.exact(query, count, candidates)
 
     def best(
         self, labels: Labels, scores: npt.NDArray[np.float32], query: Vectors, count: int
@@ -116,6 +139,13 @@ class GraphFile:
             worst = np.partition(scores, len(scores) - count)[len(scores) - count]
             labels = labels[scores >= worst - _TIE]
         return best_rows(labels, self.similarities(labels, query), count)
+
+    def _sketches(self) -> Sketch:
+        mapped = self._vectors()
+        with self._lock:
+            if self._sketch is None:
+                self._sketch = Sketch(mapped.vectors, mapped.positions)
+            return self._sketch
 
     def _vectors(self) -> "_Mapped":
         with self._lock:
@@ -194,6 +224,14 @@ class _Mapped:
     def rows(self, labels: Labels) -> Vectors:
         """Copies of some vectors."""
         return self.vectors[labels if self.positions is None else self.positions[labels]]
+
+    def products_of(self, labels: Labels, query: Vectors) -> npt.NDArray[np.float32]:
+        """The cosines of some rows; a few are copied at a time, so that they stay in the cache."""
+        products = np.empty(len(labels), np.float32)
+        for start in range(0, len(labels), _COPIED_AT_ONCE):
+            part = labels[start : start + _COPIED_AT_ONCE]
+            products[start : start + _COPIED_AT_ONCE] = self.rows(part) @ query
+        return products
 
     def products(self, query: Vectors) -> npt.NDArray[np.float32]:
         """The cosine of every row, by its label."""

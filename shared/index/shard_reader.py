@@ -1,5 +1,6 @@
 """One shard on this machine: its live rows, and searching them by vector or by word."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,10 @@ from shared.index.ranking import Ranked, best_rows, rounded_scores
 from shared.index.sidecar import Sidecar, StoredChunk
 from shared.models.manifest import ShardDescriptor
 
+# The last of what a graph finds is the least certain: enough must pass before it.
+_CERTAIN_SHARE = 0.8
+_DEVIATIONS = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class SearchTuning:
@@ -26,18 +31,17 @@ class SearchTuning:
     is perfect, and faster than the graph. `breadth` is hnswlib's ef with up to three shards;
     `breadth_of_many` serves from four on, as several shards searched together recall more.
 
-    The graph knows no filter: it is asked for more rows, so many that `surplus` times as many as
-    are wanted can be expected to pass, but `widest` at most. Where too few pass, the candidates
-    are compared after all. `dead_share` of a shard's rows may have died since its graph was
-    loaded before the graph is loaded anew.
+    The graph knows no filter: it is asked for more rows, so many that enough can be expected to
+    pass, if that is not wider than `widest` times the breadth. Where it would be, or too few pass,
+    the candidates are compared by their sketches. `dead_share` of a shard's rows may have died
+    since its graph was loaded before the graph is loaded anew.
     """
 
     exact_rows: int = 2000
-    exact_share: float = 0.1
+    exact_share: float = 0.0
     breadth: int = 100
     breadth_of_many: int = 50
-    surplus: float = 3.0
-    widest: int = 400
+    widest: float = 2.0
     dead_share: float = 0.1
 
 
@@ -176,9 +180,9 @@ class Shard:
         if exact or allowed <= max(self._tuning.exact_rows, self._tuning.exact_share * rows):
             return file.exact(query, count, candidates)
         found = self._by_graph(graph, query, count, candidates, breadth)
-        if found is None:
-            return file.exact(query, count, candidates)
-        return file.best(*found, query, count)
+        if found is not None:
+            return file.best(*found, query, count)
+        return file.sketched(query, count, self._live_labels if candidates is None else candidates)
 
     def _by_graph(
         self,
@@ -197,8 +201,8 @@ class Shard:
         if allowed == self._live_rows:  # no filter, but rows that died since the graph was loaded
             breadth = int(breadth / share) + 1
         else:
-            needed = int(self._tuning.surplus * wanted / share)
-            if needed > self._tuning.widest:
+            needed = _breadth_for(wanted, share)
+            if needed > self._tuning.widest * breadth:
                 return None
             breadth = max(breadth, needed)
         found = graph.search(query, breadth)
@@ -206,7 +210,8 @@ class Shard:
             return None
         labels, scores = found
         keep = self._is_candidate(candidates)[labels]
-        return (labels[keep], scores[keep]) if np.count_nonzero(keep) >= wanted else None
+        enough = np.count_nonzero(keep[: int(_CERTAIN_SHARE * breadth)]) >= wanted
+        return (labels[keep], scores[keep]) if enough else None
 
     def _is_candidate(self, candidates: Labels | None) -> RowMask:
         if candidates is None or (len(candidates) == self._live_rows and self._is_live is not None):
@@ -283,3 +288,9 @@ class Shard:
         if self._files.graph is None:
             return None
         return MarkedGraph(self._files.graph, None if self._is_live is None else ~self._is_live)
+
+
+def _breadth_for(count: int, share: float) -> int:
+    """So many rows that `count` of them pass a filter that lets such a share pass, by all odds."""
+    expected = count + _DEVIATIONS * math.sqrt(count)
+    return math.ceil(expected / share / _CERTAIN_SHARE)
