@@ -18,7 +18,7 @@ from shared import aws, wiring
 from shared.corpora import CorpusRegistry
 from shared.embedding.model_files import read_model_identity
 from shared.messaging.compaction_requests import CompactionRequests
-from shared.messaging.maintenance_stage import MaintenanceStage, MaintenanceState
+from shared.messaging.maintenance_stage import MaintenanceStage
 from shared.messaging.publisher import JobPublisher
 from shared.observability import logger, metrics, tracer
 from shared.state.compaction_claims import CompactionClaims
@@ -81,9 +81,8 @@ def _tasks() -> Tasks:
 @cache
 def _stage() -> MaintenanceStage:
     settings = CompactorSettings.load()
-    accounts = wiring.stage_state(settings)
-    state = MaintenanceState(accounts.failures, accounts.maximum_receives, accounts.redelivery)
-    return MaintenanceStage(_STAGE, lambda job: _tasks().do_job(job), state)
+    # The tasks are made within a job: what is wrong with them, such as no model, fails that job.
+    return MaintenanceStage(_STAGE, lambda job: _tasks().do_job(job), wiring.stage_state(settings))
 
 
 @logger.inject_lambda_context

@@ -18,8 +18,9 @@ from shared.storage.keys import index_prefix
 from shared.storage.object_store import ObjectStore
 
 _Group = tuple[str, ModelIdentity]
-# Files that no manifest names are deleted after weeks: a job that comes late must not trust them.
-_FILES_TRUSTED_FOR = timedelta(days=7)
+# Files that no manifest names are deleted after a grace: soon when they were committed and merged
+# away since, which a job that comes late, or again, does not know.
+_FILES_TRUSTED_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

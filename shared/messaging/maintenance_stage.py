@@ -1,36 +1,31 @@
 """Runs the queue of maintenance: jobs of several kinds, which belong to no page of a run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
 
-from shared.messaging.redelivery import Redelivery
-from shared.messaging.stage import BatchResponse, Event, invalid_job, log_failure, run_records
+from shared.messaging.stage import (
+    BatchResponse,
+    Event,
+    StageState,
+    invalid_job,
+    log_failure,
+    run_records,
+)
 from shared.models.maintenance import MaintenanceJob, SweepJob, maintenance_job
-from shared.state.failures import FailureLog
-
-
-@dataclass(frozen=True, slots=True)
-class MaintenanceState:
-    """What the stage needs to account for messages that fail."""
-
-    failures: FailureLog
-    maximum_receives: int
-    redelivery: Redelivery
 
 
 class MaintenanceStage:
     """Parses messages to maintenance jobs and runs them one by one.
 
     `handle` does one job. Nothing records that a job is done, so it may be called again for a job
-    that it did before, and must then change nothing.
+    that it did before, and must then change nothing. A run whose sweep is given up is ended.
     """
 
     def __init__(
-        self, name: str, handle: Callable[[MaintenanceJob], None], state: MaintenanceState
+        self, name: str, handle: Callable[[MaintenanceJob], None], state: StageState
     ) -> None:
         self._name = name
         self._handle = handle
@@ -56,10 +51,12 @@ class MaintenanceStage:
         if failure.receives < self._state.maximum_receives:
             self._state.redelivery.schedule(record, failure.receives)
             return
+        code, reason = failure.code, failure.reason
         run_id = job.run_id if isinstance(job, SweepJob) else None
-        self._state.failures.record(
-            self._name, record.message_id, failure.code, failure.reason, run_id
-        )
+        self._state.failures.record(self._name, record.message_id, code, reason, run_id)
+        if run_id is not None and self._state.runs.exists(run_id):
+            # A run waits for its sweep: it must not wait for ever.
+            self._state.runs.give_up_sweep(run_id, f"the sweep failed: {code}: {reason}")
         self._state.redelivery.give_up(record)
 
 

@@ -11,10 +11,10 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from shared.errors import CorruptObjectError, InvalidJobError
 from shared.messaging.maintenance_stage import (
     MaintenanceStage,
-    MaintenanceState,
     parse_maintenance_job,
 )
 from shared.messaging.redelivery import Redelivery
+from shared.messaging.stage import StageState
 from shared.models.maintenance import (
     CompactJob,
     MaintainJob,
@@ -24,6 +24,7 @@ from shared.models.maintenance import (
 )
 from shared.models.manifest import ModelIdentity
 from shared.state.failures import FailureLog
+from shared.state.runs import RunStore
 
 MAXIMUM_RECEIVES = 5
 RUN = "20261123T060000Z-1a2b3c4d"
@@ -48,6 +49,18 @@ class Failures:
 
 
 @dataclass
+class Runs:
+    known: set[str] = field(default_factory=lambda: {RUN})
+    given_up: list[tuple[str, str]] = field(default_factory=list)
+
+    def exists(self, run_id: str) -> bool:
+        return run_id in self.known
+
+    def give_up_sweep(self, run_id: str, reason: str) -> None:
+        self.given_up.append((run_id, reason))
+
+
+@dataclass
 class Visibility:
     scheduled: list[tuple[str, int]] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
@@ -66,6 +79,7 @@ class Worker:
     errors: dict[str, Exception] = field(default_factory=dict)
     handled: list[MaintenanceJob] = field(default_factory=list)
     failures: Failures = field(default_factory=Failures)
+    runs: Runs = field(default_factory=Runs)
     visibility: Visibility = field(default_factory=Visibility)
 
     def handle(self, job: MaintenanceJob) -> None:
@@ -74,8 +88,11 @@ class Worker:
         self.handled.append(job)
 
     def run(self, bodies: Sequence[str], receives: int = 1) -> list[str]:
-        state = MaintenanceState(
-            cast(FailureLog, self.failures), MAXIMUM_RECEIVES, cast(Redelivery, self.visibility)
+        state = StageState(
+            cast(RunStore, self.runs),
+            cast(FailureLog, self.failures),
+            MAXIMUM_RECEIVES,
+            cast(Redelivery, self.visibility),
         )
         response = MaintenanceStage("compact", self.handle, state).process(
             sqs_event(bodies, receives), None
@@ -158,3 +175,20 @@ def test_the_words_of_a_strange_error_stay_inside() -> None:
     worker = Worker({"maintain": RuntimeError("password=1234")})
     worker.run([JOBS[0].model_dump_json()], receives=MAXIMUM_RECEIVES)
     assert worker.failures.recorded[0][2:4] == ("RuntimeError", "unexpected RuntimeError")
+
+
+def test_a_run_whose_sweep_is_given_up_is_ended() -> None:
+    worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
+    worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES - 1)
+    assert worker.runs.given_up == []
+    worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES)
+    reason = "the sweep failed: CORRUPT_OBJECT: derived/x is cut short"
+    assert worker.runs.given_up == [(RUN, reason)]
+
+
+def test_a_sweep_of_no_run_is_given_up_all_the_same() -> None:
+    worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
+    worker.runs.known.clear()
+    worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES)
+    assert worker.runs.given_up == []
+    assert worker.visibility.given_up == ["message-0"]

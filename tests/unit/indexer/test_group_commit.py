@@ -118,7 +118,7 @@ def test_a_job_with_a_file_outside_of_its_index_fails_alone(world: World, file: 
 
 
 def test_a_job_of_today_is_not_asked_for_its_files(world: World) -> None:
-    assert world.committer.commit_batch([job(0, age=timedelta(days=7))]) == {}
+    assert world.committer.commit_batch([job(0, age=timedelta(days=1))]) == {}
 
 
 @pytest.mark.parametrize("missing", SUFFIXES)
