@@ -1,7 +1,7 @@
 """The sweep after a full run: what the run did not see is gone from the source, and is deleted."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -97,7 +97,11 @@ class Sweeper:
         if record is None:
             if (reason := self._objection(job, progress)) is not None:
                 return SweepOutcome(0, reason=f"nothing was swept: {reason}")
-            vanished, live = self._vanished(job)
+            seen = {hash_entity_key(key) for key in self._seen_keys(job)}
+            planned = progress.run.records_planned
+            if planned is not None and len(seen) < planned:
+                return SweepOutcome(0, reason=f"nothing was swept: {_missed(len(seen), planned)}")
+            vanished, live = self._vanished(job, seen)
             share = self.corpora.get(job.corpus).maximum_vanished_share
             if live >= _FEWEST_FOR_VALVE and len(vanished) > share * live:
                 return SweepOutcome(0, "incomplete", _valve_reason(len(vanished), live, share))
@@ -120,14 +124,13 @@ class Sweeper:
             return f"{progress.pages_unchanged} pages were not read, as the source called them old"
         return None
 
-    def _vanished(self, job: SweepJob) -> tuple[dict[str, EntityVersion], int]:
+    def _vanished(self, job: SweepJob, seen: Set[bytes]) -> tuple[dict[str, EntityVersion], int]:
         """The deletions of entities that the run did not see, and how many entities there are."""
         manifests = ManifestStore(self.store, job.corpus, self.model)
         try:
             manifest = manifests.read().manifest
         except NotFoundError:
             return {}, 0
-        seen = {hash_entity_key(key) for key in self._seen_keys(job)}
         deletion = EntityVersion(job.seq, _origin(job), NO_CONTENT)
         vanished: dict[str, EntityVersion] = {}
         entities = 0
@@ -204,6 +207,13 @@ def _page(job: SweepJob) -> Job:
 
 def _origin(job: SweepJob) -> str:
     return f"{job.run_id}/{SWEEP_PAGE}/0"
+
+
+def _missed(seen: int, planned: int) -> str:
+    return (
+        f"the source spoke of {planned} records and showed {seen} different ones, as it changed "
+        "while it was read; the next full run looks again"
+    )
 
 
 def _valve_reason(vanished: int, live: int, share: float) -> str:

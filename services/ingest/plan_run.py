@@ -101,7 +101,7 @@ class Planner:
         self.publisher.publish(
             PageJob.model_validate_json(page["job"]) for page in pages if "outcome" not in page
         )
-        self.runs.finish_planning(record.run_id, len(pages), plan.next_checkpoints)
+        self.runs.finish_planning(record.run_id, len(pages), plan.next_checkpoints, plan.records)
 
     def _busy(self, corpus: str, error: LeaseHeldError) -> RunSummary:
         lease = self.state.lease(corpus)

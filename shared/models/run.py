@@ -25,7 +25,10 @@ class EndpointCheckpoint(Contract):
 
 
 class RunRecord(Contract):
-    """The run itself; times are ISO 8601 in UTC."""
+    """The run itself; times are ISO 8601 in UTC.
+
+    `records_planned` is how many different records the source said that the pages hold.
+    """
 
     run_id: RunId
     corpus: CorpusName
@@ -35,6 +38,7 @@ class RunRecord(Contract):
     started_at: str
     ended_at: str | None = None
     pages_planned: int | None = None
+    records_planned: int | None = None
     reason: str | None = None
     next_checkpoints: dict[str, EndpointCheckpoint] = Field(default_factory=dict)
 

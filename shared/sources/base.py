@@ -23,12 +23,16 @@ class PlannedPage:
 
 @dataclass(frozen=True, slots=True)
 class EndpointPlan:
-    """The pages of one endpoint, and its checkpoint if the run ends without a gap."""
+    """The pages of one endpoint, and its checkpoint if the run ends without a gap.
+
+    `records` is how many different records the source says they hold, where it says so.
+    """
 
     endpoint: str
     pages: tuple[PlannedPage, ...]
     next_checkpoint: EndpointCheckpoint
     is_unchanged: bool = False
+    records: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,13 @@ class Plan:
     def pages(self) -> tuple[PlannedPage, ...]:
         """The pages of all endpoints, in order."""
         return tuple(page for endpoint in self.endpoints for page in endpoint.pages)
+
+    @property
+    def records(self) -> int | None:
+        """How many different records a run should see; None where an endpoint does not say."""
+        counts = [endpoint.records for endpoint in self.endpoints]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     @property
     def next_checkpoints(self) -> dict[str, EndpointCheckpoint]:

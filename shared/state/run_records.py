@@ -68,24 +68,30 @@ class RunRecords:
         return record
 
     def finish_planning(
-        self, run_id: str, pages_planned: int, checkpoints: Mapping[str, EndpointCheckpoint]
+        self,
+        run_id: str,
+        pages_planned: int,
+        checkpoints: Mapping[str, EndpointCheckpoint],
+        records_planned: int | None = None,
     ) -> None:
         """Say that all pages are published; `checkpoints` hold once the run ends without a gap."""
+        values = {
+            "status": "running",
+            "pages_planned": pages_planned,
+            "records_planned": records_planned,
+            "next_checkpoints": {
+                name: checkpoint.model_dump(exclude_none=True)
+                for name, checkpoint in checkpoints.items()
+            },
+        }
+        known = {name: value for name, value in values.items() if value is not None}
         write = self._table.update_write(
             run_partition(run_id),
             "RUN",
-            "SET #status = :running, pages_planned = :planned, next_checkpoints = :checkpoints",
-            {
-                ":planning": "planning",
-                ":running": "running",
-                ":planned": pages_planned,
-                ":checkpoints": {
-                    name: checkpoint.model_dump(exclude_none=True)
-                    for name, checkpoint in checkpoints.items()
-                },
-            },
+            "SET " + ", ".join(f"#{name} = :{name}" for name in known),
+            {":planning": "planning"} | {f":{name}": value for name, value in known.items()},
             "#status = :planning",
-            {"#status": "status"},
+            {f"#{name}": name for name in known},
         )
         try:
             self._table.transact([write])

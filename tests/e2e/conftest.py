@@ -15,6 +15,7 @@ from scripts.local_aws.server import CREDENTIALS, REGION
 from scripts.marvel_gateway.expansion import demo_catalog
 from scripts.marvel_gateway.wire import ENTITY_TYPES
 from shared.models.run import RunProgress
+from tests.e2e import shelf
 from tests.e2e.leftovers import leftovers
 from tests.e2e.stack import Stack
 
@@ -24,19 +25,26 @@ SINGULAR = {"series": "series", "stories": "story"}
 def variables(deployment: Deployment) -> dict[str, Any]:
     """What the suite asks of its deployment.
 
-    Every message is sent twice, failures come back at once, and there are three corpora, of which
-    `notes-empty` is never ingested.
+    Every message is sent twice, failures come back at once, few shards are merged already, and
+    there are four corpora, of which `notes-empty` is never ingested.
     """
     marvel = {"kind": "marvel", "base_url": deployment.gateway_url, "page_size": 20}
     notes = {"kind": "jsonl", "entity_type": "note"}
     return {
         "publish_copies": 2,
         "retry_delay_seconds": 0,
+        "index_maintenance": {"compaction_fan_in": 4},
+        "function_settings": {
+            "embedder": {"maximum_concurrency": 2},
+            # A local function starts slowly, and one that spreads a search starts others.
+            "retrieve": {"timeout_seconds": 29},
+        },
         "default_corpus": "marvel",
         "corpora": {
             "marvel": {"source": marvel},
             "notes": {"source": {**notes, "prefix": "sources/notes/"}},
             "notes-empty": {"source": {**notes, "prefix": "sources/notes-empty/"}},
+            shelf.CORPUS: {"source": shelf.SOURCE},
         },
     }
 

@@ -11,10 +11,10 @@ from shared.state.failures import FailureLog
 from shared.storage import jsonl
 from tests.e2e.stack import Stack, wait_for
 
-STAGES = ("page", "derive", "chunk", "embed", "index")
+STAGES = ("page", "derive", "chunk", "embed", "index", "compact")
 # The name under which each stage records its failures.
 STAGE_OF_QUEUE = {"page": "fetch", "derive": "derive", "chunk": "chunk", "embed": "embed",
-                  "index": "index"}  # fmt: skip
+                  "index": "index", "compact": "compact"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

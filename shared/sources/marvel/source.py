@@ -2,7 +2,8 @@
 
 Pages are cut by offset in the order of `modified`. An entity that changes while a run reads moves
 to the end, so the one behind a page's edge can slip into a page that was read already; a full run
-meets it again. The API has no cursor that would avoid this.
+meets it again. The API has no cursor that would avoid this; the totals of the plan tell that it
+happened, and then nothing is taken for deleted.
 """
 
 import itertools
@@ -91,6 +92,7 @@ class MarvelApi:
                 last_modified=_watermark(probe.newest_modified) or checkpoint.last_modified,
                 etag=_etag(response, probe),
             ),
+            records=total,
         )
 
     def _count_since(self, endpoint: str, since: str) -> int:

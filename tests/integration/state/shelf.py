@@ -125,8 +125,10 @@ class Shelf:
     def _request_sweep(self, run: RunRecord) -> None:
         self.sweeps.append(SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq))
 
-    def plan(self, number: int, pages: int, mode: RunMode = "full") -> list[PageJob]:
-        """Begin a run, as the planner does."""
+    def plan(
+        self, number: int, pages: int, mode: RunMode = "full", records: int | None = None
+    ) -> list[PageJob]:
+        """Begin a run, as the planner does; `records` is how many the source speaks of."""
         run_id = f"20261123T060000Z-{number:08x}"
         self.state.acquire_lease(CORPUS, run_id, 3600)
         self.runs.start_run(
@@ -145,7 +147,7 @@ class Shelf:
         ]  # fmt: skip
         self.runs.add_pages(jobs)
         checkpoint = EndpointCheckpoint(last_modified=f"run {number}")
-        self.runs.finish_planning(run_id, pages, {"objects": checkpoint})
+        self.runs.finish_planning(run_id, pages, {"objects": checkpoint}, records)
         return jobs
 
     def chunked(self, page: PageJob, texts: Texts, rejects: int = 0) -> EmbedJob:
@@ -181,10 +183,15 @@ class Shelf:
         self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
 
     def run(
-        self, number: int, pages: Sequence[Texts], mode: RunMode = "full", rejects: int = 0
+        self,
+        number: int,
+        pages: Sequence[Texts],
+        mode: RunMode = "full",
+        rejects: int = 0,
+        records: int | None = None,
     ) -> RunProgress:
         """A whole run, with its sweep."""
-        jobs = self.plan(number, len(pages), mode)
+        jobs = self.plan(number, len(pages), mode, records)
         for page, texts in zip(jobs, pages, strict=True):
             self.finish(self.chunked(page, texts, rejects))
         self.sweep_all()

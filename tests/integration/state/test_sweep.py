@@ -138,6 +138,17 @@ def test_a_rejected_line_must_not_delete_what_it_was(shelf: Shelf) -> None:
     assert shelf.live() == checksums(FIRST)
 
 
+def test_a_source_that_changed_under_the_run_deletes_nothing(shelf: Shelf) -> None:
+    # An entity slipped behind the edge of a page: the run saw fewer than the source has.
+    shelf.run(1, [FIRST], records=len(FIRST))
+    progress = shelf.run(2, [without("a:2"), without("a:2")], records=len(FIRST))
+    assert progress.run.status == "succeeded"
+    assert progress.run.reason is not None
+    assert f"{len(FIRST)} records and showed {len(FIRST) - 1}" in progress.run.reason
+    assert shelf.live() == checksums(FIRST)
+    assert shelf.run(3, [without("a:2")], records=len(FIRST) - 1).entities_deleted == 1
+
+
 def test_a_page_that_was_not_read_deletes_nothing(shelf: Shelf) -> None:
     shelf.run(1, [FIRST])
     first, second = shelf.plan(2, 2)
