@@ -4,7 +4,7 @@
     python -m scripts.build_model --model bge-small-en-v1.5        # from the hub
     python -m scripts.build_model --from-folder DIR [--id NAME]    # any BERT-family model
     python -m scripts.build_model --from-hub OWNER/NAME --commit COMMIT --sha256 HEX
-    python -m scripts.build_model --precision int8-weights
+    python -m scripts.build_model --precision fp32                 # not as the recipe says
 
 Needs neither torch nor sentence-transformers. Prints the folder, `build/models/<id>/`.
 """
@@ -57,7 +57,7 @@ class FolderModel:
 def ensure_model(
     root: Path,
     model: str | Recipe | FolderModel = DEFAULT_MODEL,
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
     output: Path | None = None,
 ) -> Path:
     """Return the bundle folder of a model; build it if it is not there or no longer current.
@@ -65,13 +65,15 @@ def ensure_model(
     Args:
         root: the repository; caches go to `.local/models`, bundles to `build/models/<id>`.
         model: a known name, a recipe, or a folder.
-        precision: of weights and products.
+        precision: of weights and products; None takes the recipe's, and fp32 for a folder.
         output: another folder for the bundle.
 
     Raises:
         BuildError: one sentence that says what is wrong and what to do.
     """
     chosen = _recipe_of(model) if isinstance(model, str) else model
+    if precision is None:
+        precision = chosen.precision if isinstance(chosen, Recipe) else "fp32"
     target = output or root / "build" / "models" / (chosen.model_id + ID_SUFFIX[precision])
     stamp = target.parent / f".{target.name}.inputs"
     if isinstance(chosen, Recipe):
@@ -152,7 +154,7 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--commit", default="main", help="of the hub repository")
     parser.add_argument("--sha256", help=f"what {WEIGHTS_NAME} must hash to")
     parser.add_argument("--query-prefix", help="put before questions; default: what the model says")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: the recipe's, or fp32")
     parser.add_argument("--output", type=Path, help="default: build/models/<id>")
     return parser.parse_args(arguments)
 

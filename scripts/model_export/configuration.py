@@ -65,12 +65,18 @@ def read_configuration(folder: Path) -> EncoderConfiguration:
     pad_token_id = _whole_number(config, "pad_token_id", folder, default=0)
     first_position = pad_token_id + 1 if model_type in ROBERTA_TYPES else 0
     positions = _whole_number(config, "max_position_embeddings", folder) - first_position
+    dims = _whole_number(config, "hidden_size", folder)
+    heads = _whole_number(config, "num_attention_heads", folder)
+    if dims % heads:
+        raise BuildError(
+            f"{folder}: {dims} dimensions cannot be split over {heads} attention heads"
+        )
     _refuse_unknown_stages(folder)
     return EncoderConfiguration(
         model_type=model_type,
-        dims=_whole_number(config, "hidden_size", folder),
+        dims=dims,
         layers=_whole_number(config, "num_hidden_layers", folder),
-        heads=_whole_number(config, "num_attention_heads", folder),
+        heads=heads,
         layer_norm_epsilon=float(config.get("layer_norm_eps", 1e-12)),
         activation=activation,
         first_position=first_position,

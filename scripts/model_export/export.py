@@ -10,8 +10,10 @@ import safetensors.numpy
 from pydantic import ValidationError
 
 from scripts.build_support import BuildError, write_whole
+from scripts.model_export.calibration import ChannelRanges, calibration_rows, channel_ranges
 from scripts.model_export.configuration import EncoderConfiguration, read_configuration
 from scripts.model_export.graph import EncoderWriter
+from scripts.model_export.parameters import Parameters
 from scripts.model_export.quantization import layers_of
 from scripts.model_export.recipes import ID_SUFFIX, Precision
 from scripts.model_export.tokenizer import tokenizer_bytes
@@ -53,10 +55,16 @@ def export_bundle(
     """
     configuration = read_configuration(folder)
     prefix = configuration.query_prefix if query_prefix is None else query_prefix
-    weights = read_weights(folder / WEIGHTS_NAME)
+    parameters = Parameters(read_weights(folder / WEIGHTS_NAME))
     tokenizer = tokenizer_bytes(folder, configuration.max_tokens, configuration.pad_token_id)
     metadata = _metadata(configuration, precision, prefix, tokenizer)
-    graph = EncoderWriter(configuration, weights, layers_of(precision)).write(metadata)
+
+    def ranges() -> ChannelRanges:
+        rows = calibration_rows(tokenizer, configuration.max_tokens)
+        return channel_ranges(configuration, parameters, rows)
+
+    layers = layers_of(precision, ranges)
+    graph = EncoderWriter(configuration, parameters, layers).write(metadata)
     files = {GRAPH_NAME: graph, TOKENIZER_NAME: tokenizer}
     try:
         bundle = ModelBundle(

@@ -3,6 +3,8 @@
 The layout of the network is that of "BERT: Pre-training of Deep Bidirectional Transformers"
 (arXiv:1810.04805) with the parameter names of the `transformers` library. Pooling and the scaling
 to unit length are part of the graph. The same weights make the same bytes.
+
+The rows of a batch are of one length: there is neither padding nor a mask.
 """
 
 import math
@@ -15,18 +17,17 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from scripts.build_support import BuildError
-from scripts.model_export.configuration import EncoderConfiguration
+from scripts.model_export.configuration import Activation, EncoderConfiguration
+from scripts.model_export.parameters import Parameters
 
 Array = npt.NDArray[np.generic]
-Weights = Mapping[str, npt.NDArray[np.float32]]
 
 # LayerNormalization since 17, Gelu since 20; with it goes the file format 9.
 OPSET = 20
 IR_VERSION = 9
 CONTRIB_DOMAIN = "com.microsoft"
-# Added to the attention scores of padding: its share becomes exactly 0, as exp(-1e30) is.
-MASKED_SCORE = np.float32(1e30)
+# No value of an activation is smaller; GELU has its least, -0.16997 (by tanh -0.17004), at -0.752.
+FLOORS: Mapping[Activation, float] = {"gelu": -0.1701, "gelu-tanh": -0.1701, "relu": 0.0}
 
 
 @dataclass
@@ -67,8 +68,16 @@ class GraphBuilder:
 class Layers:
     """How matrix products and table look-ups are written: here in float32."""
 
-    def linear(self, graph: GraphBuilder, value: str, name: str, matrix: Array, bias: Array) -> str:
-        """`value @ matrix + bias`; `matrix` is (inputs, outputs)."""
+    def linear(
+        self,
+        graph: GraphBuilder,
+        value: str,
+        name: str,
+        matrix: Array,
+        bias: Array,
+        floor: float | None = None,  # noqa: ARG002 - for those that round
+    ) -> str:
+        """`value @ matrix + bias`; `matrix` is (inputs, outputs), and no value below `floor`."""
         product = graph.node("MatMul", value, graph.constant(f"{name}.weight", matrix))
         return graph.node("Add", product, graph.constant(f"{name}.bias", bias))
 
@@ -81,10 +90,10 @@ class EncoderWriter:
     """Writes one model; `layers` decides the precision."""
 
     def __init__(
-        self, configuration: EncoderConfiguration, weights: Weights, layers: Layers
+        self, configuration: EncoderConfiguration, parameters: Parameters, layers: Layers
     ) -> None:
         self._configuration = configuration
-        self._weights = weights
+        self._weight = parameters.get
         self._layers = layers
         self._graph = GraphBuilder()
 
@@ -94,28 +103,20 @@ class EncoderWriter:
         Raises:
             BuildError: a weight is missing or has another shape than the configuration says.
         """
-        hidden = self._embed_tokens()
-        mask = self._graph.node("Cast", "attention_mask", to=onnx.TensorProto.FLOAT)
-        scores_bias = self._scores_bias(mask)
+        tokens = self._graph.node("Shape", "input_ids", start=1, end=2)
+        hidden = self._embed_tokens(tokens)
         for layer in range(self._configuration.layers):
-            hidden = self._layer(hidden, f"encoder.layer.{layer}", scores_bias)
-        self._graph.node(
-            "LpNormalization", self._pool(hidden, mask), output="embeddings", axis=-1, p=2
-        )
+            hidden = self._layer(hidden, f"encoder.layer.{layer}")
+        pooled = self._pool(hidden, tokens)
+        self._graph.node("LpNormalization", pooled, output="embeddings", axis=-1, p=2)
         return self._serialize(metadata)
 
-    def _weight(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
-        weight = self._weights.get(name)
-        if weight is None:
-            raise BuildError(f"the weights hold no {name}; are they those of this config.json?")
-        if shape and weight.shape != shape:
-            raise BuildError(f"{name} has the shape {weight.shape} where {shape} was expected")
-        return weight
-
-    def _linear(self, value: str, name: str, inputs: int, outputs: int) -> str:
+    def _linear(
+        self, value: str, name: str, inputs: int, outputs: int, floor: float | None = None
+    ) -> str:
         matrix = self._weight(f"{name}.weight", outputs, inputs).T
         bias = self._weight(f"{name}.bias", outputs)
-        return self._layers.linear(self._graph, value, name, matrix, bias)
+        return self._layers.linear(self._graph, value, name, matrix, bias, floor)
 
     def _normalize(self, value: str, name: str) -> str:
         dims = self._configuration.dims
@@ -128,38 +129,30 @@ class EncoderWriter:
             epsilon=self._configuration.layer_norm_epsilon,
         )
 
-    def _embed_tokens(self) -> str:
+    def _embed_tokens(self, tokens: str) -> str:
         graph, first = self._graph, self._configuration.first_position
         table = self._weight("embeddings.word_embeddings.weight")
         words = self._layers.lookup(graph, "input_ids", "word_embeddings", table)
         # A single text has the token type 0 throughout, so its row can be added here and now.
         types = self._weight("embeddings.token_type_embeddings.weight")
         places = self._weight("embeddings.position_embeddings.weight")[first:] + types[0]
-        tokens = graph.node("Shape", "input_ids", start=1, end=2)
         start = graph.constant("first", np.array([0], dtype=np.int64))
         positions = graph.node(
             "Slice", graph.constant("position_embeddings", places), start, tokens, start
         )
         return self._normalize(graph.node("Add", words, positions), "embeddings.LayerNorm")
 
-    def _scores_bias(self, mask: str) -> str:
-        """0 where a token is, a huge negative number where padding is: (batch, 1, 1, tokens)."""
-        graph = self._graph
-        shifted = graph.node("Sub", mask, graph.constant("one", np.array(1, dtype=np.float32)))
-        scaled = graph.node("Mul", shifted, graph.constant("masked_score", np.array(MASKED_SCORE)))
-        axes = graph.constant("head_axes", np.array([1, 2], dtype=np.int64))
-        return graph.node("Unsqueeze", scaled, axes)
-
-    def _layer(self, hidden: str, name: str, scores_bias: str) -> str:
+    def _layer(self, hidden: str, name: str) -> str:
         dims, graph = self._configuration.dims, self._graph
         inner = self._weight(f"{name}.intermediate.dense.weight").shape[0]
-        attended = self._attention(hidden, f"{name}.attention.self", scores_bias)
+        attended = self._attention(hidden, f"{name}.attention.self")
         attended = self._linear(attended, f"{name}.attention.output.dense", dims, dims)
         hidden = self._normalize(
             graph.node("Add", attended, hidden), f"{name}.attention.output.LayerNorm"
         )
         grown = self._activate(self._linear(hidden, f"{name}.intermediate.dense", dims, inner))
-        shrunk = self._linear(grown, f"{name}.output.dense", inner, dims)
+        floor = FLOORS[self._configuration.activation]
+        shrunk = self._linear(grown, f"{name}.output.dense", inner, dims, floor)
         return self._normalize(graph.node("Add", shrunk, hidden), f"{name}.output.LayerNorm")
 
     def _activate(self, value: str) -> str:
@@ -171,12 +164,10 @@ class EncoderWriter:
             case "relu":
                 return self._graph.node("Relu", value)
 
-    def _attention(self, hidden: str, name: str, scores_bias: str) -> str:
+    def _attention(self, hidden: str, name: str) -> str:
         """Attention of all heads. Queries, keys and values come from one matrix product."""
         graph, dims = self._graph, self._configuration.dims
         heads = self._configuration.heads
-        if dims % heads:
-            raise BuildError(f"{dims} dimensions cannot be split over {heads} attention heads")
         matrices = [self._weight(f"{name}.{part}.weight", dims, dims).T for part in _PARTS]
         biases = [self._weight(f"{name}.{part}.bias", dims) for part in _PARTS]
         scale = np.float32(1 / math.sqrt(dims // heads))
@@ -188,7 +179,7 @@ class EncoderWriter:
         scores = graph.node(
             "MatMul", self._heads(query, [0, 2, 1, 3]), self._heads(key, [0, 2, 3, 1])
         )
-        shares = graph.node("Softmax", graph.node("Add", scores, scores_bias), axis=-1)
+        shares = graph.node("Softmax", scores, axis=-1)
         mixed = graph.node("MatMul", shares, self._heads(value, [0, 2, 1, 3]))
         shape = graph.constant("hidden_shape", np.array([0, 0, dims], dtype=np.int64))
         return graph.node("Reshape", graph.node("Transpose", mixed, perm=[0, 2, 1, 3]), shape)
@@ -200,26 +191,25 @@ class EncoderWriter:
         reshaped = self._graph.node("Reshape", value, self._graph.constant("heads_shape", shape))
         return self._graph.node("Transpose", reshaped, perm=order)
 
-    def _pool(self, hidden: str, mask: str) -> str:
+    def _pool(self, hidden: str, tokens: str) -> str:
         graph = self._graph
         if self._configuration.pooling == "cls":
             first = graph.constant("first_token", np.array(0, dtype=np.int64))
             return graph.node("Gather", hidden, first, axis=1)
-        # A sum over the tokens: dividing by their number would not change the direction.
-        axis = graph.constant("row_axis", np.array([1], dtype=np.int64))
-        summed = graph.node("MatMul", graph.node("Unsqueeze", mask, axis), hidden)
-        return graph.node("Squeeze", summed, axis)
+        # A sum over the tokens: dividing by their number would not change the direction. A product
+        # with ones, as the reductions of onnxruntime add up a batch of one in another order.
+        one = numpy_helper.from_array(np.array([1], dtype=np.float32))
+        return graph.node("MatMul", graph.node("ConstantOfShape", tokens, value=one), hidden)
 
     def _serialize(self, metadata: Mapping[str, str]) -> bytes:
-        inputs = [
-            helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch", "tokens"])
-            for name in ("input_ids", "attention_mask")
-        ]
+        ids = helper.make_tensor_value_info(
+            "input_ids", onnx.TensorProto.INT64, ["batch", "tokens"]
+        )
         output = helper.make_tensor_value_info(
             "embeddings", onnx.TensorProto.FLOAT, ["batch", self._configuration.dims]
         )
         graph = helper.make_graph(
-            self._graph.nodes, "encoder", inputs, [output], self._graph.constants
+            self._graph.nodes, "encoder", [ids], [output], self._graph.constants
         )
         domains = {node.domain for node in self._graph.nodes} - {""}
         opsets = [helper.make_opsetid("", OPSET)]

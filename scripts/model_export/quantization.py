@@ -1,14 +1,17 @@
-"""The two 8-bit precisions: smaller files, and with `int8-dynamic` about twice the speed.
+"""The two 8-bit precisions: smaller files, and with `int8-dynamic` more than twice the speed.
 
-Both keep the word table as int8 with one scale a row. Rounding is symmetric: `value = q * scale`
-with q in -127…127.
+Both keep the word table as int8 with one scale a row. Weights are rounded symmetrically:
+`value = q * scale` with q in -127…127.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
 from scripts.build_support import BuildError
+from scripts.model_export.calibration import ChannelRanges
 from scripts.model_export.graph import CONTRIB_DOMAIN, Array, GraphBuilder, Layers
 from scripts.model_export.recipes import Precision
 
@@ -16,21 +19,25 @@ LIMIT = 127
 # Weights that share one scale along the inputs of a product; the kernels of onnxruntime take
 # powers of two from 16 on. 32 keeps a cosine of 0.999 and costs an eighth in size.
 BLOCK_INPUTS = 32
-# MatMulNBits keeps unsigned weights around this zero point.
+# Unsigned bytes for values of both signs are kept around this zero point.
 ZERO_POINT = 128
+LARGEST_BYTE = 255
+# The zero point of values that are hardly ever negative, those of GELU: it leaves 231 of 255 steps
+# to the positive ones, where the middle would leave 127.
+LOW_ZERO_POINT = 24
 # MatMulNBits: 4 lets the kernels round the other side of the product to int8 as well.
 INT8_ACCURACY_LEVEL = 4
 
 
-def layers_of(precision: Precision) -> Layers:
-    """The way of writing products that makes a precision."""
+def layers_of(precision: Precision, ranges: Callable[[], ChannelRanges]) -> Layers:
+    """The way of writing products that makes a precision; `ranges` are asked for where needed."""
     match precision:
         case "fp32":
             return Layers()
         case "int8-weights":
             return Int8Weights()
         case "int8-dynamic":
-            return Int8Dynamic()
+            return Int8Dynamic(ranges())
 
 
 class _Int8Table(Layers):
@@ -46,7 +53,15 @@ class _Int8Table(Layers):
 class Int8Weights(_Int8Table):
     """Weights in blocks of int8 with a float scale each, multiplied by onnxruntime's own kernel."""
 
-    def linear(self, graph: GraphBuilder, value: str, name: str, matrix: Array, bias: Array) -> str:
+    def linear(
+        self,
+        graph: GraphBuilder,
+        value: str,
+        name: str,
+        matrix: Array,
+        bias: Array,
+        floor: float | None = None,  # noqa: ARG002 - the kernels round as they see fit
+    ) -> str:
         """`value @ matrix + bias` with the operator `MatMulNBits` of onnxruntime."""
         inputs, outputs = matrix.shape
         if inputs % BLOCK_INPUTS:
@@ -75,24 +90,77 @@ class Int8Weights(_Int8Table):
 class Int8Dynamic(_Int8Table):
     """Int8 weights with a scale for each output; the other side is rounded as it comes.
 
-    Its scale is taken over a whole batch, so a vector depends a little on its neighbours there.
+    Each token has a scale of its own, so what stands beside it in a batch does not matter. Channels
+    that range wide are narrowed before the rounding and their weights widened, each by the root of
+    the range, so that they do not take the steps from the others: "SmoothQuant"
+    (arXiv:2211.10438).
     """
 
-    def linear(self, graph: GraphBuilder, value: str, name: str, matrix: Array, bias: Array) -> str:
-        """`value @ matrix + bias` as an integer product, in the form onnxruntime fuses."""
-        columns, scales = quantize(np.asarray(matrix, dtype=np.float32), axis=0)
-        rounded, value_scale, value_zero = graph.split("DynamicQuantizeLinear", value, 3)
+    def __init__(self, ranges: ChannelRanges) -> None:
+        self._widths = {name: channel_widths(values) for name, values in ranges.items()}
+
+    def linear(
+        self,
+        graph: GraphBuilder,
+        value: str,
+        name: str,
+        matrix: Array,
+        bias: Array,
+        floor: float | None = None,
+    ) -> str:
+        """`value @ matrix + bias` as a product of integers."""
+        weights = np.asarray(matrix, dtype=np.float32)
+        widths = self._widths.get(name)
+        if widths is not None:
+            value = graph.node("Mul", value, graph.constant(f"{name}.narrowing", 1 / widths))
+            weights = weights * widths[:, np.newaxis]
+        columns, scales = quantize(weights, axis=0)
+        rounded, largest, step, zero = _round_tokens(graph, value, name, floor)
         product = graph.node(
-            "MatMulInteger",
+            "MatMulIntegerToFloat",
             rounded,
             graph.constant(f"{name}.weight", columns),
-            value_zero,
-            graph.constant(f"{name}.zero", np.zeros(columns.shape[1], dtype=np.int8)),
+            step,
+            graph.constant(f"{name}.scale", scales.reshape(-1)),
+            zero,
+            domain=CONTRIB_DOMAIN,
         )
-        scale = graph.node("Mul", value_scale, graph.constant(f"{name}.scale", scales.reshape(-1)))
-        widened = graph.node("Cast", product, to=onnx.TensorProto.FLOAT)
-        scaled = graph.node("Mul", widened, scale)
+        scaled = graph.node("Mul", product, largest)
         return graph.node("Add", scaled, graph.constant(f"{name}.bias", bias))
+
+
+def _round_tokens(
+    graph: GraphBuilder, value: str, name: str, floor: float | None
+) -> tuple[str, str, str, str]:
+    """Round each token to bytes by its own largest value.
+
+    Returns:
+        The names of the bytes, of the largest values, of the step and of the zero point:
+        `value = (byte - zero point) * step * largest`.
+    """
+    zero_point = ZERO_POINT
+    if floor is not None:
+        zero_point = LOW_ZERO_POINT if floor < 0 else 0
+    steps = LARGEST_BYTE - zero_point
+    sizes = graph.node("Abs", value) if floor is None else value
+    axis = graph.constant("channel_axis", np.array([-1], dtype=np.int64))
+    # A token of zeros becomes 0 / 0, of which any byte may come: the product is multiplied by its
+    # largest value again, which is 0.
+    largest = graph.node("ReduceMax", sizes, axis, keepdims=1)
+    if floor is not None and floor < 0:
+        # So large that the floor is within reach of the bytes below the zero point.
+        least = np.array(-floor * steps / zero_point, dtype=np.float32)
+        largest = graph.node("Max", largest, graph.constant(f"{name}.least", least))
+    step = graph.constant(f"{name}.step", np.array(1 / steps, dtype=np.float32))
+    zero = graph.constant(f"{name}.zero", np.array(zero_point, dtype=np.uint8))
+    rounded = graph.node("QuantizeLinear", graph.node("Div", value, largest), step, zero)
+    return rounded, largest, step, zero
+
+
+def channel_widths(ranges: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """The power of two next to the root of each range: exact in floats, the same everywhere."""
+    roots = np.sqrt(np.where(ranges > 0, ranges, 1))
+    return np.exp2(np.rint(np.log2(roots))).astype(np.float32)
 
 
 def quantize(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ from shared.embedding.model_files import (
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.models.manifest import ModelIdentity
 
+INPUT_NAME = "input_ids"
 TEXTS_PER_TOKENIZER_CALL = 512
 
 
@@ -36,10 +38,9 @@ def available_cpus() -> int:
 class OnnxOptions:
     """How the model runs.
 
-    `threads` of 0 means every CPU this process may use. `tokens_per_batch` bounds the padded size
-    of a batch: small batches of similar length are the fastest on CPUs, as their activations stay
-    in the cache (all-MiniLM-L6-v2: 53 chunks of 280 characters a second and core at 512, 33 at
-    8,192).
+    `threads` of 0 means every CPU this process may use; each takes whole batches, which costs less
+    than sharing every product. `tokens_per_batch` bounds the size of a batch: small ones are the
+    fastest on CPUs, as their activations stay in the cache (`benchmarks/embed.py` measures it).
     """
 
     threads: int = 0
@@ -58,7 +59,7 @@ class OnnxEncoder:
         self._bundle = model.bundle
         self._options = options or OnnxOptions()
         self._tokenizer = _load_tokenizer(model.directory / TOKENIZER_NAME, self._bundle.max_tokens)
-        self._session = _load_session(model.directory / GRAPH_NAME, self._options.threads)
+        self._session = _load_session(model.directory / GRAPH_NAME)
 
     @classmethod
     def from_directory(cls, directory: Path, options: OnnxOptions | None = None) -> "OnnxEncoder":
@@ -71,12 +72,26 @@ class OnnxEncoder:
         return self._bundle.identity
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit-length row a text, in order."""
+        """Return one unit-length row a text, in order.
+
+        The vector of a text depends neither on the other texts nor on the number of threads.
+        """
         rows = self._tokenize(texts)
         vectors = np.empty((len(rows), self.identity.dims), dtype=np.float32)
-        lengths = [len(row) for row in rows]
-        for positions in plan_batches(lengths, self._options.tokens_per_batch):
+
+        def encode(positions: list[int]) -> None:
             vectors[positions] = self._run([rows[position] for position in positions])
+
+        lengths = [len(row) for row in rows]
+        batches = list(plan_batches(lengths, self._options.tokens_per_batch))
+        threads = min(self._options.threads or available_cpus(), len(batches))
+        if threads <= 1:
+            for batch in batches:
+                encode(batch)
+        else:
+            # A pool of its own for each call: a frozen or forked process would lose a lasting one.
+            with ThreadPoolExecutor(threads, thread_name_prefix="encode") as pool:
+                list(pool.map(encode, batches))
         return vectors
 
     def encode_query(self, text: str) -> Vectors:
@@ -97,14 +112,8 @@ class OnnxEncoder:
         return rows
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        longest = max(len(row) for row in rows)
-        # The value of padding is free: the mask keeps it out of attention and pooling.
-        input_ids = np.zeros((len(rows), longest), dtype=np.int64)
-        attention_mask = np.zeros_like(input_ids)
-        for index, row in enumerate(rows):
-            input_ids[index, : len(row)] = row
-            attention_mask[index, : len(row)] = 1
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        """The vectors of rows of one length."""
+        inputs = {INPUT_NAME: np.array(rows, dtype=np.int64)}
         return cast(Vectors, self._session.run(["embeddings"], inputs)[0])
 
 
@@ -128,18 +137,23 @@ def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def _load_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _load_session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    # Always a number of ours: left to itself, onnxruntime pins threads to cores that a function
-    # may not use. Spinning threads would burn the share of a CPU that a small function has.
-    options.intra_op_num_threads = threads or available_cpus()
+    # A run works in the thread that asks for it: batches are what is shared among threads.
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Every batch has another shape: patterns of memory never repeat.
     options.enable_mem_pattern = False
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's own exceptions share no narrower base
         raise CorruptObjectError(f"onnxruntime cannot load {path}: {error}") from error
+    names = [value.name for value in session.get_inputs()]
+    if names != [INPUT_NAME]:
+        raise CorruptObjectError(
+            f"{path} takes {', '.join(names)} where this release gives {INPUT_NAME} alone; "
+            "build the model again"
+        )
+    return session

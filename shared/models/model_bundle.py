@@ -19,9 +19,9 @@ class ModelFile(Contract):
 class ModelBundle(Contract):
     """The contents of `model.json`.
 
-    The ONNX graph takes `input_ids` and `attention_mask` (int64, batch x tokens) and returns
-    `embeddings` (float32, batch x dims), pooled and of unit length. `query_prefix` is put before
-    queries, never before documents.
+    The ONNX graph takes `input_ids` (int64, batch x tokens; the rows of a batch have one length, so
+    there is no mask) and returns `embeddings` (float32, batch x dims), pooled and of unit length.
+    `query_prefix` is put before queries, never before documents.
     """
 
     identity: ModelIdentity

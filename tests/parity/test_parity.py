@@ -88,7 +88,7 @@ def nearest(vectors: Vectors, count: int = 10) -> list[set[int]]:
     [
         ("fp32", 0.9999, 0.99999, 0.99),
         ("int8-weights", 0.997, 0.9994, 0.93),
-        ("int8-dynamic", 0.96, 0.99, 0.8),
+        ("int8-dynamic", 0.99, 0.998, 0.93),
     ],
 )
 def test_cosine_with_the_oracle(
@@ -120,7 +120,7 @@ def test_cosine_with_the_oracle(
 def test_queries_agree(oracle: SentenceTransformersEncoder) -> None:
     encoder = OnnxEncoder.from_directory(ensure_model(repository_root()))
     for question in ("Who created Ultron?", "", "日本"):
-        assert encoder.encode_query(question) @ oracle.encode_query(question) >= 0.9999
+        assert encoder.encode_query(question) @ oracle.encode_query(question) >= 0.99
 
 
 def test_oracle_has_the_promised_shapes(oracle: SentenceTransformersEncoder) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
-from shared.embedding.model_files import load_model_bundle, publish_model_bundle
+from scripts.model_export.recipes import PRECISIONS
+from shared.embedding.model_files import (
+    load_model_bundle,
+    model_prefix,
+    open_model_directory,
+    publish_model_bundle,
+)
 from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
 from shared.storage.memory import MemoryObjectStore
 
@@ -37,10 +43,21 @@ def test_the_answer_is_nearest_to_its_question(encoder: OnnxEncoder) -> None:
 
 def test_a_vector_does_not_depend_on_its_neighbours(encoder: OnnxEncoder) -> None:
     texts = ["short", "a much longer text about the Avengers " * 12, "日本語", "", "x" * 5000]
+    texts += [f"{name} meets Thor" for name in ("Hulk", "Thanos", "Vision", "Loki", "Nebula")]
     together = encoder.encode_documents(texts)
     apart = np.stack([encoder.encode_documents([text])[0] for text in texts])
-    np.testing.assert_allclose(together, apart, atol=1e-6)
+    np.testing.assert_array_equal(together, apart)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+
+
+def test_variants_have_identities_of_their_own(folder: Path) -> None:
+    """Their vectors are not the same, so they may never meet in one index."""
+    variants = [ensure_model(repository_root(), precision=precision) for precision in PRECISIONS]
+    identities = [open_model_directory(variant).bundle.identity for variant in variants]
+    assert len({identity.id for identity in identities}) == len(PRECISIONS)
+    assert len({identity.revision for identity in identities}) == len(PRECISIONS)
+    assert len({model_prefix(identity) for identity in identities}) == len(PRECISIONS)
+    assert folder == variants[PRECISIONS.index("int8-dynamic")]
 
 
 def test_a_second_build_changes_nothing(folder: Path) -> None:

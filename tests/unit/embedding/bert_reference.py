@@ -25,6 +25,26 @@ def relu(value: Array) -> Array:
     return np.maximum(value, 0)
 
 
+def normalize(weights: Mapping[str, npt.NDArray[np.float32]], value: Array, name: str) -> Array:
+    """LayerNorm with the parameters `name`."""
+    centred = value - value.mean(axis=-1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
+    return np.asarray(scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"])
+
+
+def embed_tokens(
+    weights: Mapping[str, npt.NDArray[np.float32]], ids: list[int], first_position: int = 0
+) -> Array:
+    """What the first layer is given."""
+
+    def weight(name: str) -> Array:
+        return weights[f"embeddings.{name}_embeddings.weight"].astype(np.float64)
+
+    places = weight("position")[first_position:][: len(ids)]
+    hidden = weight("word")[ids] + places + weight("token_type")[0]
+    return normalize(weights, hidden, "embeddings.LayerNorm")
+
+
 def encode(
     weights: Mapping[str, npt.NDArray[np.float32]],
     ids: list[int],
@@ -43,16 +63,7 @@ def encode(
     def linear(value: Array, name: str) -> Array:
         return np.asarray(value @ weight(f"{name}.weight").T + weight(f"{name}.bias"))
 
-    def normalize(value: Array, name: str) -> Array:
-        centred = value - value.mean(axis=-1, keepdims=True)
-        scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
-        return np.asarray(scaled * weight(f"{name}.weight") + weight(f"{name}.bias"))
-
-    places = weight("embeddings.position_embeddings.weight")[first_position:][: len(ids)]
-    hidden = weight("embeddings.word_embeddings.weight")[ids] + places
-    hidden = normalize(
-        hidden + weight("embeddings.token_type_embeddings.weight")[0], "embeddings.LayerNorm"
-    )
+    hidden = embed_tokens(weights, ids, first_position)
     for layer in range(layers):
         name = f"encoder.layer.{layer}"
         query, key, value = (
@@ -65,9 +76,9 @@ def encode(
             shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
             mixed.append(shares / shares.sum(axis=-1, keepdims=True) @ value[head])
         attended = linear(np.concatenate(mixed, axis=-1), f"{name}.attention.output.dense")
-        hidden = normalize(attended + hidden, f"{name}.attention.output.LayerNorm")
+        hidden = normalize(weights, attended + hidden, f"{name}.attention.output.LayerNorm")
         grown = activation(linear(hidden, f"{name}.intermediate.dense"))
         shrunk = linear(grown, f"{name}.output.dense")
-        hidden = normalize(shrunk + hidden, f"{name}.output.LayerNorm")
+        hidden = normalize(weights, shrunk + hidden, f"{name}.output.LayerNorm")
     pooled = hidden[0] if pooling == "cls" else hidden.mean(axis=0)
     return np.asarray(pooled / np.linalg.norm(pooled))

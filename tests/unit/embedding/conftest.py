@@ -22,50 +22,55 @@ ModelFolder = Callable[..., Path]
 
 @pytest.fixture
 def model_folder(tmp_path: Path) -> ModelFolder:
-    """Make a folder; keyword arguments change `config.json`, `prefix` the names of the weights."""
+    """Make a folder of its own for each call, as `write_model_folder` does."""
 
-    def make(
-        *,
-        pooling: dict[str, Any] | None = None,
-        prefix: str = "",
-        seed: int = 7,
-        prompts: dict[str, str] | None = None,
-        **changes: Any,
-    ) -> Path:
-        folder = tmp_path / f"model-{len(list(tmp_path.iterdir()))}"
-        (folder / "1_Pooling").mkdir(parents=True)
-        config = {
-            "model_type": "bert",
-            "hidden_size": DIMS,
-            "num_hidden_layers": LAYERS,
-            "num_attention_heads": HEADS,
-            "intermediate_size": INNER,
-            "max_position_embeddings": POSITIONS,
-            "hidden_act": "gelu",
-            "layer_norm_eps": 1e-12,
-            "pad_token_id": 0,
-            **changes,
-        }
-        stages = [
-            {"type": "sentence_transformers.models.Transformer", "path": ""},
-            {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
-            {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"},
-        ]
-        documents = {
-            "config.json": config,
-            "modules.json": stages,
-            "1_Pooling/config.json": pooling or {"pooling_mode_mean_tokens": True},
-            "sentence_bert_config.json": {"max_seq_length": 16, "do_lower_case": False},
-            "config_sentence_transformers.json": {"prompts": prompts or {}},
-        }
-        for name, document in documents.items():
-            (folder / name).write_text(json.dumps(document))
-        weights = {prefix + name: value for name, value in random_weights(seed).items()}
-        safetensors.numpy.save_file(weights, folder / "model.safetensors")
-        word_tokenizer().save(str(folder / "tokenizer.json"))
-        return folder
+    def make(**changes: Any) -> Path:
+        return write_model_folder(tmp_path / f"model-{len(list(tmp_path.iterdir()))}", **changes)
 
     return make
+
+
+def write_model_folder(
+    folder: Path,
+    *,
+    pooling: dict[str, Any] | None = None,
+    prefix: str = "",
+    seed: int = 7,
+    prompts: dict[str, str] | None = None,
+    **changes: Any,
+) -> Path:
+    """Write a model; keyword arguments change `config.json`, `prefix` the names of the weights."""
+    (folder / "1_Pooling").mkdir(parents=True)
+    config = {
+        "model_type": "bert",
+        "hidden_size": DIMS,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "intermediate_size": INNER,
+        "max_position_embeddings": POSITIONS,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        **changes,
+    }
+    stages = [
+        {"type": "sentence_transformers.models.Transformer", "path": ""},
+        {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+        {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"},
+    ]
+    documents = {
+        "config.json": config,
+        "modules.json": stages,
+        "1_Pooling/config.json": pooling or {"pooling_mode_mean_tokens": True},
+        "sentence_bert_config.json": {"max_seq_length": 16, "do_lower_case": False},
+        "config_sentence_transformers.json": {"prompts": prompts or {}},
+    }
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document))
+    weights = {prefix + name: value for name, value in random_weights(seed).items()}
+    safetensors.numpy.save_file(weights, folder / "model.safetensors")
+    word_tokenizer().save(str(folder / "tokenizer.json"))
+    return folder
 
 
 def word_tokenizer() -> Tokenizer:

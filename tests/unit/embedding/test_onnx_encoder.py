@@ -4,21 +4,81 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scripts.model_export.export import export_bundle
+from scripts.model_export.recipes import PRECISIONS, Precision
 from shared.embedding.model_files import open_model_directory
 from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
 from shared.errors import CorruptObjectError, InvalidInputError
-from tests.unit.embedding.conftest import DIMS, ModelFolder
+from tests.unit.embedding.conftest import DIMS, WORDS, ModelFolder, write_model_folder
 
 
 @pytest.fixture
 def bundle_folder(model_folder: ModelFolder) -> Path:
-    folder = model_folder(prompts={"query": "w5 "})
-    target = folder.with_name("bundle")
-    export_bundle(folder, target, model_id="tiny", precision="fp32", source="test")
+    return bundle_of(model_folder(prompts={"query": "w5 "}), "fp32")
+
+
+def bundle_of(folder: Path, precision: Precision) -> Path:
+    target = folder.with_name(f"bundle-{precision}")
+    export_bundle(folder, target, model_id="tiny", precision=precision, source="test")
     return target
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("threads", [1, 3])
+@given(
+    texts=st.lists(st.integers(0, 20).map(lambda size: " ".join(WORDS[4 : 4 + size])), max_size=30),
+    budget=st.integers(1, 200),
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_vector_depends_on_its_text_alone(
+    precision: Precision,
+    threads: int,
+    texts: list[str],
+    budget: int,
+    tiny_bundles: dict[Precision, Path],
+) -> None:
+    """To the bit: not on the other texts, the size of batches or the number of threads."""
+    folder = tiny_bundles[precision]
+    together = OnnxEncoder.from_directory(folder, OnnxOptions(threads, budget))
+    one_by_one = OnnxEncoder.from_directory(folder, OnnxOptions(threads=1))
+    apart = [one_by_one.encode_query(text) for text in texts]
+    np.testing.assert_array_equal(
+        together.encode_documents(texts), np.array(apart).reshape(-1, DIMS)
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
+    folder = write_model_folder(tmp_path_factory.mktemp("tiny") / "model")
+    return {precision: bundle_of(folder, precision) for precision in PRECISIONS}
+
+
+def test_an_error_in_a_thread_reaches_the_caller(bundle_folder: Path) -> None:
+    class Broken:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("out of memory")
+
+    encoder = OnnxEncoder.from_directory(bundle_folder, OnnxOptions(threads=2, tokens_per_batch=1))
+    encoder._session = Broken()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        encoder.encode_documents(["w1", "w2", "w3"])
+
+
+def test_a_graph_with_other_inputs_is_refused(bundle_folder: Path) -> None:
+    model = open_model_directory(bundle_folder)
+    graph = onnx.load(bundle_folder / "model.onnx")
+    mask = onnx.helper.make_tensor_value_info(
+        "attention_mask", onnx.TensorProto.INT64, [None, None]
+    )
+    graph.graph.input.append(mask)
+    onnx.save(graph, bundle_folder / "model.onnx")
+    with pytest.raises(CorruptObjectError, match=r"takes input_ids, attention_mask .* build the"):
+        OnnxEncoder(model)
 
 
 def test_no_text_makes_no_row(bundle_folder: Path) -> None:
@@ -33,7 +93,7 @@ def test_rows_are_in_order_and_of_unit_length(bundle_folder: Path) -> None:
     vectors = encoder.encode_documents(texts)
     alone = np.stack([encoder.encode_documents([text])[0] for text in texts])
     assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors, alone, atol=1e-6)
+    np.testing.assert_array_equal(vectors, alone)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
