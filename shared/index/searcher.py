@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from shared.errors import InvalidInputError
@@ -228,8 +229,8 @@ class Search:
         if self._counting is not None:
             statistics = combine(self._groups.finish(self._counting).values())
         # Of the whole index, so that the hits do not depend on how it is dealt to groups.
-        shards = sum(shard.vectors > 0 for shard in self._snapshot.manifest.shards)
-        is_many = shards >= _MANY_SHARDS
+        with_rows = (shard for shard in self._snapshot.manifest.shards if shard.vectors)
+        is_many = len(list(islice(with_rows, _MANY_SHARDS))) == _MANY_SHARDS
         return GroupQuery(
             depth=max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k,
             breadth=self._tuning.breadth_of_many if is_many else self._tuning.breadth,
@@ -265,7 +266,10 @@ def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> list[tuple[
 
 
 def _merged(rankings: Iterable[tuple[int, Sequence[FoundRow]]], depth: int) -> list[_Place]:
-    places = [_Place(number, row) for number, ranking in rankings for row in ranking]
+    several = list(rankings)
+    places = [_Place(number, row) for number, ranking in several for row in ranking]
+    if len(several) == 1:
+        return places[:depth]
     places.sort(key=lambda place: (-place.row.score, place.row.chunk_id))
     return places[:depth]
 

@@ -188,8 +188,10 @@ class LocalGroup:
         return self._looked_up
 
     def _dense(self, found: Sequence[_ShardAnswer], depth: int) -> list[FoundRow]:
-        merged = self._merged([answer.dense for answer in found], depth)
-        return [FoundRow(name, score, score, *place) for name, score, place in merged]
+        return [
+            FoundRow(name, score, score, number, label)
+            for name, score, number, label in self._merged([one.dense for one in found], depth)
+        ]
 
     def _lexical(self, found: Sequence[_ShardAnswer], depth: int) -> list[FoundRow]:
         similarities: dict[tuple[int, int], float] = {
@@ -197,20 +199,21 @@ class LocalGroup:
             for number, answer in enumerate(found)
             for (label, _), similarity in zip(answer.lexical, answer.similarities, strict=False)
         }
-        merged = self._merged([answer.lexical for answer in found], depth)
         return [
-            FoundRow(name, score, similarities.get(place), *place) for name, score, place in merged
+            FoundRow(name, score, similarities.get((number, label)), number, label)
+            for name, score, number, label in self._merged([one.lexical for one in found], depth)
         ]
 
-    def _merged(
-        self, ranked: Sequence[Ranked], depth: int
-    ) -> list[tuple[str, float, tuple[int, int]]]:
+    def _merged(self, ranked: Sequence[Ranked], depth: int) -> list[tuple[str, float, int, int]]:
         """The best rows of all shards; only of those that may be among them is the name read."""
+        if len(ranked) == 1:  # in order already: rows of a shard lie in that of their names
+            name = self._shards[0].chunk_id
+            return [(name(label), score, 0, label) for label, score in ranked[0][:depth]]
         best = heapq.nlargest(depth, (score for part in ranked for _, score in part))
         if not best:
             return []
         rows = [
-            (self._shards[number].chunk_id(label), score, (number, label))
+            (self._shards[number].chunk_id(label), score, number, label)
             for number, part in enumerate(ranked)
             for label, score in part
             if score >= best[-1]
