@@ -62,6 +62,7 @@ def _tasks() -> Tasks:
         Rebuilder(
             store=store,
             model=model,
+            versions=versions,
             publisher=requests.publisher,
             work_directory=folder,
             maximum_bytes=settings.compaction_policy.maximum_bytes,

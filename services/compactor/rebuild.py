@@ -6,16 +6,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.compactor.live_versions import (
+    differing_entities,
+    live_versions,
+    open_live_catalogs,
+)
 from services.compactor.notes import read_note, write_note
-from shared.errors import ConflictError, InvalidJobError, NotFoundError
+from shared.errors import (
+    ConflictError,
+    CorruptObjectError,
+    DimensionMismatchError,
+    InvalidJobError,
+    NotFoundError,
+)
 from shared.index.manifest_changes import RESTORE_CHANGE
 from shared.index.manifest_store import CommitRetry, ManifestStore, describe_model
 from shared.index.rebuild import ShardRebuilder, plan_steps
+from shared.index.shard_cache import ShardCache
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import Contract, CorpusName
 from shared.models.maintenance import MaintainJob, RebuildJob
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.observability import logger
+from shared.state.entity_versions import EntityVersions
 from shared.storage.keys import embeddings_prefix, maintenance_key, manifest_key
 from shared.storage.object_store import ObjectStore, ObjectSummary
 from shared.storage.part_keys import parse_vectors_key
@@ -57,11 +70,14 @@ class Rebuilder:
 
     Each step leaves a note of the shard it built and publishes the next. The last one puts all of
     them in the place of the shards that were there when the rebuild began; what was committed
-    meanwhile stays.
+    meanwhile stays. After a restore that may be another state of the index than before: what
+    `versions` remembers of the entities that differ is forgotten first, so that the next run
+    embeds them rather than pass them for indexed.
     """
 
     store: ObjectStore
     model: ModelIdentity
+    versions: EntityVersions
     publisher: JobPublisher
     work_directory: Path
     maximum_bytes: int
@@ -154,6 +170,7 @@ class Rebuilder:
                 "ingest it in full under that model"
             )
         self._require_no_restore(job.corpus, plan)
+        self._forget_what_changes(job.corpus, plan, shards)
         change = f"rebuild:{job.rebuild_id}"
         manifest = self._manifests(job.corpus).rebuilt(plan.replaced, shards, change)
         finished = FinishedRebuild(version=manifest.version)
@@ -161,6 +178,25 @@ class Rebuilder:
         # What was committed meanwhile may hold rows that were built again, and are dead.
         self.publisher.publish([MaintainJob(corpus=job.corpus)])
         logger.info("rebuilt an index", extra={"corpus": job.corpus, **finished.model_dump()})
+
+    def _forget_what_changes(
+        self, corpus: CorpusName, plan: RebuildPlan, built: Sequence[ShardDescriptor]
+    ) -> None:
+        try:
+            present = self._manifests(corpus).read().manifest.shards
+        except (NotFoundError, CorruptObjectError, DimensionMismatchError):
+            present = ()
+        kept = [shard for shard in present if shard.shard_id not in plan.replaced]
+        self.work_directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
+            cache = ShardCache(self.store, Path(folder))
+            after = live_versions(open_live_catalogs([*kept, *built], cache))
+            try:
+                before = live_versions(open_live_catalogs(present, cache))
+            except CorruptObjectError as error:
+                logger.warning("what the index held is not known", extra={"reason": str(error)})
+                before = {}  # so that all that was built differs
+        self.versions.forget(corpus, self.model, differing_entities(before, after))
 
     def _require_no_restore(self, corpus: CorpusName, plan: RebuildPlan) -> None:
         for manifest in self._manifests(corpus).versions():

@@ -1,5 +1,6 @@
 """Rebuilding an index job by job: every step again, any order, and what happens meanwhile."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,8 @@ from shared.errors import ConflictError, CorruptObjectError, InvalidJobError, No
 from shared.index.manifest_store import ManifestStore
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import MaintainJob, RebuildJob
-from shared.models.manifest import Manifest
+from shared.models.manifest import Manifest, ModelIdentity
+from shared.state.entity_versions import EntityVersions
 from shared.storage.keys import index_prefix
 from tests.unit.compactor.compactor_builders import Index, Publisher, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL
@@ -22,6 +24,16 @@ ONE_PART = 1
 
 
 @dataclass
+class Remembered:
+    """Stands in for what is remembered of entities: says which of them were forgotten."""
+
+    forgotten: set[str] = field(default_factory=set)
+
+    def forget(self, corpus: str, model: ModelIdentity, keys: Iterable[str]) -> None:
+        self.forgotten.update(keys)
+
+
+@dataclass
 class World:
     """An index whose parts are kept, and a queue whose jobs are done one after another."""
 
@@ -29,6 +41,7 @@ class World:
     maximum_bytes: int = ONE_PART
     publisher: Publisher = field(default_factory=Publisher)
     done: list[RebuildJob] = field(default_factory=list)
+    remembered: Remembered = field(default_factory=Remembered)
 
     def __post_init__(self) -> None:
         self.index = Index(self.directory)
@@ -39,6 +52,7 @@ class World:
         return Rebuilder(
             store=self.index.store,
             model=MODEL,
+            versions=cast(EntityVersions, self.remembered),
             publisher=cast(JobPublisher, self.publisher),
             work_directory=self.directory / "work",
             maximum_bytes=self.maximum_bytes,
@@ -100,6 +114,30 @@ def test_an_index_is_made_anew_from_what_is_kept(world: World) -> None:
     assert world.rows() == EXPECTED
     assert world.publisher.sent == [MaintainJob(corpus=CORPUS)]
     assert list((world.directory / "work").iterdir()) == []
+
+
+def test_what_the_rebuild_changes_is_forgotten_and_the_rest_is_remembered(world: World) -> None:
+    first_run = SEQS["20261101T060000Z-1a2b3c4d"]
+    world.begin()
+    world.run()
+    assert world.remembered.forgotten == set(EXPECTED)
+    assert world.rows() == EXPECTED
+    version = world.manifest.version
+    world.index.add({"hero:9": 1}, seq=first_run)
+    world.remembered.forgotten.clear()
+    world.begin()
+    world.run()
+    assert world.manifest.version > version + 1
+    assert world.remembered.forgotten == {"hero:9"}
+
+
+def test_a_rebuild_over_a_damaged_shard_forgets_all_that_it_made(world: World) -> None:
+    damaged = world.index.add({"hero:2": 1}, seq=1)
+    world.index.store.put(damaged.catalog.key, b"no catalog")
+    world.begin()
+    world.run()
+    assert world.rows() == EXPECTED
+    assert world.remembered.forgotten == set(EXPECTED)
 
 
 def test_many_parts_become_one_shard(tmp_path: Path) -> None:
