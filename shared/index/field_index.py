@@ -58,9 +58,8 @@ class FieldIndexBuilder:
         kind = _kind(value)
         if kind is None:
             return
-        rows = self._rows.setdefault((kind, group, name), {}).setdefault(value, array("I"))
-        if not rows or rows[-1] != row:  # a list may name a value twice
-            rows.append(row)
+        rows_by_value = self._rows.setdefault((kind, group, name), {})
+        rows_by_value.setdefault(value, array("I")).append(row)
 
     def build(self) -> "FieldIndex":
         """Sort what was collected; numbers come first, so that their table is short."""
