@@ -41,7 +41,7 @@ class SearchTuning:
     exact_share: float = 0.0
     breadth: int = 100
     breadth_of_many: int = 50
-    widest: float = 2.0
+    widest: float = 2.5
     dead_share: float = 0.1
 
 
