@@ -110,12 +110,6 @@ class IndexLibrary:
         self._account(index, refreshed.snapshot)
         return index.searcher, refreshed
 
-    @property
-    def open_indexes(self) -> list[tuple[str, ModelIdentity]]:
-        """Corpora and models of which something is open, the last used one last."""
-        with self._lock:
-            return list(self._indexes)
-
     def open_group(self, scope: GroupScope) -> LocalGroup:
         """Open some shards of exactly one version of an index, as another function asks to.
 

@@ -278,7 +278,6 @@ def _fused(
     query: SearchQuery, dense: Sequence[_Place], lexical: Sequence[_Place]
 ) -> list[tuple[_Place, float]]:
     """Both rankings by reciprocal rank; the threshold bounds what is left, not what is ranked."""
-    # The cosine of the dense ranking where a row has two: which it is must not depend on groups.
     places = {place.row.chunk_id: place for place in (*lexical, *dense)}
     scores = reciprocal_rank_fusion(
         [[place.row.chunk_id for place in ranking] for ranking in (dense, lexical)]

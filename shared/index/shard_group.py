@@ -147,8 +147,6 @@ class LocalGroup:
                 return _ShardAnswer(dense, [], ())
             words = looked_up[number]
             lexical = shard.best_matches(words, ranking, query.depth, candidates)
-            # Over the rows of this shard alone, so that the last bits of a cosine do not depend
-            # on which shards are in the group.
             return _ShardAnswer(dense, lexical, _similarities(shard, lexical, query.vector))
 
         found = self._spread(search, len(shards))

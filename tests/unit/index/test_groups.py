@@ -1,9 +1,11 @@
 """An index in groups: the same hits however it is dealt, and what becomes of a group that fails."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,13 @@ from shared.errors import (
 from shared.index.dealing import deal
 from shared.index.filters import FieldFilter, SearchFilters
 from shared.index.group_calls import GroupCalls
-from shared.index.group_messages import GroupScope, group_request
+from shared.index.group_messages import GroupScope, SearchRequest, group_request
+from shared.index.lexical import TermStatistics
 from shared.index.manifest_store import ManifestCache
 from shared.index.remote_group import RemoteGroup, answer_group_request
 from shared.index.searcher import ScaleOut, Searcher, SearchMode, SearchQuery, SearchResult
 from shared.index.shard_cache import ShardCache
-from shared.index.shard_group import LocalGroup, ShardGroup, Spread
+from shared.index.shard_group import GroupQuery, LocalGroup, ShardGroup, Spread
 from shared.index.shard_reader import SearchTuning, Shard
 from shared.index.snapshot import Snapshot, SnapshotSource
 from shared.models.manifest import FileReference, Manifest, ShardDescriptor
@@ -338,6 +341,51 @@ def test_an_answer_that_is_none_is_a_failure_of_the_group(
 def test_an_error_of_our_own_code_is_not_taken_for_a_failed_group(index: Index) -> None:
     with pytest.raises(ZeroDivisionError):
         index.search(query("dense", partial=True), halves(index), failing(ZeroDivisionError()))
+
+
+queries = st.builds(
+    GroupQuery,
+    depth=st.integers(1, 60),
+    breadth=st.integers(1, 400),
+    vector=st.none() | st.integers(0, 99).map(lambda seed: unit_vectors(1, seed)[0]),
+    terms=st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=5).map(tuple),
+    statistics=st.none()
+    | st.builds(
+        TermStatistics,
+        st.integers(0, 10**12),
+        st.integers(0, 10**15),
+        st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), st.integers(0, 10**9)),
+    ),
+    filters=st.builds(
+        SearchFilters,
+        entity_types=st.lists(st.text("ab", max_size=3), max_size=2).map(tuple),
+        since=st.none() | st.datetimes(timezones=st.just(UTC)),
+        before=st.none() | st.datetimes(timezones=st.just(timezone(timedelta(hours=5)))),
+        fields=st.lists(
+            st.builds(
+                FieldFilter,
+                field=st.text("ab", min_size=1, max_size=3),
+                one_of=st.lists(st.text(st.characters(codec="utf-8")), max_size=2).map(tuple),
+                minimum=st.none() | st.just("1.50"),
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
+    exact=st.booleans(),
+)
+
+
+@given(query=queries)
+def test_a_query_arrives_as_it_was_sent(index: Index, query: GroupQuery) -> None:
+    sent = SearchRequest.of(scope(index.snapshot.manifest, index.shard_ids), query)
+    received = group_request.validate_python(json.loads(json.dumps(sent.model_dump(mode="json"))))
+    assert isinstance(received, SearchRequest)
+    arrived = received.query()
+    assert dataclasses.replace(arrived, vector=None) == dataclasses.replace(query, vector=None)
+    if query.vector is None:
+        assert arrived.vector is None
+    else:
+        np.testing.assert_array_equal(arrived.vector, query.vector)
 
 
 def test_a_vector_of_other_dimensions_is_refused(index: Index) -> None:
