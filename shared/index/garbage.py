@@ -200,7 +200,9 @@ class _Collection:
         """Versions that were replaced long ago, never the newest of them."""
         expired: set[KeptVersion] = set()
         replaced_at: datetime | None = present.committed_at
-        for position, listed in enumerate(reversed(list(versions))):
+        # A committer that died has put the present version here without replacing it.
+        replaced = [listed for listed in versions if listed.version != present.version]
+        for position, listed in enumerate(reversed(replaced)):
             is_old = replaced_at is not None and self._age(replaced_at) > self._policy.history_kept
             if position > 0 and is_old:
                 expired.add(listed)

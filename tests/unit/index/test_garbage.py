@@ -112,6 +112,23 @@ def test_the_newest_replaced_version_is_kept_forever(index: Index) -> None:
     assert index.manifests.restore(1).version == 3
 
 
+def test_a_version_is_not_replaced_by_a_commit_that_died(index: Index) -> None:
+    index.commit("a")
+    index.commit("b")
+    down = failing(
+        index.store,
+        0,
+        "before",
+        lambda call: call.key == index.manifests.key and call.is_conditional,
+    )
+    with pytest.raises(StoreDownError):
+        store_of(down, calendar=index.calendar).commit(written(index.store, "c"))
+    assert index.store.exists(manifest_version_key(CORPUS, MODEL, 2))
+    index.calendar.advance(days=400)
+    assert index.collect().versions_deleted == 0
+    assert index.versions() == [2, 1]
+
+
 def test_files_of_a_job_that_may_still_commit_wait_long(index: Index) -> None:
     index.commit("a")
     late = written(index.store, "b")
