@@ -14,8 +14,8 @@ BENCH_OPTIONS ?=
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
-	parity bench bench-search bench-quality bench-compaction bench-cost bench-ingest bench-latency \
-	bundles model preflight environments terraform-tool clean
+	parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-ingest \
+	bench-latency bundles model preflight environments terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -79,6 +79,10 @@ bench-search: environments ## search beside hnswlib, faiss, usearch, LanceDB and
 bench-quality: environments ## nDCG, recall and MRR on Cranfield, CISI and NPL, beside two libraries
 	@$(PYTHON) scripts/environments.py benchmarks
 	@.venv-benchmarks/bin/python -m benchmarks.quality $(BENCH_OPTIONS)
+
+bench-embed: environments ## chunks/s and quality of each precision, beside sentence-transformers
+	@$(PYTHON) scripts/environments.py benchmarks
+	@.venv-benchmarks/bin/python -m benchmarks.embed $(BENCH_OPTIONS)
 
 bench-compaction: environments ## seconds, sizes and peak memory of merging shards
 	@$(PYTHON) scripts/environments.py benchmarks
