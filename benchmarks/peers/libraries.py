@@ -196,7 +196,7 @@ class LanceDb:
 
     def search(self, query: Vectors, breadth: int, condition: RowFilter | None) -> list[int]:
         """Search the index, and only for the row numbers."""
-        search = self._table.search(query, vector_column_name="vector").select(["row"])
+        search = self._table.search(query, vector_column_name="vector").select(["row", "_distance"])
         search = search.distance_type("dot").limit(K).nprobes(1).ef(breadth)
         if condition is not None:
             search = search.where(_clause(condition), prefilter=True)
