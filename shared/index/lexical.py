@@ -63,8 +63,8 @@ def searched_text(title: str, text: str) -> str:
 
 
 def query_terms(text: str) -> list[str]:
-    """The distinct words of a query, in order, at most 256."""
-    return list(dict.fromkeys(TOKENIZER.words(text)))[:MAXIMUM_TERMS]
+    """The first 256 words of a query, in order; one that comes again counts again."""
+    return TOKENIZER.words(text)[:MAXIMUM_TERMS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +127,23 @@ class Bm25:
     """Okapi BM25 under fixed statistics, with Lucene's idf, which is never negative.
 
     Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond",
-    2009; idf as in Lucene's BM25Similarity, log(1 + (N - n + 0.5) / (n + 0.5)).
+    2009; idf as in Lucene's BM25Similarity, log(1 + (N - n + 0.5) / (n + 0.5)). A word counts as
+    often as the query has it: who writes at length repeats what matters.
     """
 
     statistics: TermStatistics
+    occurrences: Mapping[str, int]
+
+    @classmethod
+    def of(cls, statistics: TermStatistics, terms: Iterable[str]) -> "Bm25":
+        """Rank by the words of `query_terms`."""
+        return cls(statistics, Counter(terms))
 
     def weight(self, term: str) -> float:
         """How much a word tells."""
         holding = self.statistics.rows_with.get(term, 0)
-        return math.log(1.0 + (self.statistics.rows - holding + 0.5) / (holding + 0.5))
+        rarity = math.log(1.0 + (self.statistics.rows - holding + 0.5) / (holding + 0.5))
+        return self.occurrences[term] * rarity
 
     def norms(self, lengths: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
         """How much the length of each row holds back the counts of its words."""

@@ -137,7 +137,7 @@ class LocalGroup:
         if query.statistics is None:
             ranking, looked_up = None, self._looked_up
         else:
-            ranking, looked_up = Bm25(query.statistics), self._look_up(query.terms)
+            ranking, looked_up = Bm25.of(query.statistics, query.terms), self._look_up(query.terms)
 
         def search(number: int) -> _ShardAnswer:
             shard = shards[number]
@@ -181,7 +181,8 @@ class LocalGroup:
     def _look_up(self, terms: tuple[str, ...]) -> Sequence[LookedUp]:
         if terms != self._terms:
             shards = self._shards
-            self._looked_up = self._spread(lambda n: shards[n].look_up(terms), len(shards))
+            distinct = tuple(dict.fromkeys(terms))
+            self._looked_up = self._spread(lambda n: shards[n].look_up(distinct), len(shards))
             self._terms = terms
         return self._looked_up
 

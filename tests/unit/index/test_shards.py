@@ -118,7 +118,7 @@ def test_a_shard_without_rows_is_a_catalog_alone(tmp_path: Path) -> None:
     assert shard.nearest(unit_vectors(1, seed=1)[0], 5, None, breadth=50) == []
     looked_up = shard.look_up(["text"])
     assert looked_up.statistics == TermStatistics(rows=0, words=0, rows_with={})
-    assert shard.best_matches(looked_up, Bm25(looked_up.statistics), 5, None) == []
+    assert shard.best_matches(looked_up, Bm25.of(looked_up.statistics, []), 5, None) == []
 
 
 @pytest.mark.parametrize("shape", [(1, DIMS), (3, DIMS), (2, DIMS + 1), (2,)])
