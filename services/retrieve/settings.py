@@ -43,12 +43,20 @@ class RetrieveSettings(ServiceSettings):
 
     @property
     def memory_budget_bytes(self) -> int | None:
-        """The memory budget: 60 % of the function's memory unless it is set; None: no limit."""
+        """The memory budget: 60 % of the function's memory unless it is set; None: no limit.
+
+        Never more than half of the cache: a new version of the shards has to fit beside the one
+        that serves meanwhile.
+        """
         if self.memory_budget_mb is not None:
-            return int(self.memory_budget_mb * _MIB)
-        if self.aws_lambda_function_memory_size is not None:
-            return int(self.aws_lambda_function_memory_size * _MIB * _SHARE_FOR_SHARDS)
-        return None
+            budget_mb: float | None = self.memory_budget_mb
+        elif self.aws_lambda_function_memory_size is not None:
+            budget_mb = self.aws_lambda_function_memory_size * _SHARE_FOR_SHARDS
+        else:
+            budget_mb = None
+        limits_mb = [budget_mb, self.cache_limit_mb and self.cache_limit_mb / 2]
+        known_mb = [limit for limit in limits_mb if limit is not None]
+        return int(min(known_mb) * _MIB) if known_mb else None
 
     @property
     def cache_limit_bytes(self) -> int | None:

@@ -22,6 +22,7 @@ from shared.storage.keys import maintenance_key, shards_prefix
 from shared.storage.object_store import ObjectStore, ObjectSummary
 
 LIST_NAME = "garbage.json"
+_LONGEST_TASK = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,11 @@ class GarbagePolicy:
 
     @property
     def notes_kept(self) -> timedelta:
-        """How long a note of maintenance is kept: less than the files it may speak of."""
-        return min(self.history_kept, self.orphan_grace / 2)
+        """How long a note of maintenance is kept: less than the files it may speak of.
+
+        But a day at least, or a collection would take the notes of a rebuild that is under way.
+        """
+        return max(_LONGEST_TASK, min(self.history_kept, self.orphan_grace / 2))
 
 
 @dataclass(frozen=True, slots=True)

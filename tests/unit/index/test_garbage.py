@@ -348,6 +348,10 @@ def test_old_notes_go_before_the_files_that_they_speak_of(index: Index) -> None:
     assert short.notes_kept < short.orphan_grace
 
 
+def test_notes_of_a_task_under_way_are_kept_whatever_the_policy() -> None:
+    assert GarbagePolicy(history_kept=timedelta(0)).notes_kept == timedelta(days=1)
+
+
 def test_other_indexes_are_left_alone(index: Index) -> None:
     index.commit("a")
     elsewhere = "indexes/other/model=random/dims=16/shards/0.npz"

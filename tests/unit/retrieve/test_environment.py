@@ -48,6 +48,16 @@ def test_the_budget_is_what_is_set_or_a_part_of_the_memory(monkeypatch: pytest.M
     assert both.memory_budget_bytes == MIB // 2
 
 
+def test_two_versions_of_what_is_searched_fit_into_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = loaded(monkeypatch, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1000", CACHE_LIMIT_MB="300")
+    assert small.memory_budget_bytes == 150 * MIB
+    assert loaded(monkeypatch, CACHE_LIMIT_MB="300").memory_budget_bytes == 150 * MIB
+    large = loaded(monkeypatch, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1000", CACHE_LIMIT_MB="3000")
+    assert large.memory_budget_bytes == 600 * MIB
+
+
 def test_the_cache_has_no_limit_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(monkeypatch).cache_limit_bytes is None
     assert loaded(monkeypatch, CACHE_LIMIT_MB="435").cache_limit_bytes == 435 * MIB
