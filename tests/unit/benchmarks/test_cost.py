@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cost
-from benchmarks.cost import Assumptions, Item, ingest_items, keeping_items, query_items, total
+from benchmarks.cost import (
+    EMBEDDING_RATE,
+    Assumptions,
+    Item,
+    ingest_items,
+    keeping_items,
+    query_items,
+    total,
+)
 from scripts.build_support import repository_root
 
 FIGURES = {
     "embed.query_ms": 4.2,
-    "embed.chunks_per_second": 50.0,
+    EMBEDDING_RATE: 50.0,
     "search.100000.hybrid_p50_ms": 2.1,
     "search.100000.bytes_per_vector": 2000.0,
     "search.open_100_mb_seconds": 0.5,
@@ -101,7 +109,7 @@ def test_it_prints_where_each_figure_is_from(
 ) -> None:
     path = tmp_path / "figures.json"
     path.write_text(json.dumps({"embed.query_ms": 3.25, "other": 1}))
-    status = cost.main(["--figures", str(path), "--set", "embed.chunks_per_second=99.5"])
+    status = cost.main(["--figures", str(path), "--set", f"{EMBEDDING_RATE}=99.5"])
     lines = capsys.readouterr().out.splitlines()
     assert status == 0
     assert any("one query" in line and "3.25" in line and "measured" in line for line in lines)
