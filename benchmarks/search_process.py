@@ -17,10 +17,11 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows and milliseconds of each query."""
+    """Rows and milliseconds of each query; ranking is all but reading texts of hits."""
 
     rows: list[list[int]]
     milliseconds: list[float]
+    ranking_milliseconds: list[float]
 
 
 def run_once(
@@ -86,7 +87,7 @@ class Process:
         """Search some queries, one after the other."""
         asked = {"queries": list(queries), "breadth": breadth, "conditions": conditions}
         answer = self._ask("search", asked)
-        return Found(answer["rows"], answer["milliseconds"])
+        return Found(answer["rows"], answer["milliseconds"], answer["ranking_milliseconds"])
 
     def hybrid(self, queries: Sequence[int]) -> list[float]:
         """Milliseconds of searches by vector and words; none where the system knows no words."""

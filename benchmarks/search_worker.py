@@ -86,14 +86,15 @@ class Worker:
     def do_search(
         self, queries: Sequence[int], breadth: int, conditions: Sequence[Answer] | None = None
     ) -> Answer:
-        """Search one query after the other: rows and milliseconds of each."""
-        rows, milliseconds = [], []
+        """Search one query after the other: the rows and the milliseconds of each."""
+        rows, milliseconds, ranking = [], [], []
         for position, number in enumerate(queries):
             condition = RowFilter(**conditions[position]) if conditions else None
             started = time.perf_counter()
             rows.append(self._system.search(self._queries[number], breadth, condition))
             milliseconds.append((time.perf_counter() - started) * 1000.0)
-        return {"rows": rows, "milliseconds": milliseconds}
+            ranking.append(getattr(self._system, "ranking_milliseconds", milliseconds[-1]))
+        return {"rows": rows, "milliseconds": milliseconds, "ranking_milliseconds": ranking}
 
     def do_hybrid(self, queries: Sequence[int]) -> Answer:
         """Search by vector and words, where the system can: milliseconds of each."""
