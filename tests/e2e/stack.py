@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from scripts.demo.deployment import Deployment
+from shared.index.manifest_store import ManifestStore
+from shared.models.manifest import Manifest
 from shared.models.run import RunProgress
 from shared.state.runs import RunStore
 from shared.storage.s3 import S3ObjectStore
@@ -122,6 +124,12 @@ class Stack:
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a prefix."""
         return (summary.key for summary in self.store.list(prefix))
+
+    def versions(self, corpus: str) -> Iterator[Manifest]:
+        """Every version of a corpus's index, newest first."""
+        [key] = [k for k in self.keys(f"indexes/{corpus}/") if k.endswith("/manifest.json")]
+        model = Manifest.model_validate_json(self.store.get(key).data).model
+        return ManifestStore(self.store, corpus, model).versions()
 
     def control(self, method: str, path: str, document: Any = None) -> Any:
         """Steer the local gateway."""
