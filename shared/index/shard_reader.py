@@ -39,8 +39,8 @@ class SearchTuning:
 
     exact_rows: int = 2000
     exact_share: float = 0.0
-    breadth: int = 100
-    breadth_of_many: int = 50
+    breadth: int = 200
+    breadth_of_many: int = 100
     widest: float = 2.5
     dead_share: float = 0.1
 
