@@ -1,7 +1,8 @@
 """The object-store protocol, on S3 and in memory alike."""
 
+import random
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -71,3 +72,44 @@ def test_listing_is_ordered_and_bounded_by_the_prefix(store: ObjectStore) -> Non
     for key in ("p/b", "p/a", "q/c"):
         store.put(key, b"12345")
     assert [(o.key, o.size_bytes) for o in store.list("p/")] == [("p/a", 5), ("p/b", 5)]
+
+
+def test_a_file_is_uploaded_and_an_object_is_there_or_not(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"of a file")
+    assert not store.exists("up/loaded")
+    store.upload(path, "up/loaded")
+    assert store.exists("up/loaded")
+    assert store.get("up/loaded").data == b"of a file"
+    [listed] = store.list("up/")
+    assert listed.modified_at.tzinfo is not None
+    store.delete("up/loaded")
+    assert not store.exists("up/loaded")
+
+
+def test_a_large_file_goes_up_and_comes_down_in_parts_side_by_side(
+    s3_client: "S3Client", bucket_name: str, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def note(params: dict[str, object], model: Any, **_: object) -> None:
+        asked.append((model.name, str(params.get("Range"))))
+
+    for operation in ("GetObject", "UploadPart"):
+        s3_client.meta.events.register(f"provide-client-params.s3.{operation}", note)
+    store = S3ObjectStore(s3_client, bucket_name)
+    data = random.Random(1).randbytes(20 * 2**20)
+    (tmp_path / "shard").write_bytes(data)
+    try:
+        store.upload(tmp_path / "shard", "large")
+        store.download("large", tmp_path / "copy")
+    finally:
+        for operation in ("GetObject", "UploadPart"):
+            s3_client.meta.events.unregister(f"provide-client-params.s3.{operation}", note)
+    assert (tmp_path / "copy").read_bytes() == data
+    ranges = [span for name, span in asked if name == "GetObject"]
+    assert len(ranges) == len(set(ranges)) >= 3
+    assert all(span.startswith("bytes=") for span in ranges)
+    assert sum(name == "UploadPart" for name, _ in asked) >= 3
