@@ -1,5 +1,7 @@
 """One product of `int8-dynamic` as onnxruntime computes it, against the same product in floats."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -19,6 +21,8 @@ Floats = npt.NDArray[np.float32]
 CHANNELS, OUTPUTS = 16, 8
 GENERATOR = np.random.default_rng(5)
 MATRIX = GENERATOR.normal(size=(CHANNELS, OUTPUTS)).astype(np.float32)
+MANY = 64
+WIDE_MATRIX = GENERATOR.normal(size=(MANY, OUTPUTS)).astype(np.float32)
 BIAS = GENERATOR.normal(size=OUTPUTS).astype(np.float32)
 # Half a step of the weights and half a step of 127 of the values, each over all channels.
 ROUNDING = CHANNELS * float(np.abs(MATRIX).max()) / 127
@@ -35,7 +39,7 @@ def product(
 ) -> Floats:
     graph = GraphBuilder()
     output = Int8Dynamic(ranges or {}).linear(graph, "value", "dense", matrix, BIAS, floor)
-    names = {"value": [None, CHANNELS], output: [None, OUTPUTS]}
+    names = {"value": [None, value.shape[1]], output: [None, OUTPUTS]}
     given_value, result = (
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
         for name, shape in names.items()
@@ -49,8 +53,8 @@ def product(
     return np.asarray(session.run(None, {"value": value})[0])
 
 
-def draw(rows: int, *, floor: float | None = None) -> Floats:
-    values = GENERATOR.normal(size=(rows, CHANNELS)).astype(np.float32)
+def draw(rows: int, *, channels: int = CHANNELS, floor: float | None = None) -> Floats:
+    values = GENERATOR.normal(size=(rows, channels)).astype(np.float32)
     return values if floor is None else np.maximum(values, np.float32(floor))
 
 
@@ -85,28 +89,54 @@ def test_small_values_down_to_the_floor_are_not_cut_off() -> None:
     )
 
 
+def mean_error(value: Floats, matrix: Floats, **options: Any) -> float:
+    exact = value.astype(np.float64) @ matrix + BIAS
+    return float(np.abs(product(value, matrix=matrix, **options) - exact).mean())
+
+
+def ranges_of(value: Floats) -> ChannelRanges:
+    return {"dense": np.abs(value).max(axis=0).astype(np.float64)}
+
+
 def test_values_with_a_floor_are_rounded_more_finely() -> None:
-    value = draw(200, floor=0.0)
-    exact = value @ np.asarray(quantized(MATRIX)) + BIAS
-    coarse = np.abs(product(value) - exact).mean()
-    assert np.abs(product(value, floor=-0.1701) - exact).mean() < 0.7 * coarse
-    assert np.abs(product(value, floor=0.0) - exact).mean() < 0.7 * coarse
+    value = draw(200, channels=MANY, floor=0.0)
+    # Weights that rounding leaves as they are, so that only the values count.
+    matrix = GENERATOR.choice(np.array([-1, 1], dtype=np.float32), size=(MANY, OUTPUTS))
+    coarse = mean_error(value, matrix)
+    assert mean_error(value, matrix, floor=-0.1701) < 0.7 * coarse
+    assert mean_error(value, matrix, floor=0.0) < 0.7 * coarse
 
 
-def test_a_wide_channel_does_not_take_the_steps_from_the_others() -> None:
-    """As the LayerNorms of real models have them: one channel far wider than the others."""
-    value, matrix = draw(200), MATRIX.copy()
-    value[:, 5] *= 64
-    matrix[5] /= 64
-    exact = value @ matrix + BIAS
-    ranges = {"dense": np.abs(value).max(axis=0).astype(np.float64)}
-    plain = np.abs(product(value, matrix=matrix) - exact).mean()
-    assert np.abs(product(value, matrix=matrix, ranges=ranges) - exact).mean() < plain / 3
+@pytest.mark.parametrize(
+    ("wide", "times", "gain"),
+    [
+        (1, 4096, 200),  # multiplied in float32
+        (12, 64, 2.5),  # more than those: the rest are narrowed
+    ],
+)
+def test_wide_channels_do_not_take_the_steps_from_the_others(
+    wide: int, times: int, gain: float
+) -> None:
+    """As the LayerNorms of real models have them: some channels far wider than the others."""
+    value, matrix = draw(200, channels=MANY), WIDE_MATRIX.copy()
+    value[:, 5 : 5 + wide] *= times
+    matrix[5 : 5 + wide] /= times
+    plain = mean_error(value, matrix)
+    assert mean_error(value, matrix, ranges=ranges_of(value)) < plain / gain
 
 
-def quantized(matrix: Floats) -> Floats:
-    rounded, scales = quantize(matrix, axis=0)
-    return np.asarray(rounded * scales, dtype=np.float32)
+def test_a_channel_with_wide_weights_does_not_take_the_steps_from_the_others() -> None:
+    value, matrix = draw(200, channels=MANY, floor=0.0), WIDE_MATRIX.copy()
+    value[:, 9] /= 64
+    usual = mean_error(value, matrix, floor=0.0)
+    matrix[9] *= 64
+    assert mean_error(value, matrix, floor=0.0) < 1.5 * usual
+
+
+def test_fewer_channels_than_are_multiplied_exactly() -> None:
+    value, matrix = draw(5, channels=3, floor=0.0), WIDE_MATRIX[:3]
+    assert mean_error(value, matrix, floor=0.0) < 1e-6
+    assert mean_error(value, matrix, ranges=ranges_of(value)) < 1e-6
 
 
 def test_quantize_is_within_half_a_step() -> None:
