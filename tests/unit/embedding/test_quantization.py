@@ -110,7 +110,7 @@ def test_values_with_a_floor_are_rounded_more_finely() -> None:
 @pytest.mark.parametrize(
     ("wide", "times", "gain"),
     [
-        (1, 4096, 200),  # multiplied in float32
+        (1, 4096, 100),  # multiplied in float32
         (12, 64, 2.5),  # more than those: the rest are narrowed
     ],
 )
