@@ -1,5 +1,6 @@
 """The embedding benchmark on made-up systems and a made-up collection."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from benchmarks.embed import (
     REFERENCE,
     Quality,
     best_parents,
+    compare,
     dense_ndcg,
-    loss_percent,
     main,
     verdict,
 )
@@ -84,21 +85,29 @@ def test_ndcg_of_a_collection_and_its_loss() -> None:
     right = Collection("made up", documents, queries, {"q": frozenset("1"), "r": frozenset("2")})
     wrong = Collection("made up", documents, queries, {"q": frozenset("2"), "r": frozenset("2")})
     exact = dense_ndcg(right, encoder.encode_documents, encoder)
-    assert exact == 1
-    assert loss_percent(dense_ndcg(wrong, encoder.encode_documents, encoder), exact) > 15
-    assert loss_percent(1.01, 1.0) < 0
-    assert loss_percent(0.0, 0.0) == 0
+    assert exact == [1, 1]
+    found = compare(dense_ndcg(wrong, encoder.encode_documents, encoder), exact)
+    assert found.ndcg == pytest.approx((1 + 1 / math.log2(3)) / 2)
+    assert found.loss_percent == pytest.approx(100 * (1 - found.ndcg))
 
 
-def test_the_verdict_is_that_of_the_worst_figure() -> None:
+def test_a_loss_comes_with_its_standard_error_and_may_be_a_gain() -> None:
+    better = compare([0.6, 0.5, 0.5], [0.5, 0.5, 0.5])
+    assert better.loss_percent == pytest.approx(-100 * 0.1 / 3 / 0.5)
+    # Losses of -20, 0 and 0 percent: a deviation of 11.55, over the root of 3.
+    assert better.error_percent == pytest.approx(20 / 3)
+    assert compare([0.5], [0.5]) == Quality(0.5, 0.0, 0.0)
+
+
+def test_the_verdict_goes_by_the_least_ratio_and_the_mean_loss() -> None:
     speeds = {
         (REFERENCE, 1): Speed({"real": [6.0], "long": [6.0]}),
         ("int8-dynamic", 1): Speed({"real": [1.0], "long": [1.5]}),
         ("fp32", 1): Speed({"real": [5.0], "long": [3.0]}),
     }
-    small, large = Quality(0.5, 0.4), Quality(0.4, 0.6)
+    small, large = Quality(0.5, 0.4, 0.1), Quality(0.4, 0.8, 0.1)
     assert verdict("int8-dynamic", speeds, {"npl": small}) == (
-        "at least 4.00 times as fast, worst loss +0.40 %: meets the goal"
+        "at least 4.00 times as fast, mean loss +0.40 %: meets the goal"
     )
     assert "misses" in verdict("int8-dynamic", speeds, {"npl": small, "cisi": large})
     assert "at least 1.20 times as fast: misses" in verdict("fp32", speeds, {})
