@@ -74,11 +74,17 @@ class Layers:
         value: str,
         name: str,
         matrix: Array,
-        bias: Array,
+        bias: Array | None,
         floor: float | None = None,  # noqa: ARG002 - for those that round
     ) -> str:
         """`value @ matrix + bias`; `matrix` is (inputs, outputs), and no value below `floor`."""
         product = graph.node("MatMul", value, graph.constant(f"{name}.weight", matrix))
+        return self.biased(graph, product, name, bias)
+
+    def biased(self, graph: GraphBuilder, product: str, name: str, bias: Array | None) -> str:
+        """`product + bias`, or the product where there is none."""
+        if bias is None:
+            return product
         return graph.node("Add", product, graph.constant(f"{name}.bias", bias))
 
     def lookup(self, graph: GraphBuilder, ids: str, name: str, table: Array) -> str:
@@ -146,7 +152,7 @@ class EncoderWriter:
         dims, graph = self._configuration.dims, self._graph
         inner = self._weight(f"{name}.intermediate.dense.weight").shape[0]
         attended = self._attention(hidden, f"{name}.attention.self")
-        attended = self._linear(attended, f"{name}.attention.output.dense", dims, dims)
+        attended = self._mix_heads(attended, f"{name}.attention", dims)
         hidden = self._normalize(
             graph.node("Add", attended, hidden), f"{name}.attention.output.LayerNorm"
         )
@@ -154,6 +160,16 @@ class EncoderWriter:
         floor = FLOORS[self._configuration.activation]
         shrunk = self._linear(grown, f"{name}.output.dense", inner, dims, floor)
         return self._normalize(graph.node("Add", shrunk, hidden), f"{name}.output.LayerNorm")
+
+    def _mix_heads(self, attended: str, name: str, dims: int) -> str:
+        """The product after attention; its bias takes over that of the values.
+
+        The shares of a token sum up to 1, so the values' bias passes attention unchanged.
+        """
+        matrix = self._weight(f"{name}.output.dense.weight", dims, dims).T
+        passed = self._weight(f"{name}.self.value.bias", dims).astype(np.float64) @ matrix
+        bias = (self._weight(f"{name}.output.dense.bias", dims) + passed).astype(np.float32)
+        return self._layers.linear(self._graph, attended, f"{name}.output.dense", matrix, bias)
 
     def _activate(self, value: str) -> str:
         match self._configuration.activation:
@@ -165,17 +181,21 @@ class EncoderWriter:
                 return self._graph.node("Relu", value)
 
     def _attention(self, hidden: str, name: str) -> str:
-        """Attention of all heads. Queries, keys and values come from one matrix product."""
+        """Attention of all heads. Queries, keys and values come from one matrix product.
+
+        Only the queries have a bias here: that of the keys adds the same to all scores of a token,
+        which their shares do not see, and that of the values comes later, in `_mix_heads`.
+        """
         graph, dims = self._graph, self._configuration.dims
-        heads = self._configuration.heads
+        scale = np.float32(1 / math.sqrt(dims // self._configuration.heads))
         matrices = [self._weight(f"{name}.{part}.weight", dims, dims).T for part in _PARTS]
-        biases = [self._weight(f"{name}.{part}.bias", dims) for part in _PARTS]
-        scale = np.float32(1 / math.sqrt(dims // heads))
-        matrices[0], biases[0] = matrices[0] * scale, biases[0] * scale
+        matrices[0] = matrices[0] * scale
         joined = self._layers.linear(
-            graph, hidden, f"{name}.qkv", np.concatenate(matrices, axis=1), np.concatenate(biases)
+            graph, hidden, f"{name}.qkv", np.concatenate(matrices, axis=1), None
         )
         query, key, value = graph.split("Split", joined, 3, axis=-1, num_outputs=3)
+        bias = self._weight(f"{name}.query.bias", dims) * scale
+        query = self._layers.biased(graph, query, f"{name}.query", bias)
         scores = graph.node(
             "MatMul", self._heads(query, [0, 2, 1, 3]), self._heads(key, [0, 2, 3, 1])
         )

@@ -64,7 +64,7 @@ class Int8Weights(_Int8Table):
         value: str,
         name: str,
         matrix: Array,
-        bias: Array,
+        bias: Array | None,
         floor: float | None = None,  # noqa: ARG002 - the kernels round as they see fit
     ) -> str:
         """`value @ matrix + bias` with the operator `MatMulNBits` of onnxruntime."""
@@ -89,7 +89,7 @@ class Int8Weights(_Int8Table):
             block_size=BLOCK_INPUTS,
             accuracy_level=INT8_ACCURACY_LEVEL,
         )
-        return graph.node("Add", product, graph.constant(f"{name}.bias", bias))
+        return self.biased(graph, product, name, bias)
 
 
 class Int8Dynamic(_Int8Table):
@@ -114,7 +114,7 @@ class Int8Dynamic(_Int8Table):
         value: str,
         name: str,
         matrix: Array,
-        bias: Array,
+        bias: Array | None,
         floor: float | None = None,
     ) -> str:
         """`value @ matrix + bias` as a product of integers."""
@@ -135,7 +135,7 @@ class Int8Dynamic(_Int8Table):
         product = _rounded_product(graph, value, name, weights, floor)
         if aside is not None:
             product = graph.node("Add", product, aside)
-        return graph.node("Add", product, graph.constant(f"{name}.bias", bias))
+        return self.biased(graph, product, name, bias)
 
     def _exact_channels(
         self, name: str, weights: npt.NDArray[np.float32], floor: float | None

@@ -44,7 +44,7 @@ class OnnxOptions:
     """
 
     threads: int = 0
-    tokens_per_batch: int = 512
+    tokens_per_batch: int = 256
 
 
 class OnnxEncoder:
