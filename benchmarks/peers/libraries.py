@@ -20,7 +20,7 @@ from benchmarks.peers.systems import (
 )
 from shared.embedding.encoder import Vectors
 
-_LADDER = (16, 24, 32, 48, 64, 100, 150, 200, 300, 400, 600, 800)
+_LADDER = (16, 24, 32, 48, 64, 100, 150, 200, 250, 300, 400, 600, 800)
 
 
 class HnswlibAlone:
