@@ -28,7 +28,7 @@ from shared.models.manifest import Manifest
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
 # How deep each ranking goes into a fusion, at least.
-_FUSION_DEPTH = 50
+_FUSION_DEPTH = 100
 _MANY_SHARDS = 4
 
 

@@ -19,7 +19,12 @@ from shared.index.sidecar import Sidecar, StoredChunk
 from shared.models.manifest import ShardDescriptor
 
 # The last of what a graph finds is the least certain: enough must pass before it.
-_CERTAIN_SHARE = 0.8
+_CERTAIN_SHARE = 0.5
+# Behind a filter the hits lie further down what the graph finds.
+_WIDER_UNDER_FILTER = 1.5
+# So few rows tell whether a filter that should let some of them pass shuts out all that is near.
+_PROBED = 50
+_EXPECTED_OF_PROBED = 4.0
 _DEVIATIONS = 3.0
 
 
@@ -201,15 +206,20 @@ class Shard:
         if allowed == self._live_rows:  # no filter, but rows that died since the graph was loaded
             breadth = int(breadth / share) + 1
         else:
-            needed = _breadth_for(wanted, share)
+            needed = max(_breadth_for(wanted, share), int(_WIDER_UNDER_FILTER * breadth))
             if needed > self._tuning.widest * breadth:
                 return None
-            breadth = max(breadth, needed)
+            breadth = needed
+        passing = self._is_candidate(candidates)
+        if share * _PROBED >= _EXPECTED_OF_PROBED:
+            probed = graph.search(query, _PROBED)
+            if probed is not None and not passing[probed[0]].any():
+                return None
         found = graph.search(query, breadth)
         if found is None:
             return None
         labels, scores = found
-        keep = self._is_candidate(candidates)[labels]
+        keep = passing[labels]
         enough = np.count_nonzero(keep[: int(_CERTAIN_SHARE * breadth)]) >= wanted
         return (labels[keep], scores[keep]) if enough else None
 

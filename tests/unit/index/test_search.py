@@ -273,8 +273,8 @@ def test_hybrid_is_the_fusion_of_both_rankings(index: Index) -> None:
     reader = index.searcher()
     vector = unit_vectors(1, seed=8)[0]
     text = "robot omega"
-    dense = found(reader, vector=vector, k=50, mode="dense")
-    lexical = found(reader, text=text, k=50, mode="lexical")
+    dense = found(reader, vector=vector, k=100, mode="dense")
+    lexical = found(reader, text=text, k=100, mode="lexical")
     fused: dict[str, float] = {}
     for ranking in (dense, lexical):
         for rank, chunk_id in enumerate(ranking, start=1):
