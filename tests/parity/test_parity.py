@@ -6,8 +6,8 @@ how many of a text's ten nearest are the same ten):
 | precision    | least cosine | mean   | same ten |
 | ------------ | ------------ | ------ | -------- |
 | fp32         | 0.9999996    | 1.0000 | 1.000    |
-| int8-weights | 0.9980       | 0.9996 | 0.978    |
-| int8-dynamic | 0.9715       | 0.9931 | 0.924    |
+| int8-weights | 0.9983       | 0.9996 | 0.979    |
+| int8-dynamic | 0.9983       | 0.9995 | 0.971    |
 
 The bounds that are asserted leave a little room for other processors.
 """
@@ -88,7 +88,7 @@ def nearest(vectors: Vectors, count: int = 10) -> list[set[int]]:
     [
         ("fp32", 0.9999, 0.99999, 0.99),
         ("int8-weights", 0.997, 0.9994, 0.93),
-        ("int8-dynamic", 0.99, 0.998, 0.93),
+        ("int8-dynamic", 0.996, 0.999, 0.93),
     ],
 )
 def test_cosine_with_the_oracle(
