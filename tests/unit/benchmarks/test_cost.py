@@ -77,7 +77,7 @@ def test_ingest_by_hand() -> None:
     commits = 500 + 20
     assert quantity(items, "S3", "PUT") == 4 * 5000 + 5 * 5000 + 2 * commits + 3 * 20
     assert quantity(items, "S3", "GET") == 2 * 5000 + 2 * 5000 + commits + 3 * (5000 + 20)
-    assert quantity(items, "DynamoDB", "write units") == 4 * (4 * 5000 + 2 * 5000) + 500_000
+    assert quantity(items, "DynamoDB", "write units") == 4 * (4 * 5000 + 2 * 5000) + 2 * 500_000
     # 20,000 s of embedding, 500 s of building, 3,000 s of the three stages before.
     cpu = (20_000 + 500 + 3000) * 1769 / 1024
     merging = 20 * 20 * 3538 / 1024
