@@ -135,7 +135,8 @@ def ingest_items(figures: Figures, assumed: Assumptions, vectors: float) -> list
     puts = 4 * pages + 5 * parts + 2 * commits + 3 * merges
     gets = 2 * pages + 2 * parts + commits + 3 * _merged_shards(figures, assumed, vectors)
     # A mark is a transaction over two items, which counts twice: 4 units. Page: planned, fetched,
-    # derived, chunked; part: embedded, indexed. The version of each entity is read, and written in a transaction: 2 units.
+    # derived, chunked; part: embedded, indexed. The version of each entity is read, and written in
+    # a transaction too.
     writes = 4 * (4 * pages + 2 * parts) + 2 * documents
     reads = documents + 4 * (pages + parts)
     return [
