@@ -112,7 +112,7 @@ locals {
     retrieve = {
       description          = "Answers GET /retrieve from the live index."
       memory_mb            = 2048
-      timeout_seconds      = 15
+      timeout_seconds      = 29 # longer than the 24 seconds for which a spread search waits for its groups
       ephemeral_storage_mb = 4096
       reserved_concurrency = 10
       in_vpc               = true

@@ -102,7 +102,7 @@ run "defaults" {
       embedder     = [300, 3008, 2048]
       indexer      = [120, 512, 512]
       compactor    = [900, 3538, 4096]
-      retrieve     = [15, 2048, 4096]
+      retrieve     = [29, 2048, 4096]
       orchestrator = [29, 1024, 512]
     }
     error_message = "Timeout (s), memory (MB) and /tmp (MB) are the documented ones."
@@ -322,7 +322,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = module.observability[0].alarms["ultron-retrieve-p95-duration"].threshold == 12000
+    condition     = module.observability[0].alarms["ultron-retrieve-p95-duration"].threshold == 23200
     error_message = "The p95 alarm is at 80 % of the timeout, in milliseconds."
   }
 

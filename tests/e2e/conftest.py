@@ -34,11 +34,6 @@ def variables(deployment: Deployment) -> dict[str, Any]:
         "publish_copies": 2,
         "retry_delay_seconds": 0,
         "index_maintenance": {"compaction_fan_in": 4},
-        "function_settings": {
-            "embedder": {"maximum_concurrency": 2},
-            # A local function starts slowly, and one that spreads a search starts others.
-            "retrieve": {"timeout_seconds": 29},
-        },
         "default_corpus": "marvel",
         "corpora": {
             "marvel": {"source": marvel},
