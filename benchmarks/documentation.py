@@ -13,17 +13,16 @@ from itertools import chain, islice
 from botocore.loaders import Loader
 
 from scripts.build_botocore_corpus import Record, all_records
-from services.derive.canonical import RecordContext
-from services.derive.jsonl_records import canonicalise_jsonl
+from shared.canonical.mapped_records import canonicalise_mapped
+from shared.canonical.records import RecordContext
 from shared.models.chunk import Chunk
-from shared.models.corpus import ChunkingSettings, JsonlSource
+from shared.models.corpus import ChunkingSettings
+from shared.models.mapping import FieldMapping
 from shared.text.chunking import chunk_entity, passage_for_embedding
 from shared.text.html import html_to_text
 from shared.text.sentences import split_sentences
 
-_SOURCE = JsonlSource(
-    prefix="sources/documentation/", entity_type="operation", metadata_fields=("service",)
-)
+_MAPPING = FieldMapping(entity_type="operation", metadata={"service": "service"})
 _CONTEXT = RecordContext("documentation", "20260101T000000Z-benchmark")
 _RAW_KEY = "raw/documentation/benchmark.jsonl.gz"
 # Every 40th operation is kept out of the index: its first sentence is a query.
@@ -85,7 +84,7 @@ def _distinct_chunks(records: Iterator[Record]) -> Iterator[Chunk]:
     seen: set[str] = set()
     settings = ChunkingSettings()
     for record in records:
-        entity = canonicalise_jsonl(_SOURCE, record, _CONTEXT).entity
+        entity = canonicalise_mapped(_MAPPING, "jsonl", record, _CONTEXT).entity
         for chunk in chunk_entity(entity, _RAW_KEY, settings):
             passage = passage_for_embedding(chunk)
             if passage not in seen:

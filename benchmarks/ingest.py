@@ -117,13 +117,11 @@ def _build_corpus(folder: Path, records: int) -> None:
 
 
 def _variables(deployment: Deployment) -> dict[str, Any]:  # noqa: ARG001 - live_stack's protocol
-    source = {
-        "kind": "jsonl",
-        "prefix": PREFIX,
-        "entity_type": "operation",
-        "metadata_fields": ["service"],
+    corpus = {
+        "source": {"kind": "jsonl", "prefix": PREFIX},
+        "mapping": {"entity_type": "operation", "metadata": {"service": "service"}},
     }
-    return {"corpora": {CORPUS: {"source": source}}, "default_corpus": CORPUS}
+    return {"corpora": {CORPUS: corpus}, "default_corpus": CORPUS}
 
 
 def client_maker(deployment: Deployment) -> Callable[[str], Any]:

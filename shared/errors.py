@@ -113,6 +113,17 @@ class SourceCredentialsError(SourceError):
     code = "SOURCE_CREDENTIALS"
 
 
+class PostponedError(UltronError):
+    """Not now: the caller has to wait `seconds`, and give its work back rather than sleep."""
+
+    code = "POSTPONED"
+    http_status = 503
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class BudgetExhaustedError(SourceError):
     """The daily budget of calls to a source is spent."""
 

@@ -1,1 +1,1 @@
-"""Turns raw lines into canonical entities, relation edges and rejects."""
+"""Takes derive-jobs: raw pages become canonical entities, relation edges and rejects."""

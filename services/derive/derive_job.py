@@ -1,17 +1,14 @@
 """The work of derive for one page."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from services.derive.canonical import Canonicaliser, RecordContext
-from services.derive.jsonl_records import canonicalise_jsonl
-from services.derive.marvel.entities import canonicalise_marvel
-from services.derive.page import DerivedPage, derive_page
+from shared.canonical.forms import canonicaliser
+from shared.canonical.page import DerivedPage, derive_page
+from shared.canonical.records import RecordContext
 from shared.corpora import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
-from shared.models.corpus import JsonlSource, MarvelSource
 from shared.models.jobs import ChunkJob, DeriveJob
 from shared.observability import logger, metrics
 from shared.sources.raw_object import read_attribution
@@ -37,7 +34,7 @@ class Deriver:
         """
         raw = self.store.get(job.raw_key)
         context = RecordContext(job.endpoint, job.run_id, read_attribution(raw.metadata))
-        canonicalise = canonicaliser(self.corpora.get(job.corpus).source)
+        canonicalise = canonicaliser(self.corpora.get(job.corpus))
         page = derive_page(jsonl.decode_lines(raw.data, job.raw_key), canonicalise, context)
         self._write(job, page)
         if page.rejects:
@@ -64,15 +61,6 @@ class Deriver:
         ):
             body = jsonl.encode_models(records)
             self.store.put(key, body, content_type=jsonl.CONTENT_TYPE)
-
-
-def canonicaliser(source: MarvelSource | JsonlSource) -> Canonicaliser:
-    """Return the function that turns records of a source into entities."""
-    match source:
-        case MarvelSource():
-            return canonicalise_marvel
-        case JsonlSource() as settings:
-            return partial(canonicalise_jsonl, settings)
 
 
 def _chunk_job(job: DeriveJob) -> ChunkJob:

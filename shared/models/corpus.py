@@ -1,12 +1,17 @@
-"""A corpus as configuration: one JSON document in SSM, written by Terraform."""
+"""A corpus as configuration: one JSON document in SSM, written by Terraform or `ultron corpus`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.models.base import Contract, CorpusName
+from shared.models.mapping import FieldMapping
+from shared.models.sources import AnySource, HttpJsonSource, JsonlSource
 
-MarvelEndpoint = Literal["characters", "comics", "series", "events", "stories", "creators"]
+ScheduleExpression = Annotated[
+    str, StringConstraints(pattern=r"^(cron|rate)\([A-Za-z0-9 ,*?/#-]+\)$", max_length=256)
+]
+"""An expression of EventBridge, in UTC: `cron(0 6 * * ? *)`, `rate(6 hours)`."""
 
 
 class ChunkingSettings(Contract):
@@ -22,48 +27,38 @@ class ChunkingSettings(Contract):
         return self
 
 
-class MarvelSource(Contract):
-    """The Marvel Comics API, or anything that speaks its wire format.
+class CorpusSchedule(Contract):
+    """When runs begin by themselves; None: never of that mode."""
 
-    `base_url` ends before `/v1/public`. `secret_name` is below the deployment's own prefix and
-    holds `{"public_key": …, "private_key": …}`.
-    """
-
-    kind: Literal["marvel"] = "marvel"
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
-    endpoints: Annotated[tuple[MarvelEndpoint, ...], Field(min_length=1)] = (
-        "characters", "comics", "series", "events", "stories", "creators",
-    )  # fmt: skip
-    page_size: Annotated[int, Field(ge=1, le=100)] = 100
-    secret_name: Annotated[str, Field(min_length=1, max_length=100)] = "marvel"  # noqa: S105
-    daily_call_budget: Annotated[int, Field(ge=1)] = 3000
-
-
-class JsonlSource(Contract):
-    """JSON lines (`.jsonl`, `.jsonl.gz`) below a prefix of the bucket; an object a page.
-
-    The `*_field` settings name the field of a record that makes each part of an entity.
-    """
-
-    kind: Literal["jsonl"] = "jsonl"
-    prefix: Annotated[str, Field(pattern=r"^sources/[a-z0-9][A-Za-z0-9_./-]*/$")]
-    entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")] = "document"
-    id_field: str = "id"
-    title_field: str = "title"
-    text_field: str = "text"
-    url_field: str | None = "url"
-    modified_field: str | None = None
-    metadata_fields: tuple[str, ...] = ()
+    incremental: ScheduleExpression | None = None
+    full: ScheduleExpression | None = None
 
 
 class Corpus(Contract):
-    """What to ingest and how to cut it.
+    """What to ingest, when, and how to cut it.
 
-    A full run deletes the entities that it no longer sees, unless they are more than
-    `maximum_vanished_share` of the index: then the source is rather broken than empty.
+    Without a `schedule` the deployment's holds. `model` is the id of one of the deployment's
+    models; without it, its default one. `mapping` is for sources whose records have no shape of
+    their own (`jsonl`, `http_json`). A full run deletes the entities that it no longer sees,
+    unless they are more than `maximum_vanished_share` of the index: then the source is rather
+    broken than empty.
     """
 
     name: CorpusName
-    source: Annotated[MarvelSource | JsonlSource, Field(discriminator="kind")]
+    source: Annotated[AnySource, Field(discriminator="kind")]
+    mapping: FieldMapping | None = None
     chunking: ChunkingSettings = ChunkingSettings()
+    schedule: CorpusSchedule | None = None
+    model: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
     maximum_vanished_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _mapping_is_for_mapped_sources(self) -> "Corpus":
+        if self.mapping is not None and not isinstance(self.source, JsonlSource | HttpJsonSource):
+            raise ValueError(f"a {self.source.kind} source needs no mapping; leave it out")
+        return self
+
+    @property
+    def field_mapping(self) -> FieldMapping:
+        """The mapping of its records, the default one where none was given."""
+        return self.mapping or FieldMapping()

@@ -12,12 +12,14 @@ class Job(Contract):
     """What every job carries.
 
     `seq` orders versions of an entity: milliseconds since the epoch at which the run began.
+    `postponements` is how often the job was sent again because it had to wait.
     """
 
     corpus: CorpusName
     run_id: RunId
     page_id: PageId
     seq: Annotated[int, Field(ge=0)]
+    postponements: Annotated[int, Field(ge=0)] = 0
 
 
 class PageJob(Job):

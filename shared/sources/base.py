@@ -64,19 +64,23 @@ class FetchedPage:
     """A page as received: each line is the source's own text of one record.
 
     `is_not_modified` says that the page still is what `etag` named; then there are no lines.
-    `attribution` is what the source wants to be shown with its data.
+    `attribution` is what the source wants to be shown with its data. `next_pages` are pages that
+    only this one could tell of: they join the run. Their ids follow from what they ask for, so
+    that a source that leads back to where it was is found out.
     """
 
     lines: tuple[str, ...] = field(default=())
     etag: str | None = None
     attribution: str | None = None
     is_not_modified: bool = False
+    next_pages: tuple[PlannedPage, ...] = field(default=())
 
 
 class Source(Protocol):
     """A paged corpus.
 
-    Both methods raise `SourceError` or one of its kinds when the source cannot be used.
+    Both methods raise `SourceError` or one of its kinds when the source cannot be used, and let a
+    `PostponedError` pass, which says when to come back.
     """
 
     def plan(self, mode: RunMode, checkpoints: CheckpointReader) -> Plan:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 
 from shared.errors import NotFoundError, SourceError
-from shared.models.corpus import JsonlSource
 from shared.models.run import EndpointCheckpoint, RunMode
+from shared.models.sources import JsonlSource
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
 from shared.sources.http import gunzip
 from shared.storage.object_store import ObjectStore, ObjectSummary

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from shared.models.corpus import Corpus, JsonlSource, MarvelSource
+from shared.errors import SettingsError
+from shared.models.corpus import Corpus
+from shared.models.sources import JsonlSource, MarvelSource
 from shared.sources.base import Source
 from shared.sources.http import HttpClient
 from shared.sources.jsonl import JsonlObjects
@@ -37,6 +39,8 @@ def make_source(corpus: Corpus, tools: SourceTools) -> Source:
             return _make_marvel(settings, tools)
         case JsonlSource() as settings:
             return JsonlObjects(settings, tools.store)
+        case _:
+            raise SettingsError(f"there is no source of kind {corpus.source.kind} yet")
 
 
 def _make_marvel(settings: MarvelSource, tools: SourceTools) -> Source:

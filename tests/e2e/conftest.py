@@ -29,7 +29,7 @@ def variables(deployment: Deployment) -> dict[str, Any]:
     there are four corpora, of which `notes-empty` is never ingested.
     """
     marvel = {"kind": "marvel", "base_url": deployment.gateway_url, "page_size": 20}
-    notes = {"kind": "jsonl", "entity_type": "note"}
+    notes = {"entity_type": "note"}
     return {
         "publish_copies": 2,
         "retry_delay_seconds": 0,
@@ -37,9 +37,9 @@ def variables(deployment: Deployment) -> dict[str, Any]:
         "default_corpus": "marvel",
         "corpora": {
             "marvel": {"source": marvel},
-            "notes": {"source": {**notes, "prefix": "sources/notes/"}},
-            "notes-empty": {"source": {**notes, "prefix": "sources/notes-empty/"}},
-            shelf.CORPUS: {"source": shelf.SOURCE},
+            "notes": {"source": {"kind": "jsonl", "prefix": "sources/notes/"}, "mapping": notes},
+            "notes-empty": {"source": {"kind": "jsonl", "prefix": "sources/notes-empty/"}},
+            shelf.CORPUS: {"source": shelf.SOURCE, "mapping": shelf.MAPPING},
         },
     }
 

@@ -12,11 +12,10 @@ from shared.models.run import RunProgress
 from tests.e2e.stack import Stack, wait_for
 
 CORPUS = "shelf"
-SOURCE = {
-    "kind": "jsonl",
-    "prefix": "sources/shelf/",
+SOURCE = {"kind": "jsonl", "prefix": "sources/shelf/"}
+MAPPING = {
     "entity_type": "book",
-    "metadata_fields": ["colour", "pages", "tags"],
+    "metadata": {"colour": "colour", "pages": "pages", "tags": "tags"},
 }
 FILES = 8
 BOOKS_PER_FILE = 4

@@ -4,7 +4,7 @@ import pytest
 
 from shared.corpora import parse_corpus
 from shared.errors import SettingsError
-from shared.models.corpus import JsonlSource, MarvelSource
+from shared.models.sources import JsonlSource, MarvelSource
 
 MARVEL = {"name": "marvel", "source": {"kind": "marvel", "base_url": "https://gateway.example"}}
 
@@ -12,7 +12,7 @@ MARVEL = {"name": "marvel", "source": {"kind": "marvel", "base_url": "https://ga
 def test_defaults_are_the_documented_ones() -> None:
     corpus = parse_corpus(json.dumps(MARVEL), "here")
     assert isinstance(corpus.source, MarvelSource)
-    assert (corpus.source.page_size, corpus.source.daily_call_budget) == (100, 3000)
+    assert (corpus.source.page_size, corpus.source.rate.calls_per_day) == (100, 3000)
     assert len(corpus.source.endpoints) == 6
     assert (corpus.chunking.target_characters, corpus.chunking.overlap_characters) == (280, 40)
 

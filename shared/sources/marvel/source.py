@@ -13,8 +13,8 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from shared.errors import SourceCredentialsError, SourceError
-from shared.models.corpus import MarvelSource
 from shared.models.run import EndpointCheckpoint, RunMode
+from shared.models.sources import MarvelSource
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
 from shared.sources.dates import normalise_date
 from shared.sources.http import HttpClient, HttpResponse
@@ -136,7 +136,8 @@ class MarvelApi:
 
     def _call(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
         now = self._timing.now()
-        self._spend_budget(now.date(), self._settings.daily_call_budget)
+        if self._settings.rate.calls_per_day is not None:
+            self._spend_budget(now.date(), self._settings.rate.calls_per_day)
         timestamp = f"{now.timestamp():.6f}-{next(self._call_numbers)}"
         return self._http.get(f"{url}&{self._keys.signed_query(timestamp)}", headers)
 

@@ -15,8 +15,8 @@ from shared.errors import (
     SourceError,
     SourceUnavailableError,
 )
-from shared.models.corpus import MarvelSource
 from shared.models.run import EndpointCheckpoint, RunMode
+from shared.models.sources import MarvelSource
 from shared.sources.base import Plan
 from shared.sources.http import HttpClient
 from shared.sources.marvel.signing import MarvelKeys

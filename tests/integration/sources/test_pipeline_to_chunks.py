@@ -12,10 +12,10 @@ from scripts.marvel_gateway.expansion import demo_catalog
 from scripts.marvel_gateway.server import running_gateway
 from scripts.marvel_gateway.wire import ENTITY_TYPES
 from services.derive import handler as derive_handler
-from services.derive.marvel.edges import ENTITY_TYPES as TYPE_NAMES
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
 from shared import aws
+from shared.canonical.marvel.edges import ENTITY_TYPES as TYPE_NAMES
 from shared.errors import NotFoundError
 from shared.models.entity import Entity
 from shared.models.jobs import DeriveJob, PageJob
@@ -279,7 +279,7 @@ def test_a_secret_that_is_missing_or_malformed_fails_the_run(
 
 
 def test_a_spent_budget_leaves_gaps(pipeline: Pipeline, gateway: str) -> None:
-    source = {"kind": "marvel", "base_url": gateway, "page_size": 40, "daily_call_budget": 7}
+    source = {"kind": "marvel", "base_url": gateway, "page_size": 40, "rate": {"calls_per_day": 7}}
     pipeline.put_corpus("frugal", source)
     answer = pipeline.ingest("frugal", mode="full")  # six probes
     pipeline.run_all()

@@ -16,12 +16,13 @@ from shared.index.manifest_store import ManifestStore
 from shared.index.shard_cache import ShardCache
 from shared.messaging.publisher import JobPublisher
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
-from shared.models.corpus import Corpus, JsonlSource
+from shared.models.corpus import Corpus
 from shared.models.entity import Entity
 from shared.models.jobs import EmbedJob, IndexJob, PageJob
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import Manifest
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress, RunRecord
+from shared.models.sources import JsonlSource
 from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.entity_versions import EntityVersions
 from shared.state.runs import RunStore

@@ -9,7 +9,8 @@ import pytest
 from scripts.demo.deployment import Deployment, local_deployment, port_setting
 from scripts.demo.errors import StackError
 from scripts.demo.variables import local_variables
-from shared.models.corpus import Corpus, MarvelSource
+from shared.models.corpus import Corpus
+from shared.models.sources import MarvelSource
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ from shared.errors import NotFoundError
 from shared.index.manifest_store import ManifestStore
 from shared.index.shard_writer import ShardSource, collect_content, write_shard
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
-from shared.models.corpus import Corpus, JsonlSource
+from shared.models.corpus import Corpus
 from shared.models.entity import Scalar
 from shared.models.manifest import ModelIdentity
+from shared.models.sources import JsonlSource
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedding.conftest import ModelFolder, model_folder
 

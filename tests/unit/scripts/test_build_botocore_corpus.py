@@ -14,9 +14,9 @@ from scripts.build_botocore_corpus import (
     service_records,
     write_objects,
 )
-from services.derive.canonical import RecordContext
-from services.derive.jsonl_records import canonicalise_jsonl
-from shared.models.corpus import JsonlSource
+from shared.canonical.mapped_records import canonicalise_mapped
+from shared.canonical.records import RecordContext
+from shared.models.mapping import FieldMapping
 
 MODEL: dict[str, Any] = {
     "metadata": {"serviceFullName": "Amazon Lamps", "uid": "lamps-2020-01-01"},
@@ -90,13 +90,15 @@ def test_bad_numbers_are_refused(tmp_path: Path, option: str, value: str) -> Non
 
 
 def test_the_whole_corpus_is_large_unique_and_fit_for_the_jsonl_source() -> None:
-    settings = JsonlSource(prefix="sources/botocore/", metadata_fields=("service", "operation"))
+    settings = FieldMapping(metadata={"service": "service", "operation": "operation"})
     context = RecordContext("records", "20261123T060000Z-1a2b3c4d")
     keys: set[str] = set()
     total = 0
     for record in all_records(Loader()):
         total += 1
-        entity = canonicalise_jsonl(settings, json.loads(json.dumps(record)), context).entity
+        entity = canonicalise_mapped(
+            settings, "jsonl", json.loads(json.dumps(record)), context
+        ).entity
         assert entity.description
         assert entity.warnings == ()
         assert len(entity.urls) == 1

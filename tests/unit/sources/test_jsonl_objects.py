@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from shared.errors import SourceError
 from shared.models.base import PageId
-from shared.models.corpus import JsonlSource
 from shared.models.run import EndpointCheckpoint
+from shared.models.sources import JsonlSource
 from shared.sources.base import Plan
 from shared.sources.jsonl import MAXIMUM_OBJECT_BYTES, JsonlObjects
 from shared.storage.memory import MemoryObjectStore

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.derive.marvel.wire import Collection, Reference, WireEntity
+from shared.canonical.marvel.wire import Collection, Reference, WireEntity
 from shared.models.entity import Edge
 
 _RESOURCE = re.compile(r"/(?P<endpoint>[a-z]+)/(?P<id>[0-9]{1,18})/?$")

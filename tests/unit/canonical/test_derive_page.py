@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.derive.canonical import RecordContext
-from services.derive.jsonl_records import canonicalise_jsonl
-from services.derive.links import web_addresses
-from services.derive.marvel.entities import canonicalise_marvel
-from services.derive.page import MAXIMUM_TEXT_CHARACTERS, derive_page
-from shared.models.corpus import JsonlSource
-from tests.unit.derive import wire_samples as samples
+from shared.canonical.links import web_addresses
+from shared.canonical.mapped_records import canonicalise_mapped
+from shared.canonical.marvel.entities import canonicalise_marvel
+from shared.canonical.page import MAXIMUM_TEXT_CHARACTERS, derive_page
+from shared.canonical.records import RecordContext
+from shared.models.mapping import FieldMapping
+from tests.unit.canonical import wire_samples as samples
 
 CONTEXT = RecordContext("records", "20261123T060000Z-1a2b3c4d")
-JSONL = partial(canonicalise_jsonl, JsonlSource(prefix="sources/x/"))
+JSONL = partial(canonicalise_mapped, FieldMapping(), "jsonl")
 
 
 @pytest.mark.parametrize(

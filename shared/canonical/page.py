@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.derive.canonical import (
+from shared.canonical.records import (
     Canonicaliser,
     CanonicalRecord,
     Record,

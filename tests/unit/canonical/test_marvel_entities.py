@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.derive.canonical import RecordContext, RecordRejectedError
-from services.derive.marvel.entities import canonicalise_marvel
-from services.derive.page import derive_page
+from shared.canonical.marvel.entities import canonicalise_marvel
+from shared.canonical.page import derive_page
+from shared.canonical.records import RecordContext, RecordRejectedError
 from shared.models.entity import Edge, Entity
-from tests.unit.derive import wire_samples as samples
+from tests.unit.canonical import wire_samples as samples
 
 RUN_ID = "20261123T060000Z-1a2b3c4d"
 RECORDED = Path(__file__).parents[3].parent / "shared/data/marvel-recorded/responses.jsonl"

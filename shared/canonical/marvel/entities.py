@@ -2,19 +2,10 @@
 
 from pydantic import ValidationError
 
-from services.derive.canonical import (
-    CanonicalRecord,
-    Record,
-    RecordContext,
-    RecordRejectedError,
-    readable_date,
-    record_checksum,
-    rejected,
-)
-from services.derive.links import web_addresses
-from services.derive.marvel.edges import ENTITY_TYPES, make_edges
-from services.derive.marvel.extras import make_extras
-from services.derive.marvel.wire import (
+from shared.canonical.links import web_addresses
+from shared.canonical.marvel.edges import ENTITY_TYPES, make_edges
+from shared.canonical.marvel.extras import make_extras
+from shared.canonical.marvel.wire import (
     WireCharacter,
     WireComic,
     WireCreator,
@@ -22,6 +13,15 @@ from services.derive.marvel.wire import (
     WireEvent,
     WireSeries,
     WireStory,
+)
+from shared.canonical.records import (
+    CanonicalRecord,
+    Record,
+    RecordContext,
+    RecordRejectedError,
+    readable_date,
+    record_checksum,
+    rejected,
 )
 from shared.models.entity import Entity
 from shared.text.html import html_to_text

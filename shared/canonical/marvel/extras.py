@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from services.derive.canonical import readable_date
-from services.derive.marvel.edges import reference_key, references
-from services.derive.marvel.wire import (
+from shared.canonical.marvel.edges import reference_key, references
+from shared.canonical.marvel.wire import (
     Collection,
     WireCharacter,
     WireComic,
@@ -15,6 +14,7 @@ from services.derive.marvel.wire import (
     WireSeries,
     WireStory,
 )
+from shared.canonical.records import readable_date
 from shared.models.entity import Scalar
 from shared.text.html import html_to_text
 

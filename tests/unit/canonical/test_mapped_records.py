@@ -4,17 +4,16 @@ from typing import Any
 
 import pytest
 
-from services.derive.canonical import RecordContext, RecordRejectedError
-from services.derive.jsonl_records import canonicalise_jsonl
-from shared.models.corpus import JsonlSource
+from shared.canonical.mapped_records import canonicalise_mapped
+from shared.canonical.records import RecordContext, RecordRejectedError
 from shared.models.entity import Entity
+from shared.models.mapping import FieldMapping
 
 CONTEXT = RecordContext("records", "20261123T060000Z-1a2b3c4d")
 
 
 def entity_of(record: dict[str, Any], **settings: Any) -> Entity:
-    source = JsonlSource(prefix="sources/x/", **settings)
-    return canonicalise_jsonl(source, record, CONTEXT).entity
+    return canonicalise_mapped(FieldMapping(**settings), "jsonl", record, CONTEXT).entity
 
 
 def test_named_fields_make_the_entity() -> None:
@@ -29,12 +28,12 @@ def test_named_fields_make_the_entity() -> None:
             "service": "s3",
         },
         entity_type="page",
-        id_field="number",
-        title_field="head",
-        text_field="body",
-        url_field="links",
-        modified_field="changed",
-        metadata_fields=("tags", "service", "absent"),
+        id="number",
+        title="head",
+        text="body",
+        url="links",
+        modified="changed",
+        metadata={"tags": "tags", "service": "service", "absent": "absent"},
     )
     assert entity.key == "page:12"
     assert entity.title == "A Title"
@@ -61,7 +60,7 @@ def test_text_may_be_gone_while_the_entity_stays() -> None:
     ],
 )
 def test_what_is_odd_is_warned_of(record: dict[str, Any], warning: str) -> None:
-    entity = entity_of(record, modified_field="when", metadata_fields=("m",))
+    entity = entity_of(record, modified="when", metadata={"m": "m"})
     assert entity.warnings == (warning,)
 
 

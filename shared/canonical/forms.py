@@ -1,0 +1,21 @@
+"""Which function turns the records of a corpus into entities."""
+
+from functools import partial
+
+from shared.canonical.mapped_records import canonicalise_mapped
+from shared.canonical.marvel.entities import canonicalise_marvel
+from shared.canonical.records import Canonicaliser
+from shared.errors import SettingsError
+from shared.models.corpus import Corpus
+from shared.models.sources import HttpJsonSource, JsonlSource, MarvelArchiveSource, MarvelSource
+
+
+def canonicaliser(corpus: Corpus) -> Canonicaliser:
+    """Return the function for the records of a corpus."""
+    match corpus.source:
+        case MarvelSource() | MarvelArchiveSource():
+            return canonicalise_marvel
+        case JsonlSource() | HttpJsonSource():
+            return partial(canonicalise_mapped, corpus.field_mapping, corpus.source.kind)
+        case _:
+            raise SettingsError(f"there is no canonical form of {corpus.source.kind} yet")
