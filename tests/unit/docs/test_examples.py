@@ -1,0 +1,25 @@
+"""The examples of the documents are what the schema takes."""
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from shared.corpora import parse_corpus
+from shared.models.sources import AnySource
+
+SOURCES = Path(__file__).resolve().parents[3] / "docs" / "sources.md"
+EXAMPLES = re.findall(r"^```json\n(.*?)^```$", SOURCES.read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_a_corpus(example: str) -> None:
+    corpus = parse_corpus(example, "docs/sources.md")
+    assert corpus.name
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    kinds = {json.loads(example)["source"]["kind"] for example in EXAMPLES}
+    assert kinds == {kind.model_fields["kind"].default for kind in get_args(AnySource)}
