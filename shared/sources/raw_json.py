@@ -32,15 +32,42 @@ def array_element_texts(text: str, path: Sequence[str]) -> list[str]:
         ValueError: the text is no JSON, or there is no array at the path.
     """
     load_json(text)
+    position = _position(text, path)
+    if text[position] != "[":
+        raise ValueError(f"{'.'.join(path)} is no array")
+    return _element_texts(text, position)
+
+
+def value_texts(text: str, path: Sequence[str]) -> list[str]:
+    """Return the texts of the elements of the array at `path`, or of the value that is there.
+
+    Raises:
+        ValueError: the text is no JSON, or there is nothing at the path.
+    """
+    load_json(text)
+    position = _position(text, path)
+    if text[position] == "[":
+        return _element_texts(text, position)
+    _, end = _DECODER.raw_decode(text, position)
+    return [_one_line(text, position, end)]
+
+
+def _position(text: str, path: Sequence[str]) -> int:
     position = _skip(text, 0)
     for depth, name in enumerate(path):
         positions = dict(_members(text, position))
         if name not in positions:
             raise ValueError(f"the JSON has no {'.'.join(path[: depth + 1])}")
         position = positions[name]
-    if text[position] != "[":
-        raise ValueError(f"{'.'.join(path)} is no array")
-    return [_LINE_BREAKS.sub(" ", text[start:end]) for start, end in _elements(text, position)]
+    return position
+
+
+def _element_texts(text: str, position: int) -> list[str]:
+    return [_one_line(text, start, end) for start, end in _elements(text, position)]
+
+
+def _one_line(text: str, start: int, end: int) -> str:
+    return _LINE_BREAKS.sub(" ", text[start:end])
 
 
 def _reject_constant(name: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Credentials of sources, from Secrets Manager."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -37,23 +38,49 @@ class SourceSecrets:
         Raises:
             SourceCredentialsError: there is no such secret, or it holds something else.
         """
-        full_name = f"{self._prefix}/{name}"
+        document = self._document(name)
         try:
-            document = self._provider.get(full_name, max_age=_MAXIMUM_AGE_SECONDS)
+            pair = _KeyPair.model_validate_json(document)
+        except ValidationError:
+            # `from None`: the library's error would quote the secret.
+            raise SourceCredentialsError(
+                f'the secret {self._full_name(name)} is not {{"public_key": …, "private_key": …}}'
+            ) from None
+        return MarvelKeys(pair.public_key, pair.private_key)
+
+    def field(self, name: str, field: str) -> str:
+        """Return one text of the JSON object in the secret `<prefix>/<name>`.
+
+        Raises:
+            SourceCredentialsError: there is no such secret, or no such text in it.
+        """
+        document = self._document(name)
+        try:
+            fields = json.loads(document)
+        except ValueError:
+            fields = None
+        value = fields.get(field) if isinstance(fields, dict) else None
+        if not isinstance(value, str) or not value.strip():
+            raise SourceCredentialsError(
+                f"the secret {self._full_name(name)} is no JSON object with a text {field!r}; "
+                "put the credential there, or name another secret_field in the corpus"
+            )
+        return value.strip()
+
+    def _full_name(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
+
+    def _document(self, name: str) -> str:
+        try:
+            document = self._provider.get(self._full_name(name), max_age=_MAXIMUM_AGE_SECONDS)
         except GetParameterError as error:
             if not _is_missing(error):
                 raise  # AWS itself is in trouble: the job is delivered again
             raise SourceCredentialsError(
-                f"there is no secret {full_name}; create it, or name another in the corpus"
+                f"there is no secret {self._full_name(name)}; create it, or name another in "
+                "the corpus"
             ) from None
-        try:
-            pair = _KeyPair.model_validate_json(str(document))
-        except ValidationError:
-            # `from None`: the library's error would quote the secret.
-            raise SourceCredentialsError(
-                f'the secret {full_name} is not {{"public_key": …, "private_key": …}}'
-            ) from None
-        return MarvelKeys(pair.public_key, pair.private_key)
+        return str(document)
 
 
 def _is_missing(error: GetParameterError) -> bool:
