@@ -9,6 +9,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -55,6 +56,12 @@ def ssm_client() -> "SSMClient":
 
 
 @cache
+def events_client() -> "EventBridgeClient":
+    """Return the process's EventBridge client."""
+    return _kept(boto3.client("events", config=_CONFIG))
+
+
+@cache
 def secrets_client() -> "SecretsManagerClient":
     """Return the process's Secrets Manager client."""
     return _kept(boto3.client("secretsmanager", config=_CONFIG))
@@ -78,7 +85,8 @@ def forget_clients() -> None:
     For a process that is copied: connections and credentials do not outlive that.
     """
     for cached in (
-        s3_client, sqs_client, dynamodb_client, ssm_client, secrets_client, lambda_client,
+        s3_client, sqs_client, dynamodb_client, ssm_client, events_client, secrets_client,
+        lambda_client,
     ):  # fmt: skip
         cached.cache_clear()
     while _made:
