@@ -32,6 +32,13 @@ class MemoryObjectStore:
         stored = self.get(key)
         return None if stored.etag == etag else stored
 
+    def get_range(self, key: str, offset: int, length: int, *, if_match: str) -> bytes:
+        """Return a range of the object while its etag is `if_match`."""
+        stored = self.get(key)
+        if stored.etag != if_match:
+            raise ConflictError(f"{key} was changed by somebody else")
+        return stored.data[offset : offset + length]
+
     def download(self, key: str, path: Path) -> None:
         """Write the object to `path`."""
         path.write_bytes(self.get(key).data)

@@ -28,7 +28,7 @@ class ObjectSummary:
 
 
 class ObjectStore(Protocol):
-    """Reads and writes whole objects of one bucket.
+    """Reads and writes objects of one bucket.
 
     Missing keys raise `NotFoundError`; a lost conditional write raises `ConflictError`.
     """
@@ -39,6 +39,13 @@ class ObjectStore(Protocol):
 
     def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
         """Return the object, or None while its etag is still `etag`."""
+        ...
+
+    def get_range(self, key: str, offset: int, length: int, *, if_match: str) -> bytes:
+        """Return `length` bytes from `offset` of the version whose etag is `if_match`.
+
+        Fewer come where the object ends, none behind its end; another version is a `ConflictError`.
+        """
         ...
 
     def download(self, key: str, path: Path) -> None:

@@ -19,6 +19,7 @@ _MISSING = {"NoSuchKey", "404", "NotFound"}
 # 412: somebody was first. 409: a write of the same key is under way; S3 asks to try again.
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _UNCHANGED = {"304", "NotModified"}
+_BEHIND_THE_END = {"416", "InvalidRange"}
 
 
 class S3ObjectStore:
@@ -46,6 +47,23 @@ class S3ObjectStore:
         except ClientError as error:
             if _code(error) in _UNCHANGED:
                 return None
+            raise _translate(error, key) from error
+
+    def get_range(self, key: str, offset: int, length: int, *, if_match: str) -> bytes:
+        """Return a range of the object while its etag is `if_match`."""
+        if length < 1:
+            return b""  # a header cannot ask for no bytes
+        try:
+            response = self._client.get_object(
+                Bucket=self._bucket_name,
+                Key=key,
+                Range=f"bytes={offset}-{offset + length - 1}",
+                IfMatch=if_match,
+            )
+            return response["Body"].read()
+        except ClientError as error:
+            if _code(error) in _BEHIND_THE_END:
+                return b""
             raise _translate(error, key) from error
 
     def download(self, key: str, path: Path) -> None:

@@ -68,6 +68,22 @@ def test_a_match_on_a_deleted_object_is_a_conflict(store: ObjectStore) -> None:
         store.put("k", b"two", if_match=etag)
 
 
+def test_a_range_is_read_of_one_version_alone(store: ObjectStore) -> None:
+    etag = store.put("k", b"0123456789")
+    assert store.get_range("k", 2, 3, if_match=etag) == b"234"
+    assert store.get_range("k", 8, 10, if_match=etag) == b"89"
+    assert store.get_range("k", 10, 5, if_match=etag) == b""
+    assert store.get_range("k", 3, 0, if_match=etag) == b""
+    [listed] = store.list("k")
+    assert store.get_range("k", 0, 2, if_match=listed.etag) == b"01"
+    store.put("k", b"another")
+    with pytest.raises(ConflictError, match="k was changed"):
+        store.get_range("k", 2, 3, if_match=etag)
+    store.delete("k")
+    with pytest.raises(NotFoundError, match="no object at k"):
+        store.get_range("k", 2, 3, if_match=etag)
+
+
 def test_listing_is_ordered_and_bounded_by_the_prefix(store: ObjectStore) -> None:
     for key in ("p/b", "p/a", "q/c"):
         store.put(key, b"12345")

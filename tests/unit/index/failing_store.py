@@ -48,6 +48,11 @@ class HookedStore:
     def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
         return self._do("get", key, lambda: self.inner.get_if_changed(key, etag))
 
+    def get_range(self, key: str, offset: int, length: int, *, if_match: str) -> bytes:
+        return self._do(
+            "get", key, lambda: self.inner.get_range(key, offset, length, if_match=if_match)
+        )
+
     def download(self, key: str, path: Path) -> None:
         self._do("download", key, lambda: self.inner.download(key, path))
 
