@@ -2,11 +2,14 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, Json, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import SettingsError
 from shared.index.compaction_plan import MEGABYTE, CompactionPolicy
+
+ModelPrefix = Annotated[str, Field(pattern=r"^models/[^/]+/[^/]+/$")]
 
 
 class ServiceSettings(BaseSettings):
@@ -46,6 +49,24 @@ class StageSettings(ServiceSettings):
     compact_queue_url: Annotated[str, Field(min_length=1)]
     maximum_receives: Annotated[int, Field(ge=1, le=1000)] = 5
     retry_delay_seconds: Annotated[int, Field(ge=0, le=900)] = 10
+
+
+class ModelSettings(ServiceSettings):
+    """Which models are deployed: `models/<id>/<revision>/`, by id and for corpora that name none.
+
+    Which of them a corpus has stands in its document, below `corpora_parameter_path`.
+    """
+
+    model_prefix: ModelPrefix
+    model_prefixes: Annotated[Json[dict[str, ModelPrefix]], NoDecode] = Field(
+        default_factory=dict, validate_default=False
+    )
+    corpora_parameter_path: Annotated[str, Field(min_length=1)]
+
+    @property
+    def models(self) -> ModelPrefixes:
+        """Which model each corpus has."""
+        return ModelPrefixes(self.model_prefix, self.model_prefixes)
 
 
 class PublishingStageSettings(StageSettings):

@@ -20,6 +20,7 @@ from shared.embedding.model_files import read_model_identity
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.messaging.maintenance_stage import MaintenanceStage
 from shared.messaging.publisher import JobPublisher
+from shared.models.maintenance import CompactJob, MaintenanceJob
 from shared.observability import logger, metrics, tracer
 from shared.state.compaction_claims import CompactionClaims
 from shared.state.corpus_state import CorpusState
@@ -39,11 +40,32 @@ def _compaction_requests() -> CompactionRequests:
 
 
 @cache
-def _tasks() -> Tasks:
+def _corpora() -> CorpusRegistry:
+    return CorpusRegistry(aws.ssm_client(), CompactorSettings.load().corpora_parameter_path)
+
+
+def _tasks_for(corpus: str) -> Tasks:
+    """The tasks on the index of a corpus under its model.
+
+    Raises:
+        NotFoundError, SettingsError: there is no such corpus, or its model is not deployed.
+    """
+    return _tasks(CompactorSettings.load().models.of(_corpora().get(corpus)))
+
+
+def _do(job: MaintenanceJob) -> None:
+    if isinstance(job, CompactJob):  # it names its model, which the corpus may not have any more
+        _tasks(CompactorSettings.load().model_prefix).do_job(job)
+    else:
+        _tasks_for(job.corpus).do_job(job)
+
+
+@cache
+def _tasks(model_prefix: str) -> Tasks:
     settings = CompactorSettings.load()
     store, folder = wiring.object_store(settings), settings.work_dir
     client, table = aws.dynamodb_client(), settings.checkpoint_table
-    model = read_model_identity(store, settings.model_prefix)
+    model = read_model_identity(store, model_prefix)
     runs = wiring.run_store(table, settings.compact_queue_url)
     state, versions = CorpusState(client, table), EntityVersions(client, table)
     requests, threads = _compaction_requests(), os.cpu_count() or 1
@@ -55,7 +77,7 @@ def _tasks() -> Tasks:
             runs=runs,
             state=state,
             versions=versions,
-            corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
+            corpora=_corpora(),
             work_directory=folder,
         ),
         Maintainer(store, model, folder, requests, settings.garbage_policy),
@@ -83,7 +105,7 @@ def _tasks() -> Tasks:
 def _stage() -> MaintenanceStage:
     settings = CompactorSettings.load()
     # The tasks are made within a job: what is wrong with them, such as no model, fails that job.
-    return MaintenanceStage(_STAGE, lambda job: _tasks().do_job(job), wiring.stage_state(settings))
+    return MaintenanceStage(_STAGE, _do, wiring.stage_state(settings))
 
 
 @logger.inject_lambda_context
@@ -94,4 +116,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if "Records" in event:
         return _stage().process(event, context)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
-    return _tasks().answer(parse_request(event))
+    request = parse_request(event)
+    return _tasks_for(request.corpus).answer(request)

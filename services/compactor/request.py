@@ -35,6 +35,13 @@ class DirectRequest(Contract):
             raise ValueError("name one task")
         return self
 
+    @property
+    def corpus(self) -> CorpusName:
+        """Whose index the task is about."""
+        tasks = (getattr(self, name) for name in type(self).model_fields)
+        corpus: CorpusName = next(task.corpus for task in tasks if task is not None)
+        return corpus
+
 
 def parse_request(event: Mapping[str, Any]) -> DirectRequest:
     """Read the event of a direct invocation.

@@ -7,18 +7,16 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.index.garbage import GarbagePolicy
-from shared.settings import CompactionSettings
+from shared.settings import CompactionSettings, ModelSettings
 
 
-class CompactorSettings(CompactionSettings):
-    """What maintenance needs: the model whose indexes it keeps, and how long it keeps what.
+class CompactorSettings(CompactionSettings, ModelSettings):
+    """What maintenance needs: the models whose indexes it keeps, and how long it keeps what.
 
     `work_dir` is for the files of one job; `history_kept_days` is how long a version can be
     restored, the graces how long a shard file is left that no manifest names.
     """
 
-    model_prefix: Annotated[str, Field(pattern=r"^models/[^/]+/[^/]+/$")]
-    corpora_parameter_path: Annotated[str, Field(min_length=1)]
     work_dir: Path = Path("/tmp/compactor")  # noqa: S108 - the writable folder of a function
     history_kept_days: Annotated[float, Field(ge=0)] = 7
     removed_grace_hours: Annotated[float, Field(ge=0)] = 24

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from aws_lambda_powertools.metrics import MetricUnit
@@ -14,6 +15,7 @@ from shared.index.origin import shard_origin
 from shared.index.shard_writer import ShardContent, ShardSource, collect_content, write_shard
 from shared.index.vector_file import StoredVectors, encode_vectors
 from shared.messaging.publisher import JobPublisher
+from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity, chunk_file_line
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import ModelIdentity, ShardDescriptor
@@ -26,17 +28,28 @@ from shared.text.chunking import passage_for_embedding
 _VECTORS_CONTENT_TYPE = "application/octet-stream"
 
 
+class EmbeddingModel(Protocol):
+    """A model that is named before it is loaded."""
+
+    def identity(self) -> ModelIdentity:
+        """Return which model this is."""
+        ...
+
+    def encoder(self) -> Encoder:
+        """Load the model, unless it is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Embedder:
     """Reads a chunk file, writes vectors and a shard of what changed, publishes the index job.
 
-    `encoder` is asked for when a job needs it, so that loading the model is part of a job and its
-    failure is a failure of that job; `model` says which model that is without loading it.
+    `model_of` gives a corpus its model. That is asked for when a job needs it, so that loading it
+    is part of a job and its failure is a failure of that job.
     """
 
     store: ObjectStore
-    model: Callable[[], ModelIdentity]
-    encoder: Callable[[], Encoder]
+    model_of: Callable[[CorpusName], EmbeddingModel]
     publisher: JobPublisher
     runs: RunStore
     unchanged: UnchangedEntities
@@ -46,16 +59,19 @@ class Embedder:
 
         Raises:
             CorruptObjectError: the chunk file cannot be read; names the key.
+            NotFoundError: the corpus is gone.
+            SettingsError: its model is not deployed.
             DimensionMismatchError, InvalidInputError: the encoder returned unusable vectors.
         """
         origin = shard_origin(job)
         found = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
-        begun = self.unchanged.begin_changed(job.corpus, self.model(), found.entities)
+        model = self.model_of(job.corpus)
+        begun = self.unchanged.begin_changed(job.corpus, model.identity(), found.entities)
         content = _restricted(found, begun)
         vectors = len(content.chunks)
         counts = {"vectors": vectors, "chunks_unchanged": len(found.chunks) - vectors}
         if content.entities:
-            shard = self._write_outputs(job, origin, content)
+            shard = self._write_outputs(job, origin, content, model)
             self.publisher.publish([_index_job(job, shard)])
             is_first = self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts)
         else:
@@ -66,9 +82,11 @@ class Embedder:
             metrics.add_metric("Vectors", MetricUnit.Count, vectors)
             metrics.add_metric("ChunksUnchanged", MetricUnit.Count, counts["chunks_unchanged"])
 
-    def _write_outputs(self, job: EmbedJob, origin: str, content: ShardContent) -> ShardDescriptor:
-        model = self.model()
-        vectors = self._embed(content.chunks, model)
+    def _write_outputs(
+        self, job: EmbedJob, origin: str, content: ShardContent, model: EmbeddingModel
+    ) -> ShardDescriptor:
+        identity = model.identity()
+        vectors = _embed(content.chunks, model)
         stored = StoredVectors(
             ids=tuple(chunk.chunk_id for chunk in content.chunks),
             vectors=vectors,
@@ -80,16 +98,11 @@ class Embedder:
             keys.embeddings_key(job, job.part),
             encode_vectors(stored),
             content_type=_VECTORS_CONTENT_TYPE,
-            metadata={"model-id": model.id, "model-revision": model.revision},
+            metadata={"model-id": identity.id, "model-revision": identity.revision},
         )
         return write_shard(
-            self.store, ShardSource(job.corpus, model, origin, job.seq), content, vectors
+            self.store, ShardSource(job.corpus, identity, origin, job.seq), content, vectors
         )
-
-    def _embed(self, chunks: Sequence[Chunk], model: ModelIdentity) -> Vectors:
-        if not chunks:  # entities that lost their text: no reason to load the model
-            return np.empty((0, model.dims), dtype=np.float32)
-        return self.encoder().encode_documents([passage_for_embedding(chunk) for chunk in chunks])
 
     def _read_lines(self, key: str) -> list[Chunk | CoveredEntity]:
         lines = jsonl.decode_lines(self.store.get(key).data, key)
@@ -100,6 +113,12 @@ class Embedder:
                 f"{key} holds a line that is no chunk ({error.error_count()} problems); "
                 "chunk the page again"
             ) from None
+
+
+def _embed(chunks: Sequence[Chunk], model: EmbeddingModel) -> Vectors:
+    if not chunks:  # entities that lost their text: no reason to load the model
+        return np.empty((0, model.identity().dims), dtype=np.float32)
+    return model.encoder().encode_documents([passage_for_embedding(chunk) for chunk in chunks])
 
 
 def _restricted(content: ShardContent, entities: Set[str]) -> ShardContent:

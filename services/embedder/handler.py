@@ -7,44 +7,30 @@ from services.embedder.embed_part import Embedder
 from services.embedder.settings import EmbedderSettings
 from services.embedder.unchanged import UnchangedEntities
 from shared import aws, wiring
-from shared.embedding.encoder import Encoder
-from shared.embedding.model_files import load_model_bundle, read_model_identity
-from shared.embedding.onnx_encoder import OnnxEncoder
+from shared.corpora import CorpusRegistry
+from shared.embedding.deployed_models import DeployedModels
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import EmbedJob
-from shared.models.manifest import ModelIdentity
 from shared.observability import logger, metrics, tracer
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 
 
 @cache
-def _encoder() -> Encoder:
-    settings = EmbedderSettings.load()
-    store = wiring.object_store(settings)
-    return OnnxEncoder(load_model_bundle(store, settings.model_prefix, settings.model_dir))
-
-
-@cache
-def _model() -> ModelIdentity:
-    settings = EmbedderSettings.load()
-    return read_model_identity(wiring.object_store(settings), settings.model_prefix)
-
-
-@cache
 def _stage() -> QueueStage[EmbedJob]:
     settings = EmbedderSettings.load()
     state = wiring.stage_state(settings)
-    client = aws.dynamodb_client()
+    client, store = aws.dynamodb_client(), wiring.object_store(settings)
+    corpora = CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path)
+    models = DeployedModels(lambda: store, settings.models, settings.model_dir)
     unchanged = UnchangedEntities(
         versions=EntityVersions(client, settings.checkpoint_table),
         runs=state.runs,
         state=CorpusState(client, settings.checkpoint_table),
     )
     embedder = Embedder(
-        store=wiring.object_store(settings),
-        model=_model,
-        encoder=_encoder,
+        store=store,
+        model_of=lambda corpus: models.of(corpora.get(corpus)),
         publisher=wiring.next_queue(settings),
         runs=state.runs,
         unchanged=unchanged,

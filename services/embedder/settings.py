@@ -1,15 +1,11 @@
 """Settings of the embedder."""
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from shared.settings import PublishingStageSettings
+from shared.settings import ModelSettings, PublishingStageSettings
 
 
-class EmbedderSettings(PublishingStageSettings):
-    """`model_prefix` is `models/<id>/<revision>/`; the model is copied to `model_dir`."""
+class EmbedderSettings(PublishingStageSettings, ModelSettings):
+    """The models are copied to `model_dir`, each when it is first needed."""
 
-    model_prefix: Annotated[str, Field(pattern=r"^models/[^/]+/[^/]+/$")]
     model_dir: Path = Path("/tmp/model")  # noqa: S108 - the writable folder of a function

@@ -12,12 +12,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from services.retrieve import snap_start
 from services.retrieve.api import answer_directly, build_api, is_direct
 from services.retrieve.library import Elsewhere, IndexLibrary, LibrarySettings
-from services.retrieve.model import DeployedModel
 from services.retrieve.retriever import Retriever
 from services.retrieve.self_invocation import SelfInvocation
 from services.retrieve.settings import RetrieveSettings
 from shared import aws
 from shared.corpora import CorpusRegistry
+from shared.embedding.deployed_models import DeployedModels
 from shared.embedding.onnx_encoder import available_cpus
 from shared.observability import logger, metrics, tracer
 from shared.storage.s3 import S3ObjectStore
@@ -31,9 +31,9 @@ def _store() -> S3ObjectStore:
 
 
 @cache
-def _model() -> DeployedModel:
+def _models() -> DeployedModels:
     settings = RetrieveSettings.load()
-    return DeployedModel(_store, settings.model_prefix, settings.model_dir)
+    return DeployedModels(_store, settings.models, settings.model_dir)
 
 
 @cache
@@ -49,7 +49,7 @@ def _retriever() -> Retriever:
     )
     return Retriever(
         corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
-        model=_model(),
+        models=_models(),
         library=IndexLibrary(_store(), pool, library, _elsewhere(settings)),
         pool=pool,
         default_corpus=settings.default_corpus,
@@ -81,7 +81,7 @@ def _health() -> dict[str, Any]:
 
 
 _api = build_api(_retriever, _health)
-snap_start.register(load=lambda: _model().encoder(), forget=_forget)
+snap_start.register(load=lambda: _models().default().encoder(), forget=_forget)
 
 
 @logger.inject_lambda_context

@@ -203,7 +203,7 @@ class IndexLibrary:
         )
         if others:
             return DimensionMismatchError(
-                f"corpus {corpus} is indexed under {', '.join(others)}, and this deployment "
-                f"embeds with {describe_model(model)}; ingest the corpus again"
+                f"corpus {corpus} is indexed under {', '.join(others)}, and is to be embedded "
+                f"with {describe_model(model)}; ingest it in full again"
             )
         return NotFoundError(f"corpus {corpus} has no index yet; run an ingest of it first")

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from services.retrieve.contracts import RecallRequest, RetrieveRequest
 from services.retrieve.field_filters import require_known
 from services.retrieve.library import IndexLibrary
-from services.retrieve.model import DeployedModel
+from shared.embedding.deployed_models import DeployedModel, DeployedModels
 from shared.index.graph import Vectors
 from shared.index.group_messages import GroupRequest
 from shared.index.recall import RecallPlan, measure_recall
@@ -38,6 +38,7 @@ class _Opened:
     """An index that is ready to be searched."""
 
     corpus: str
+    model: DeployedModel
     searcher: Searcher
     snapshot: Snapshot
 
@@ -51,12 +52,12 @@ class _Opened:
 class Retriever:
     """Answers requests; safe under threads.
 
-    The first call loads the model and opens the shards, side by side. Both show in `timing_ms`,
-    as `model` and `shards`, of the calls they happened in.
+    The first call loads the model of its corpus and opens the shards, side by side. Both show in
+    `timing_ms`, as `model` and `shards`, of the calls they happened in.
     """
 
     corpora: Corpora
-    model: DeployedModel
+    models: DeployedModels
     library: IndexLibrary
     pool: Executor
     default_corpus: CorpusName
@@ -69,7 +70,7 @@ class Retriever:
             InvalidInputError: a filter names a field that the index has not.
             DimensionMismatchError: its index is of another model.
             PartialFailureError: a part of the index did not answer.
-            CorruptObjectError, SettingsError: the deployment is damaged.
+            CorruptObjectError, SettingsError: the deployment is damaged, or lacks the model.
         """
         started = time.perf_counter()
         timings: dict[str, float] = {}
@@ -80,7 +81,7 @@ class Retriever:
         search = opened.searcher.begin(
             request.q, request.mode, partial=request.partial, snapshot=opened.snapshot
         )
-        vector, timings["embed"] = _timed(lambda: self._embed(request))
+        vector, timings["embed"] = _timed(lambda: _embed(request, opened.model))
         result = search.finish(
             SearchQuery(
                 text=request.q,
@@ -111,7 +112,7 @@ class Retriever:
             The same as `retrieve`.
         """
         opened = self._open(request.corpus, {}, needs_model=True)
-        encoder = self.model.encoder()
+        encoder = opened.model.encoder()
         plan = RecallPlan(samples=request.samples, k=request.k, seed=request.seed)
         found = measure_recall(opened.searcher, opened.snapshot, encoder.encode_query, plan)
         return {
@@ -152,22 +153,22 @@ class Retriever:
         self, corpus_name: str | None, timings: dict[str, float], *, needs_model: bool
     ) -> _Opened:
         """Open the index, and beside it the model."""
-        corpus = self.corpora.get(corpus_name or self.default_corpus).name
-        identity = self.model.identity()
+        corpus = self.corpora.get(corpus_name or self.default_corpus)
+        model = self.models.of(corpus)
+        identity = model.identity()
         loading = None
-        if needs_model and not self.model.is_loaded:
-            loading = self.pool.submit(_timed, self.model.encoder)
-        searcher, refreshed = self.library.open(corpus, identity)
+        if needs_model and not model.is_loaded:
+            loading = self.pool.submit(_timed, model.encoder)
+        searcher, refreshed = self.library.open(corpus.name, identity)
         if refreshed.opened:
             timings["shards"] = refreshed.milliseconds
         if loading is not None:
             _, timings["model"] = loading.result()
-        return _Opened(corpus, searcher, refreshed.snapshot)
+        return _Opened(corpus.name, model, searcher, refreshed.snapshot)
 
-    def _embed(self, request: RetrieveRequest) -> Vectors | None:
-        if request.mode == "lexical":
-            return None
-        return self.model.encoder().encode_query(request.q)
+
+def _embed(request: RetrieveRequest, model: DeployedModel) -> Vectors | None:
+    return None if request.mode == "lexical" else model.encoder().encode_query(request.q)
 
 
 def _timed(work: Callable[[], ResultT]) -> tuple[ResultT, float]:

@@ -6,27 +6,24 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.models.base import CorpusName
-from shared.settings import ServiceSettings
+from shared.settings import ModelSettings
 
 _MIB = 1024 * 1024
 # The rest is for the model, the libraries and the answers themselves.
 _SHARE_FOR_SHARDS = 0.6
 
 
-class RetrieveSettings(ServiceSettings):
+class RetrieveSettings(ModelSettings):
     """What retrieve reads from its environment.
 
-    `model_prefix` is `models/<id>/<revision>/`. The model and the shards are kept below
-    `model_dir`, the shards up to `cache_limit_mb` (None: as many as there are). A manifest is
-    looked at again after `manifest_recheck_seconds`. `memory_budget_mb` is how much of shard files
-    one invocation may hold open; an index beyond it is searched by several, of the function
-    `group_function_name` (this one unless it is set).
+    The models and the shards are kept below `model_dir`, the shards up to `cache_limit_mb` (None:
+    as many as there are). A manifest is looked at again after `manifest_recheck_seconds`.
+    `memory_budget_mb` is how much of shard files one invocation may hold open; an index beyond it
+    is searched by several, of the function `group_function_name` (this one unless it is set).
     """
 
     bucket_name: Annotated[str, Field(min_length=1)]
-    corpora_parameter_path: Annotated[str, Field(min_length=1)]
     default_corpus: CorpusName
-    model_prefix: Annotated[str, Field(pattern=r"^models/[^/]+/[^/]+/$")]
     model_dir: Path = Path("/tmp/model")  # noqa: S108 - the writable folder of a function
     manifest_recheck_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     memory_budget_mb: Annotated[float, Field(gt=0)] | None = None

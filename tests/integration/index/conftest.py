@@ -206,9 +206,9 @@ def line(
         aws.sqs_client,
         aws.dynamodb_client,
         aws.ssm_client,
-        embedder_handler._encoder,
         embedder_handler._stage,
         indexer_handler._stage,
+        retrieve_handler._models,
         retrieve_handler._retriever,
     ):
         cached.cache_clear()

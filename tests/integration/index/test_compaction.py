@@ -87,6 +87,7 @@ def maintenance(
     monkeypatch.setenv("WORK_DIR", str(tmp_path / "compactor"))
     monkeypatch.setenv("COMPACTION_FAN_IN", "4")
     caches = (
+        compactor_handler._corpora,
         compactor_handler._tasks,
         compactor_handler._stage,
         compactor_handler._compaction_requests,

@@ -31,6 +31,7 @@ from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (
     MODEL,
     CountingEncoder,
+    RememberedModel,
     RememberedQueue,
     WorkerDiedError,
 )
@@ -96,8 +97,7 @@ class Shelf:
         self.manifests = ManifestStore(self.store, CORPUS, MODEL)
         self.embedder = Embedder(
             store=self.store,
-            model=lambda: MODEL,
-            encoder=lambda: self.encoder,
+            model_of=lambda _: RememberedModel(lambda: self.encoder),
             publisher=cast(JobPublisher, self.queue),
             runs=self.runs,
             unchanged=UnchangedEntities(self.versions, self.runs, self.state),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.compactor.settings import CompactorSettings
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import InvalidInputError, SettingsError
 from shared.index.compaction_plan import CompactionPolicy
 
@@ -52,6 +53,12 @@ def test_policies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.garbage_policy.orphan_grace == timedelta(days=30)
 
 
+def test_the_deployed_models_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CompactorSettings.load().models == ModelPrefixes("models/a/b/", {})
+    monkeypatch.setenv("MODEL_PREFIXES", '{"c": "models/c/d/"}')
+    assert CompactorSettings.load().models == ModelPrefixes("models/a/b/", {"c": "models/c/d/"})
+
+
 def test_every_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in REQUIRED:
         monkeypatch.delenv(name)
@@ -70,6 +77,9 @@ def test_every_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         ("SHARD_MAXIMUM_MB", "many"),
         ("HISTORY_KEPT_DAYS", "-1"),
         ("MODEL_PREFIX", "models/a/"),
+        ("MODEL_PREFIXES", "models/a/b/"),
+        ("MODEL_PREFIXES", '["models/a/b/"]'),
+        ("MODEL_PREFIXES", '{"a": "models/a/"}'),
     ],
 )
 def test_a_malformed_variable_is_named(

@@ -122,6 +122,16 @@ class CountingEncoder:
 
 
 @dataclass
+class RememberedModel:
+    """The one model; `encoder` loads it."""
+
+    encoder: Callable[[], CountingEncoder]
+
+    def identity(self) -> ModelIdentity:
+        return MODEL
+
+
+@dataclass
 class RememberedQueue:
     """Keeps what is published."""
 

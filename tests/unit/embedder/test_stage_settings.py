@@ -20,6 +20,7 @@ from shared.settings import ServiceSettings
                 "NEXT_QUEUE_URL",
                 "COMPACT_QUEUE_URL",
                 "MODEL_PREFIX",
+                "CORPORA_PARAMETER_PATH",
             ],
         ),
         (IndexerSettings, ["BUCKET_NAME", "CHECKPOINT_TABLE"]),

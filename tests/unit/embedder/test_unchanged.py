@@ -29,8 +29,8 @@ from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (
-    MODEL,
     CountingEncoder,
+    RememberedModel,
     RememberedQueue,
     RememberedRuns,
     RememberedSweeps,
@@ -65,8 +65,7 @@ class Line:
         self.committed: dict[str, dict[str, EntityVersion]] = {}
         self.embedder = Embedder(
             store=self.store,
-            model=lambda: MODEL,
-            encoder=self.load_model,
+            model_of=lambda _: RememberedModel(self.load_model),
             publisher=cast(JobPublisher, self.queue),
             runs=cast(RunStore, self.runs),
             unchanged=UnchangedEntities(

@@ -13,9 +13,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from scripts.model_export.export import export_bundle
 from services.retrieve.api import answer_directly, build_api
 from services.retrieve.library import Elsewhere, IndexLibrary, LibrarySettings
-from services.retrieve.model import DeployedModel
 from services.retrieve.retriever import Retriever
+from shared.embedding.deployed_models import DeployedModels
 from shared.embedding.model_files import publish_model_bundle
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import NotFoundError
 from shared.index.manifest_store import ManifestStore
@@ -45,22 +46,29 @@ class KnownCorpora:
 
     names = ("demo", "empty", "other")
 
+    def __init__(self) -> None:
+        self.models: dict[str, str] = {}
+
     def get(self, name: str) -> Corpus:
         """Return a corpus of a known name."""
         if name not in self.names:
             raise NotFoundError(f"there is no corpus named {name!r}")
-        return Corpus(name=name, source=JsonlSource(prefix="sources/x/"))
+        return Corpus(
+            name=name, source=JsonlSource(prefix="sources/x/"), model=self.models.get(name)
+        )
 
 
 @dataclass
 class Deployment:
-    """The store behind it, and the two ways to ask."""
+    """The store behind it, and the two ways to ask; `prefixes` are those of further models."""
 
     store: MemoryObjectStore
     encoder: OnnxEncoder
     prefix: str
     directory: Path
     pool: ThreadPoolExecutor
+    corpora: KnownCorpora = field(default_factory=KnownCorpora)
+    prefixes: dict[str, str] = field(default_factory=dict)
     retriever: Retriever = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,13 +91,20 @@ class Deployment:
             parallel_tasks=2,
             memory_budget_bytes=memory_budget_bytes,
         )
+        prefixes = ModelPrefixes(self.prefix, self.prefixes)
         return Retriever(
-            corpora=KnownCorpora(),
-            model=DeployedModel(lambda: self.store, self.prefix, directory),
+            corpora=self.corpora,
+            models=DeployedModels(lambda: self.store, prefixes, directory),
             library=IndexLibrary(self.store, self.pool, settings, elsewhere),
             pool=self.pool,
             default_corpus="demo",
         )
+
+    def add_model(self, model_id: str, folder: Path, bundle: Path) -> OnnxEncoder:
+        """Deploy another model, of a folder in the layout of sentence-transformers."""
+        export_bundle(folder, bundle, model_id=model_id, precision="fp32", source="test")
+        self.prefixes[model_id] = publish_model_bundle(self.store, bundle)
+        return OnnxEncoder.from_directory(bundle)
 
     def commit(
         self,
@@ -99,6 +114,7 @@ class Deployment:
         seq: int,
         corpus: str = "demo",
         model: ModelIdentity | None = None,
+        encoder: OnnxEncoder | None = None,
         fields: Mapping[str, Fields] | None = None,
     ) -> None:
         """Add a shard that holds these texts and speaks for their entities."""
@@ -111,12 +127,13 @@ class Deployment:
             *(CoveredEntity(entity_key=key) for key in texts),
             *chunks,
         ]
-        identity = model or self.encoder.identity
+        encoder = encoder or self.encoder
+        identity = model or encoder.identity
         shard = write_shard(
             self.store,
             ShardSource(corpus, identity, origin, seq),
             collect_content(lines, origin=origin, seq=seq),
-            self.encoder.encode_documents([chunk.text for chunk in chunks]),
+            encoder.encode_documents([chunk.text for chunk in chunks]),
         )
         ManifestStore(self.store, corpus, identity).commit([shard])
 

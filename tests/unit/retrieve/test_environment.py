@@ -91,7 +91,7 @@ print(json.dumps({
     "threads": threading.active_count(),
     "drew": random.getstate() != before,
     "clients": len(aws._made),
-    "made": [one.cache_info().currsize for one in (handler._retriever, handler._model)],
+    "made": [one.cache_info().currsize for one in (handler._retriever, handler._models)],
 }))
 """
 
@@ -154,7 +154,7 @@ def test_hooks_load_before_a_snapshot_and_forget_around_it(monkeypatch: pytest.M
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded(monkeypatch, AWS_DEFAULT_REGION="us-east-1")
     retrieve_handler._retriever.cache_clear()
-    retrieve_handler._model.cache_clear()
+    retrieve_handler._models.cache_clear()
 
 
 def test_what_is_forgotten_is_made_anew_but_the_model_stays(fresh: None) -> None:
@@ -168,7 +168,7 @@ def test_what_is_forgotten_is_made_anew_but_the_model_stays(fresh: None) -> None
     assert again is not retriever
     assert again.library is not retriever.library
     assert again.pool is not retriever.pool
-    assert again.model is retriever.model
+    assert again.models is retriever.models
     aws.forget_clients()
 
 

@@ -4,14 +4,18 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from services.retrieve.contracts import RetrieveRequest
+from shared.errors import SettingsError
 from shared.models.manifest import ModelIdentity
 from shared.observability import logger
 from shared.storage.keys import manifest_key
+from tests.unit.embedding.conftest import ModelFolder
 from tests.unit.retrieve.conftest import TEXTS, Deployment
 
 PROBLEM = "application/problem+json"
@@ -66,7 +70,7 @@ def test_the_lexical_mode_needs_no_model(deployment: Deployment) -> None:
     status, body, _ = deployment.get(q="w5", mode="lexical")
     assert (status, ids(body)) == (200, ["comic:2-001"])
     assert body["results"][0]["similarity"] is None
-    assert not deployment.retriever.model.is_loaded
+    assert not deployment.retriever.models.default().is_loaded
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,38 @@ def test_an_index_of_another_model_is_a_mismatch(
     assert (status, content_type, body["error"]["code"]) == (409, PROBLEM, "DIMENSION_MISMATCH")
     assert "another" in body["detail"]
     assert present.revision in body["detail"]
+
+
+def test_a_corpus_is_asked_with_its_own_model(
+    deployment: Deployment, model_folder: ModelFolder, tmp_path: Path
+) -> None:
+    own = deployment.add_model("large", model_folder(seed=8), tmp_path / "large")
+    deployment.corpora.models["other"] = "large"
+    deployment.commit(TEXTS, origin="o", seq=1, corpus="other", encoder=own)
+    for corpus, encoder in (("other", own), ("demo", deployment.encoder)):
+        status, body, _ = deployment.get(q=QUERY, corpus=corpus, k="1", mode="dense")
+        assert (status, body["model"]) == (200, encoder.identity.model_dump())
+        assert (body["results"][0]["id"], body["results"][0]["similarity"]) == ("comic:2-001", 1.0)
+
+
+def test_a_corpus_whose_model_was_changed_is_a_mismatch_until_it_is_ingested(
+    deployment: Deployment, model_folder: ModelFolder, tmp_path: Path
+) -> None:
+    own = deployment.add_model("large", model_folder(seed=8), tmp_path / "large")
+    deployment.corpora.models["demo"] = "large"
+    status, body, _ = deployment.get(q=QUERY)
+    assert (status, body["error"]["code"]) == (409, "DIMENSION_MISMATCH")
+    assert "ingest it in full again" in body["detail"]
+    deployment.commit(TEXTS, origin="o", seq=2, encoder=own)
+    assert deployment.get(q=QUERY)[1]["model"]["id"] == "large"
+
+
+def test_a_model_that_is_not_deployed_is_the_operators_business(deployment: Deployment) -> None:
+    deployment.corpora.models["demo"] = "absent"
+    status, body, _ = deployment.get(q=QUERY)
+    assert (status, "absent" in str(body)) == (500, False)
+    with pytest.raises(SettingsError, match=r"corpus demo names the model absent.*: tiny"):
+        deployment.retriever.retrieve(RetrieveRequest(q=QUERY))
 
 
 def test_what_is_not_there_is_a_problem_too(deployment: Deployment) -> None:
