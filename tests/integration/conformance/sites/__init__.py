@@ -1,0 +1,31 @@
+"""The sites that the conformance suite tries; bring yours in here."""
+
+from tests.integration.conformance.site import Ability, Site
+from tests.integration.conformance.sites.http_json import (
+    CursorSite,
+    LinkSite,
+    NextUrlSite,
+    NumberSite,
+    NumberTotalSite,
+    OffsetSite,
+    OffsetTotalSite,
+    SingleSite,
+)
+from tests.integration.conformance.sites.marvel import MarvelSite
+
+SITES: tuple[type[Site], ...] = (
+    MarvelSite,
+    OffsetSite,
+    OffsetTotalSite,
+    NumberSite,
+    NumberTotalSite,
+    CursorSite,
+    LinkSite,
+    NextUrlSite,
+    SingleSite,
+)
+
+
+def sites_with(*abilities: Ability) -> list[type[Site]]:
+    """The sites that are able to show something."""
+    return [site for site in SITES if site.abilities >= frozenset(abilities)]
