@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Literal
 
-LayerName = Literal["core", "embedding", "chat"]
+LayerName = Literal["core", "sources", "embedding", "chat"]
 
-LAYERS: tuple[LayerName, ...] = ("core", "embedding", "chat")
+LAYERS: tuple[LayerName, ...] = ("core", "sources", "embedding", "chat")
 
 FUNCTIONS: Mapping[str, tuple[LayerName, ...]] = {
-    "ingest": ("core",),
-    "fetch": ("core",),
-    "derive": ("core",),
+    "ingest": ("core", "sources"),
+    "fetch": ("core", "sources"),
+    "derive": ("core", "sources"),
     "chunker": ("core",),
     "embedder": ("core", "embedding"),
     "indexer": ("core",),

@@ -21,11 +21,15 @@ AWS_SERVICES = frozenset(
 )
 SERVICE_DATA_PACKAGES = frozenset({"boto3", "botocore"})
 DROPPED_FOLDERS = frozenset({"__pycache__", "tests", "bin"})
-DROPPED_NAMES = ("*.pyc", "*.pyi", "*.pxd", "*.a", "examples-1.json*")
+DROPPED_NAMES = ("*.pyc", "*.pyi", "*.pxd", "*.pxi", "*.pyx", "*.a", "examples-1.json*")
 KEPT_METADATA = ("METADATA", "entry_points.txt", "LICENSE*", "LICENCE*", "COPYING*", "NOTICE*")
-# Parts of packages that only tools and their own tests import.
+# Parts of packages that only tools and their own tests import. Of babel, which courlan imports to
+# tell languages in addresses apart, nothing asks for a locale.
 DROPPED_PARTS = (
+    "babel/locale-data/",
     "boto3/examples/",
+    "lxml/includes/",
+    "lxml/isoschematron/",
     "numpy/_core/include/",
     "numpy/f2py/",
     "onnxruntime/backend/",

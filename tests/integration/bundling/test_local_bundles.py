@@ -51,6 +51,20 @@ graph.add_edge("say", END)
 assert graph.compile().invoke({"word": "a"}) == {"said": "aa"}
 assert importlib.metadata.version("langgraph-checkpoint-aws")
 """
+READ_SITES = """
+import trafilatura
+from defusedxml.ElementTree import fromstring
+from protego import Protego
+from w3lib.encoding import html_to_unicode
+page = "<html><body><article><p>" + "Vision lifts the hammer of Thor. " * 20 + "</p></article>"
+assert "hammer" in trafilatura.extract(html_to_unicode(None, page.encode())[1])
+assert fromstring("<urlset><url/></urlset>").tag == "urlset"
+assert not Protego.parse("User-agent: *\\nDisallow: /x").can_fetch("https://a.example/x", "me")
+"""
+READ_WIKIS = """
+import mwparserfromhell
+assert mwparserfromhell.parse("[[Vision|the android]]").strip_code() == "the android"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +117,12 @@ def test_embedding_layer_embeds_and_searches(unpacked: Path, function: str) -> N
 
 def test_core_layer_makes_every_client(unpacked: Path) -> None:
     run_alone(unpacked, "ingest", MAKE_CLIENTS, sorted(AWS_SERVICES))
+
+
+@pytest.mark.parametrize("function", ["ingest", "fetch", "derive"])
+@pytest.mark.parametrize("code", [READ_SITES, READ_WIKIS])
+def test_sources_layer_reads_sites_and_wikis(unpacked: Path, function: str, code: str) -> None:
+    run_alone(unpacked, function, code)
 
 
 def test_chat_layer_runs_a_graph(unpacked: Path) -> None:

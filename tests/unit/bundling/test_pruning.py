@@ -23,6 +23,10 @@ from scripts.bundling.pruning import is_kept
         "langsmith-1.0.dist-info/entry_points.txt",
         "numpy-2.0.dist-info/licenses/LICENSE.txt",
         "hnswlib.cpython-312-aarch64-linux-gnu.so",
+        "babel/global.dat",
+        "justext/stoplists/English.txt",
+        "lxml/etree.cpython-312-aarch64-linux-gnu.so",
+        "lxml/html/defs.py",
     ],
 )
 def test_kept(path: str) -> None:
@@ -43,6 +47,10 @@ def test_kept(path: str) -> None:
         "boto3-1.0.dist-info/RECORD",
         "boto3-1.0.dist-info/WHEEL",
         "onnxruntime/transformers/optimizer.py",
+        "babel/locale-data/de.dat",
+        "lxml/etree.pyx",
+        "lxml/includes/libxml/tree.h",
+        "lxml/isoschematron/resources/rng/iso-schematron.rng",
     ],
 )
 def test_left_out(path: str) -> None:
