@@ -36,7 +36,7 @@ def layer_files(
 ) -> dict[str, bytes]:
     """Install a layer and return what goes into it, by name in the zip.
 
-    `core`, `sources` and `chat` are resolved with their dependencies. `embedding` is installed without, for
+    All but `embedding` are resolved with their dependencies. That one is installed without, for
     those of onnxruntime (protobuf, flatbuffers, packaging) and of tokenizers (huggingface-hub and
     with it an HTTP stack) serve their tools and their hub, not what a function calls.
 
