@@ -65,6 +65,9 @@ def parse_record(line: str) -> Record:
         record = load_json(line)
     except ValueError as error:
         raise RecordRejectedError(f"the line is no JSON: {error}") from None
+    if isinstance(record, str):
+        # So do sources say why they could not make a record of something.
+        raise RecordRejectedError(f"the line is no JSON object, but the text: {record}")
     if not isinstance(record, dict):
         raise RecordRejectedError("the line is no JSON object")
     if _SURROGATE_ESCAPE.search(line) and not _is_encodable(record):

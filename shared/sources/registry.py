@@ -9,7 +9,7 @@ from shared.models.corpus import Corpus
 from shared.models.sources import JsonlSource, MarvelSource
 from shared.sources.base import Source
 from shared.sources.http import HttpClient
-from shared.sources.jsonl import JsonlObjects
+from shared.sources.objects.source import JsonlObjects
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
 from shared.sources.retry import Retrier, RetryPolicy, Timing
