@@ -15,6 +15,7 @@ from shared.sources.registry import SourceTools, make_source
 from shared.sources.retry import RetryPolicy
 from shared.sources.secrets import SourceSecrets
 from shared.state.corpus_state import CorpusState
+from shared.state.rate_limits import RateLimits
 from shared.state.run_records import utc_now
 
 
@@ -28,7 +29,7 @@ def _stage() -> QueueStage[PageJob]:
     tools = SourceTools(
         store=store,
         marvel_keys=secrets.marvel_keys,
-        spend_budget=corpus_state.spend_budget,
+        rates=RateLimits(aws.dynamodb_client(), settings.checkpoint_table),
         http=HttpClient(),
         retry_policy=RetryPolicy(maximum_wait_seconds=settings.maximum_wait_seconds),
     )

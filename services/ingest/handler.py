@@ -17,6 +17,7 @@ from shared.sources.registry import SourceTools, make_source
 from shared.sources.retry import RetryPolicy
 from shared.sources.secrets import SourceSecrets
 from shared.state.corpus_state import CorpusState
+from shared.state.rate_limits import RateLimits
 from shared.state.run_records import utc_now
 from shared.storage.s3 import S3ObjectStore
 
@@ -29,7 +30,7 @@ def _planner() -> Planner:
     tools = SourceTools(
         store=S3ObjectStore(aws.s3_client(), settings.bucket_name),
         marvel_keys=secrets.marvel_keys,
-        spend_budget=corpus_state.spend_budget,
+        rates=RateLimits(aws.dynamodb_client(), settings.checkpoint_table),
         http=HttpClient(),
         retry_policy=RetryPolicy(maximum_wait_seconds=settings.maximum_wait_seconds),
     )

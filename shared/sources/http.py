@@ -1,4 +1,4 @@
-"""One bounded HTTP GET. It retries nothing: `shared.sources.retry` does."""
+"""One bounded HTTP GET. It repeats and follows nothing: `shared.sources.client` does."""
 
 import time
 import zlib
@@ -35,11 +35,15 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer; header names are in lower case, the body is decompressed."""
+    """An answer; header names are in lower case, the body is decompressed.
+
+    `url` is where it was found, without credentials; empty where the caller knows.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
 
 
 class HttpClient:
@@ -91,7 +95,8 @@ class HttpClient:
             raise TransportError(
                 f"no whole answer from the source: {type(error).__name__}: {redact(str(error))}"
             ) from None
-        lowered = {name.lower(): value for name, value in response.headers.items()}
+        # By name: a header that comes several times, as `Link` may, is one list.
+        lowered = {name.lower(): response.headers[name] for name in response.headers}
         body = self._decompress(received, lowered.get("content-encoding", ""))
         return HttpResponse(response.status, lowered, body)
 

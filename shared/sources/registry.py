@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 
 from shared.errors import SettingsError
 from shared.models.corpus import Corpus
-from shared.models.sources import JsonlSource, MarvelSource
+from shared.models.sources import JsonlSource, MarvelSource, RateLimit
 from shared.sources.base import Source
+from shared.sources.client import SourceClient
 from shared.sources.http import HttpClient
-from shared.sources.objects.source import JsonlObjects
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
-from shared.sources.retry import Retrier, RetryPolicy, Timing
+from shared.sources.objects.source import JsonlObjects
+from shared.sources.rates import SharedRates
+from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
 from shared.storage.object_store import ObjectStore
 
 
@@ -20,16 +21,29 @@ from shared.storage.object_store import ObjectStore
 class SourceTools:
     """What sources are built on; each source takes what it needs.
 
-    `spend_budget(name, day, limit)` counts a call and raises `BudgetExhaustedError`;
-    `marvel_keys(secret_name)` reads credentials only when a source needs them.
+    `marvel_keys(secret_name)` reads credentials only when a source needs them. `rates` are what
+    all workers may ask of a source together.
     """
 
     store: ObjectStore
     marvel_keys: Callable[[str], MarvelKeys]
-    spend_budget: Callable[[str, date, int], None]
+    rates: SharedRates
     http: HttpClient
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    wait_policy: WaitPolicy = field(default_factory=WaitPolicy)
     timing: Timing = field(default_factory=Timing)
+
+    def client(self, bucket: str, rate: RateLimit) -> SourceClient:
+        """Return the way to a source; callers of the same bucket share its limits."""
+        return SourceClient(
+            self.http,
+            bucket,
+            rate,
+            self.rates,
+            retry_policy=self.retry_policy,
+            wait_policy=self.wait_policy,
+            timing=self.timing,
+        )
 
 
 def make_source(corpus: Corpus, tools: SourceTools) -> Source:
@@ -44,17 +58,7 @@ def make_source(corpus: Corpus, tools: SourceTools) -> Source:
 
 
 def _make_marvel(settings: MarvelSource, tools: SourceTools) -> Source:
-    # The budget is the account's, so corpora that share a secret share it.
-    budget_name = f"marvel/{settings.secret_name}"
-
-    def spend(day: date, limit: int) -> None:
-        tools.spend_budget(budget_name, day, limit)
-
-    return MarvelApi(
-        settings,
-        tools.marvel_keys(settings.secret_name),
-        spend,
-        tools.http,
-        Retrier(tools.retry_policy, tools.timing),
-        tools.timing,
-    )
+    # The limits are the account's, so corpora that share a secret share them.
+    client = tools.client(f"marvel/{settings.secret_name}", settings.rate)
+    keys = tools.marvel_keys(settings.secret_name)
+    return MarvelApi(settings, keys, client, tools.http, tools.timing)

@@ -1,4 +1,4 @@
-"""The one place that waits for a source: exponential back-off with full jitter.
+"""How long to wait for a source: exponential back-off with full jitter, and what it asks for.
 
 Full jitter: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 """
@@ -10,22 +10,36 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from shared.errors import SourceUnavailableError
-from shared.observability import logger
-from shared.sources.http import HttpResponse, TransportError
-
-_TOO_MANY_REQUESTS = 429
-_SERVER_ERROR = 500
-
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`maximum_wait_seconds` bounds the time from the first call to the start of the last."""
+    """How failed calls are repeated: paid time, so briefly.
 
-    maximum_attempts: int = 6
+    All pauses of one call, its redirects included, sum up to `maximum_wait_seconds` at most, and no
+    attempt begins later than `maximum_elapsed_seconds` after the first.
+    """
+
+    maximum_attempts: int = 5
     base_seconds: float = 0.5
-    longest_pause_seconds: float = 20.0
-    maximum_wait_seconds: float = 60.0
+    longest_pause_seconds: float = 5.0
+    maximum_wait_seconds: float = 10.0
+    maximum_elapsed_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPolicy:
+    """What a caller does that has to wait for its turn or for a source that refuses.
+
+    Up to `patience_seconds` are slept: a queue counts in whole seconds, so its messages meet within
+    one. Beyond that the work is given back, or given up where `may_postpone` is false. A source
+    that refuses for longer than `maximum_refusal_seconds` is given up; one that refuses without
+    saying for how long is left alone for `refusal_pause_seconds`.
+    """
+
+    patience_seconds: float = 1.0
+    may_postpone: bool = True
+    maximum_refusal_seconds: float = 900.0
+    refusal_pause_seconds: float = 30.0
 
 
 def _utc_now() -> datetime:
@@ -42,53 +56,42 @@ class Timing:
     uniform: Callable[[float, float], float] = random.uniform
 
 
-class Retrier:
-    """Repeats a call while the source is overloaded, broken or out of reach."""
+class Backoff:
+    """The pauses of one call; one object counts its failures and what was waited."""
 
-    def __init__(self, policy: RetryPolicy | None = None, timing: Timing | None = None) -> None:
-        self._policy = policy or RetryPolicy()
-        self._timing = timing or Timing()
+    def __init__(self, policy: RetryPolicy, timing: Timing) -> None:
+        self._policy = policy
+        self._timing = timing
+        self._started = timing.monotonic()
+        self._waited = 0.0
+        self.failures = 0
 
-    def call(self, attempt: Callable[[], HttpResponse]) -> HttpResponse:
-        """Return the first answer that is neither 429 nor 5xx.
+    @property
+    def elapsed_seconds(self) -> float:
+        """Seconds since the first attempt."""
+        return self._timing.monotonic() - self._started
 
-        Raises:
-            SourceUnavailableError: attempts or time ran out; says what the last attempt met.
-        """
-        started = self._timing.monotonic()
-        number = 0
-        while True:
-            number += 1
-            retry_after: float | None = None
-            try:
-                response = attempt()
-            except TransportError as error:
-                problem = str(error)
-            else:
-                if response.status != _TOO_MANY_REQUESTS and response.status < _SERVER_ERROR:
-                    return response
-                problem = f"the source answered {response.status}"
-                retry_after = parse_retry_after(
-                    response.headers.get("retry-after"), self._timing.now()
-                )
-            pause = self._pause_seconds(number, retry_after)
-            waited = self._timing.monotonic() - started
-            if (
-                number >= self._policy.maximum_attempts
-                or waited + pause > self._policy.maximum_wait_seconds
-            ):
-                raise SourceUnavailableError(
-                    f"gave up after {number} attempts and {waited:.0f} seconds: {problem}"
-                    + (f", to be retried after {retry_after:.0f} seconds" if retry_after else "")
-                )
-            logger.info("waiting for the source", extra={"problem": problem, "seconds": pause})
-            self._timing.sleep(pause)
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether no further attempt may begin."""
+        return self.elapsed_seconds > self._policy.maximum_elapsed_seconds
 
-    def _pause_seconds(self, number: int, retry_after: float | None) -> float:
+    def next_pause(self, at_least_seconds: float) -> float | None:
+        """Count a failure; how long to wait before the next attempt, None for no further one."""
+        self.failures += 1
         ceiling = min(
-            self._policy.longest_pause_seconds, self._policy.base_seconds * 2 ** (number - 1)
+            self._policy.longest_pause_seconds,
+            self._policy.base_seconds * 2 ** (self.failures - 1),
         )
-        return (retry_after or 0.0) + self._timing.uniform(0.0, ceiling)
+        pause = at_least_seconds + self._timing.uniform(0.0, ceiling)
+        if (
+            self.failures >= self._policy.maximum_attempts
+            or self._waited + pause > self._policy.maximum_wait_seconds
+            or self.elapsed_seconds + pause > self._policy.maximum_elapsed_seconds
+        ):
+            return None
+        self._waited += pause
+        return pause
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -1,11 +1,10 @@
-"""What is remembered of a corpus between runs: its lease, checkpoints, page etags and budgets."""
+"""What is remembered of a corpus between runs: its lease, checkpoints and page etags."""
 
 import contextlib
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from shared.errors import BudgetExhaustedError, LeaseHeldError
+from shared.errors import LeaseHeldError
 from shared.models.manifest import ModelIdentity
 from shared.models.run import EndpointCheckpoint
 from shared.state.run_records import Clock, corpus_partition, utc_now
@@ -15,15 +14,14 @@ from shared.state.table import ConditionFailedError, StateTable
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_BUDGET_KEPT = timedelta(days=3)
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who may write a corpus, and until when (seconds since the epoch)."""
+    """Who may write a corpus, until when (seconds since the epoch), and for how long each time."""
 
     run_id: str
     expires_at: float
+    lifetime_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,9 @@ class CorpusState:
     def lease(self, corpus: str) -> Lease | None:
         """Return the present lease, expired or not."""
         item = self._table.get(corpus_partition(corpus), "LEASE")
-        return None if item is None else Lease(item["run_id"], item["expires_at"])
+        if item is None:
+            return None
+        return Lease(item["run_id"], item["expires_at"], item["lifetime_seconds"])
 
     def acquire_lease(self, corpus: str, run_id: str, lifetime_seconds: int) -> None:
         """Take the corpus for a run, or renew what the run holds already.
@@ -60,6 +60,7 @@ class CorpusState:
                     "SK": "LEASE",
                     "run_id": run_id,
                     "expires_at": int(now) + lifetime_seconds,
+                    "lifetime_seconds": lifetime_seconds,
                 },
                 "attribute_not_exists(PK) OR run_id = :run OR expires_at <= :now",
                 {":run": run_id, ":now": int(now)},
@@ -82,16 +83,35 @@ class CorpusState:
     def close_abandoned_run(self, corpus: str, run_id: str, runs: RunStore) -> str | None:
         """End the run whose lease on the corpus has expired, so that `run_id` may begin.
 
+        A run that has moved within its lease's lifetime is not abandoned: its lease is extended.
+
         Returns:
             The id of the run that was ended, or None.
         """
         held = self.lease(corpus)
-        if held is None or held.run_id == run_id:
+        now = self._clock().timestamp()
+        if held is None or held.run_id == run_id or held.expires_at > now:
             return None
-        if held.expires_at > self._clock().timestamp() or not runs.exists(held.run_id):
+        if not runs.exists(held.run_id):
+            return None
+        moved_at = runs.last_progress(held.run_id)
+        expires_at = 0 if moved_at is None else int(moved_at.timestamp()) + held.lifetime_seconds
+        if expires_at > now:
+            self._extend_lease(corpus, held, expires_at)
             return None
         runs.fail_run(held.run_id, "the run did not end before its lease expired")
         return held.run_id
+
+    def _extend_lease(self, corpus: str, held: Lease, expires_at: int) -> None:
+        write = self._table.update_write(
+            corpus_partition(corpus),
+            "LEASE",
+            "SET expires_at = :new",
+            {":new": expires_at, ":run": held.run_id, ":old": int(held.expires_at)},
+            "run_id = :run AND expires_at = :old",
+        )
+        with contextlib.suppress(ConditionFailedError):  # it has ended, or was extended by another
+            self._table.transact([write])
 
     def note_planned(self, corpus: str, run: PlannedRun) -> None:
         """Remember the newest run of a corpus; an older one changes nothing."""
@@ -139,29 +159,6 @@ class CorpusState:
         """Return the etag of a page that an earlier run wholly indexed."""
         item = self._table.get(corpus_partition(corpus), f"ETAG#{query_hash}")
         return None if item is None else item["etag"]
-
-    def spend_budget(self, name: str, day: date, limit: int) -> None:
-        """Count one call against a daily budget.
-
-        Raises:
-            BudgetExhaustedError: the day's calls are spent.
-        """
-        expires = int((self._clock() + _BUDGET_KEPT).timestamp())
-        write = self._table.update_write(
-            f"BUDGET#{name}",
-            day.isoformat(),
-            "ADD calls :one SET #ttl = :ttl",
-            {":one": 1, ":limit": limit, ":ttl": expires},
-            "attribute_not_exists(calls) OR calls < :limit",
-            {"#ttl": "ttl"},
-        )
-        try:
-            self._table.transact([write])
-        except ConditionFailedError:
-            raise BudgetExhaustedError(
-                f"the {limit} calls a day to {name} are spent for {day}; "
-                "the rest of the run becomes gaps, which the next run reads again"
-            ) from None
 
 
 def _swept_key(model: ModelIdentity) -> str:

@@ -29,12 +29,16 @@ _READ_BATCH = 100
 class ConditionFailedError(ConflictError):
     """A conditional write found the item in another state.
 
-    `indexes` are the positions, in a transaction, of the writes whose conditions failed.
+    `indexes` are the positions, in a transaction, of the writes whose conditions failed. `item` is
+    what `update` found, None where there was no item or another method was called.
     """
 
-    def __init__(self, message: str, indexes: Sequence[int] = (0,)) -> None:
+    def __init__(
+        self, message: str, indexes: Sequence[int] = (0,), item: Item | None = None
+    ) -> None:
         super().__init__(message)
         self.indexes = tuple(indexes)
+        self.item = item
 
 
 class StateTable:
@@ -82,13 +86,17 @@ class StateTable:
             f"each of {_TRANSACTION_ATTEMPTS} attempts; it is overloaded, try again later"
         )
 
-    def query(self, pk: str, sk_prefix: str) -> Iterator[Item]:
-        """Yield the items of a partition whose sort key begins so, in its order."""
+    def query(self, pk: str, sk_prefix: str, *, last_first: bool = False) -> Iterator[Item]:
+        """Yield the items of a partition whose sort key begins so, in its order or against it.
+
+        What the caller does not take is not read, but for the rest of a page.
+        """
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
             ExpressionAttributeValues=serialise({":pk": pk, ":sk": sk_prefix}),
             ConsistentRead=True,
+            ScanIndexForward=not last_first,
         )
         for page in pages:
             for item in page["Items"]:
@@ -103,6 +111,38 @@ class StateTable:
             ConditionFailedError: `condition` did not hold.
         """
         self.transact([self.put_write(item, condition, values)])
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        expression: str,
+        values: Mapping[str, Any],
+        condition: str,
+        names: Mapping[str, str],
+    ) -> Item:
+        """Change an item at once, outside of any transaction; return what it then is.
+
+        Raises:
+            ConditionFailedError: `condition` did not hold; its `item` is what was found.
+        """
+        try:
+            response = self._client.update_item(
+                TableName=self._name,
+                Key=serialise({"PK": pk, "SK": sk}),
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=dict(names),
+                ExpressionAttributeValues=serialise(values),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            # The stubs do not know the item that comes with the error.
+            found: Any = error.response.get("Item")
+            item = deserialise(found) if found else None
+            raise ConditionFailedError("a condition did not hold", item=item) from error
+        return deserialise(response["Attributes"])
 
     def put_write(
         self, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None

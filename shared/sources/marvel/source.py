@@ -7,8 +7,7 @@ happened, and then nothing is taken for deleted.
 """
 
 import itertools
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -16,15 +15,13 @@ from shared.errors import SourceCredentialsError, SourceError
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import MarvelSource
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
+from shared.sources.client import SourceClient
 from shared.sources.dates import normalise_date
 from shared.sources.http import HttpClient, HttpResponse
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.wrapper import ErrorBody, ResultPage, parse_error, parse_page
 from shared.sources.redaction import redact
-from shared.sources.retry import Retrier, Timing
-
-SpendBudget = Callable[[date, int], None]
-"""Counts one call of a day against a limit; raises `BudgetExhaustedError` when it is spent."""
+from shared.sources.retry import Timing
 
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.CONFLICT})
 _PROBE = {"orderBy": "-modified", "limit": "1", "offset": "0"}
@@ -38,16 +35,14 @@ class MarvelApi:
         self,
         settings: MarvelSource,
         keys: MarvelKeys,
-        spend_budget: SpendBudget,
+        client: SourceClient,
         http: HttpClient,
-        retrier: Retrier,
         timing: Timing,
     ) -> None:
         self._settings = settings
         self._keys = keys
-        self._spend_budget = spend_budget
+        self._client = client
         self._http = http
-        self._retrier = retrier
         self._timing = timing
         # Two calls within one tick must not share a timestamp: the API may take it for a replay.
         self._call_numbers = itertools.count()
@@ -117,28 +112,21 @@ class MarvelApi:
         """Return an answer with status 200, 304 or 404."""
         headers = {} if etag is None else {"If-None-Match": etag}
         url = f"{self._settings.base_url.rstrip('/')}/v1/public/{endpoint}?{urlencode(query)}"
-        may_sign_again = True
 
         def attempt() -> HttpResponse:
-            nonlocal may_sign_again
-            answer = self._call(url, headers)
-            if answer.status in _REFUSED and may_sign_again:
-                # A clock that was off or a hash that was taken for a replay: sign again, once.
-                may_sign_again = False
-                answer = self._call(url, headers)
-            return answer
+            return self._call(url, headers)
 
-        response = self._retrier.call(attempt)
+        response = self._client.send(attempt)
+        if response.status in _REFUSED:
+            # A clock that was off or a hash that was taken for a replay: sign again, once.
+            response = self._client.send(attempt)
         is_answer = response.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
         if is_answer or (response.status == HTTPStatus.NOT_MODIFIED and etag is not None):
             return response
         raise self._refusal(endpoint, response)
 
     def _call(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
-        now = self._timing.now()
-        if self._settings.rate.calls_per_day is not None:
-            self._spend_budget(now.date(), self._settings.rate.calls_per_day)
-        timestamp = f"{now.timestamp():.6f}-{next(self._call_numbers)}"
+        timestamp = f"{self._timing.now().timestamp():.6f}-{next(self._call_numbers)}"
         return self._http.get(f"{url}&{self._keys.signed_query(timestamp)}", headers)
 
     def _refusal(self, endpoint: str, response: HttpResponse) -> SourceError:

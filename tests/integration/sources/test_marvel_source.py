@@ -4,7 +4,6 @@ import gzip
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -18,14 +17,13 @@ from shared.errors import (
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import MarvelSource
 from shared.sources.base import Plan
-from shared.sources.http import HttpClient
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
-from shared.sources.retry import Retrier, Timing
+from shared.sources.retry import WaitPolicy
+from tests.integration.sources.clients import NOW, OpenRates, StillTime, local_client, local_http
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 
 KEYS = MarvelKeys("PUBLICKEY", "PRIVATEKEY")
-NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
 ETAG = "a" * 40
 MODIFIED = "2024-09-10T16:31:48-0400"
 
@@ -57,30 +55,14 @@ class World:
 
     def __init__(self, server: ScriptedServer) -> None:
         self.server = server
-        self.pauses: list[float] = []
-        self.spent: list[date] = []
-        self.budget = 1000
-
-    def _spend(self, day: date, limit: int) -> None:
-        if len(self.spent) >= min(self.budget, limit):
-            raise BudgetExhaustedError("spent")
-        self.spent.append(day)
+        self.time = StillTime()
+        self.rates = OpenRates()
 
     def source(self, **settings: Any) -> MarvelApi:
-        timing = Timing(
-            now=lambda: NOW,
-            monotonic=lambda: sum(self.pauses),
-            sleep=self.pauses.append,
-            uniform=max,
-        )
-        return MarvelApi(
-            MarvelSource(base_url=f"{self.server.url}/gateway/", **settings),
-            KEYS,
-            self._spend,
-            HttpClient(),
-            Retrier(timing=timing),
-            timing,
-        )
+        marvel = MarvelSource(base_url=f"{self.server.url}/gateway/", **settings)
+        patient = WaitPolicy(patience_seconds=60, may_postpone=False)
+        client = local_client(self.rates, self.time, rate=marvel.rate, wait_policy=patient)
+        return MarvelApi(marvel, KEYS, client, local_http(), self.time.timing)
 
     def plan(
         self, mode: RunMode = "full", checkpoint: EndpointCheckpoint | None = None, **settings: Any
@@ -113,7 +95,7 @@ def test_a_page_is_asked_for_signed_and_kept_as_received(world: World) -> None:
     query = dict(request.query)
     assert query.pop("hash") == KEYS.signed_query(query.pop("ts")).rpartition("hash=")[2]
     assert query == {"orderBy": "modified", "limit": "100", "apikey": "PUBLICKEY"}
-    assert world.spent == [NOW.date()]
+    assert world.rates.spent == [NOW.date()]
 
 
 def test_etag_and_attribution_come_with_the_page(world: World) -> None:
@@ -158,7 +140,7 @@ def test_a_refused_signature_is_signed_again_once(world: World, refused: Answer)
     with pytest.raises(SourceCredentialsError, match="check the keys"):
         world.fetch_lines()
     assert len(world.server.requests) == 2
-    assert world.pauses == []
+    assert world.time.pauses == []
 
 
 def test_a_signature_is_not_signed_again_twice_for_one_page(world: World) -> None:
@@ -186,8 +168,8 @@ def test_a_refused_parameter_is_no_matter_of_credentials(world: World) -> None:
     ("trouble", "pauses"),
     [
         (refusal(429, code="RequestThrottled", message="Slow down."), [0.5]),
-        (Answer(429, b"", {"Retry-After": "9"}), [9.5]),
-        (Answer(503, b"", {"Retry-After": "Mon, 23 Nov 2026 06:00:20 GMT"}), [20.5]),
+        (Answer(429, b"", {"Retry-After": "9"}), [9.0]),
+        (Answer(503, b"", {"Retry-After": "Mon, 23 Nov 2026 06:00:20 GMT"}), [20.0]),
         (Answer(500, b"<html>"), [0.5]),
         (Answer(hang_up=True), [0.5]),
         (Answer(200, gzip.compress(b"{}")[:-4], {"Content-Encoding": "gzip"}), [0.5]),
@@ -196,15 +178,15 @@ def test_a_refused_parameter_is_no_matter_of_credentials(world: World) -> None:
 def test_passing_trouble_is_waited_out(world: World, trouble: Answer, pauses: list[float]) -> None:
     world.server.script(trouble, results({"id": 1}))
     assert world.fetch_lines() == ('{"id": 1}',)
-    assert world.pauses == pauses
-    assert len(world.spent) == 2
+    assert world.time.pauses == pauses
+    assert len(world.rates.spent) == 2
 
 
 def test_lasting_trouble_ends_as_unavailable(world: World) -> None:
     world.server.script(Answer(500))
-    with pytest.raises(SourceUnavailableError, match="after 6 attempts"):
+    with pytest.raises(SourceUnavailableError, match="after 5 attempts"):
         world.fetch_lines()
-    assert len(world.server.requests) == 6
+    assert len(world.server.requests) == 5
 
 
 @pytest.mark.parametrize(
@@ -220,7 +202,7 @@ def test_an_answer_of_another_shape_is_an_error(world: World, body: bytes) -> No
 
 def test_every_call_spends_and_a_spent_budget_calls_no_more(world: World) -> None:
     world.server.script(Answer(500))
-    world.budget = 2
+    world.rates.budget = 2
     with pytest.raises(BudgetExhaustedError):
         world.fetch_lines()
     assert len(world.server.requests) == 2

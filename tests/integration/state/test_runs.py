@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import BudgetExhaustedError, InvalidJobError, LeaseHeldError, NotFoundError
+from shared.errors import InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import EndpointCheckpoint, RunMode, RunRecord
@@ -368,26 +368,6 @@ def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
     held = world.corpora.lease(world.corpus)
     assert held is not None
     assert held.run_id == next_run
-
-
-def test_a_budget_is_never_exceeded_by_many_at_once(world: World) -> None:
-    day = world.clock().date()
-    outcomes: list[bool] = []
-
-    def spend() -> None:
-        for _ in range(5):
-            try:
-                world.corpora.spend_budget(world.corpus, day, 12)
-                outcomes.append(True)
-            except BudgetExhaustedError:
-                outcomes.append(False)
-
-    threads = [threading.Thread(target=spend) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert outcomes.count(True) == 12
 
 
 Mark = tuple[int, StageName, int | None]
