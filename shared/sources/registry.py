@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from shared.errors import SettingsError
 from shared.models.corpus import Corpus
-from shared.models.sources import JsonlSource, MarvelSource, RateLimit
+from shared.models.sources import JsonlSource, MarvelArchiveSource, MarvelSource, RateLimit
 from shared.sources.base import Source
 from shared.sources.client import SourceClient
 from shared.sources.http import HttpClient
+from shared.sources.marvel.archive import MarvelArchive
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
 from shared.sources.objects.source import JsonlObjects
@@ -51,6 +52,8 @@ def make_source(corpus: Corpus, tools: SourceTools) -> Source:
     match corpus.source:
         case MarvelSource() as settings:
             return _make_marvel(settings, tools)
+        case MarvelArchiveSource() as settings:
+            return MarvelArchive(settings, tools.store)
         case JsonlSource() as settings:
             return JsonlObjects(settings, tools.store)
         case _:
