@@ -17,6 +17,7 @@ class Deployment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    name_prefix: str
     api_id: str
     api_stage: str
     api_url: str

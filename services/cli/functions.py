@@ -40,6 +40,8 @@ def raised_by_function(payload: bytes) -> UltronError:
         return UnavailableError("the function failed and gave no reason; see its log")
     message = str(document.get("errorMessage") or "no reason given")
     error_type = getattr(errors, str(document.get("errorType")), None)
+    if error_type is errors.PostponedError:
+        return UnavailableError(f"{message}; ask again later")
     if isinstance(error_type, type) and issubclass(error_type, UltronError):
         return error_type(message)
     return UnavailableError(f"the function failed: {message}")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.cli.tables import table_lines
+
 _BYTES_IN_MEGABYTE = 1_000_000
 
 
@@ -17,7 +19,7 @@ def index_lines(document: Mapping[str, Any]) -> Iterator[str]:
             f"{model['dims']} dimensions"
         )
         header = ("version", "committed at", "change", "shards", "vectors", "MB")
-        yield from _table([header, *map(_version_cells, index["versions"])], left={1, 2})
+        yield from table_lines([header, *map(_version_cells, index["versions"])], left={1, 2})
 
 
 def recall_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -41,13 +43,3 @@ def _version_cells(version: Mapping[str, Any]) -> tuple[str, ...]:
         str(version["vectors"]),
         f"{version['size_bytes'] / _BYTES_IN_MEGABYTE:.1f}",
     )
-
-
-def _table(rows: list[tuple[str, ...]], left: set[int]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            cell.ljust(width) if number in left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join(cells).rstrip()

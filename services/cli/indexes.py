@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from services.cli.api import error_of_status
 from services.cli.errors import UnavailableError
 from services.cli.functions import invoke
-from shared.errors import CorruptObjectError, InvalidInputError, NotFoundError
+from services.cli.names import require_corpus_name
+from shared.errors import CorruptObjectError, NotFoundError
 from shared.index.manifest_format import parse_manifest
 from shared.index.manifest_store import ManifestStore
-from shared.models.base import CorpusName
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.storage.object_store import ObjectStore
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 2.0
 _MANIFEST_KEY = re.compile(r"(indexes/[^/]+/model=[^/]+/dims=\d+/)(?:manifest|manifests/\d+)\.json")
-_CORPUS_NAME: TypeAdapter[str] = TypeAdapter(CorpusName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,7 @@ def find_indexes(store: ObjectStore, corpus: str) -> Iterator[FoundIndex]:
         InvalidInputError: no corpus can have this name.
         CorruptObjectError: an index has no manifest that can be read, not even an older one.
     """
-    try:
-        _CORPUS_NAME.validate_python(corpus)
-    except ValidationError:
-        raise InvalidInputError(
-            f"{corpus!r} names no corpus: lower-case letters, digits and hyphens do"
-        ) from None
+    require_corpus_name(corpus)
     manifest_keys: dict[str, list[str]] = {}
     for found in store.list(f"indexes/{corpus}/"):
         if match := _MANIFEST_KEY.fullmatch(found.key):

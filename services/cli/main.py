@@ -1,7 +1,8 @@
-"""`ultron`: start and watch runs, ask questions, look after indexes.
+"""`ultron`: add corpora, start and watch runs, steer stages, look after indexes, ask questions.
 
-Exit status: 0 done; 1 failed; 2 wrong use or input; 3 no such run, corpus, index or version;
-4 refused (key, or a run holds the corpus); 5 the run did not succeed; 130 interrupted.
+Exit status: 0 done; 1 failed; 2 wrong use or input; 3 no such run, corpus, index, version or
+message; 4 refused (key, Terraform manages it, or a run holds the corpus); 5 the run did not
+succeed; 130 interrupted.
 """
 
 import argparse
@@ -10,7 +11,14 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from services.cli import commands_answers, commands_index, commands_runs
+from services.cli import (
+    commands_answers,
+    commands_corpora,
+    commands_dead_letters,
+    commands_index,
+    commands_runs,
+    commands_stages,
+)
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
 from services.cli.notices import notices_on
 from services.cli.options import Command
@@ -46,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="ultron", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands_corpora.add_to(commands)
     commands_runs.add_to(commands)
+    commands_stages.add_to(commands)
+    commands_dead_letters.add_to(commands)
     commands_answers.add_to(commands)
     commands_index.add_to(commands)
     return parser

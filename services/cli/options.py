@@ -25,6 +25,9 @@ def add_command(
     parser.add_argument(
         "--outputs", metavar="FILE", help="`terraform output -json` of the deployment"
     )
+    parser.add_argument(
+        "--name-prefix", metavar="NAME", help="name_prefix of the deployment, without its outputs"
+    )
     for address in addresses:
         parser.add_argument(f"--{address.replace('_', '-')}", metavar="VALUE")
     return parser

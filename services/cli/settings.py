@@ -16,6 +16,7 @@ class CommandSettings(ServiceSettings):
     """
 
     ultron_outputs: Name | None = None
+    ultron_name_prefix: Name | None = None
     ultron_api_url: Name | None = None
     ultron_api_key: Name | None = Field(default=None, repr=False)
     ultron_checkpoint_table: Name | None = None

@@ -1,10 +1,13 @@
 """The deployment that a command speaks to."""
 
 import argparse
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from services.cli.api import ApiClient
 from services.cli.deployment import Deployment
+from services.cli.published import PublishedDeployment
 from services.cli.settings import CommandSettings
 from shared import aws
 from shared.errors import SettingsError
@@ -14,7 +17,11 @@ from shared.storage.s3 import S3ObjectStore
 
 
 class Target:
-    """Finds each address when it is needed: an option, the outputs file, or the environment."""
+    """Finds each address when it is needed.
+
+    In this order: an option, the outputs file, the environment, and what the deployment of a known
+    name prefix has published of itself.
+    """
 
     def __init__(self, options: argparse.Namespace, settings: CommandSettings) -> None:
         self._options = options
@@ -32,17 +39,37 @@ class Target:
             self._one("api_key", key, self._settings.ultron_api_key),
         )
 
+    @cached_property
+    def published(self) -> PublishedDeployment:
+        """What it says of itself.
+
+        Raises:
+            SettingsError: nobody said which deployment, or it is of another release.
+            NotFoundError: there is none of that name prefix.
+        """
+        prefix = self._deployment.name_prefix if self._deployment else None
+        name_prefix = self._one("name_prefix", prefix, self._settings.ultron_name_prefix)
+        return PublishedDeployment.read(aws.ssm_client(), name_prefix)
+
     def runs(self) -> RunStore:
         """The records of its runs."""
-        table = self._deployment.checkpoint_table if self._deployment else None
-        name = self._one("checkpoint_table", table, self._settings.ultron_checkpoint_table)
-        return RunStore(aws.dynamodb_client(), name)
+        return RunStore(aws.dynamodb_client(), self.table_name())
 
     def objects(self) -> ObjectStore:
         """Its bucket."""
-        bucket = self._deployment.bucket_name if self._deployment else None
-        name = self._one("bucket_name", bucket, self._settings.ultron_bucket_name)
-        return S3ObjectStore(aws.s3_client(), name)
+        return S3ObjectStore(aws.s3_client(), self.bucket_name())
+
+    def table_name(self) -> str:
+        """Name of its one table."""
+        found = self._deployment.checkpoint_table if self._deployment else None
+        name = self._chosen("checkpoint_table", found, self._settings.ultron_checkpoint_table)
+        return name or self._published("checkpoint_table", lambda d: d.checkpoint_table)
+
+    def bucket_name(self) -> str:
+        """Name of its one bucket."""
+        found = self._deployment.bucket_name if self._deployment else None
+        name = self._chosen("bucket_name", found, self._settings.ultron_bucket_name)
+        return name or self._published("bucket_name", lambda d: d.bucket_name)
 
     def ingest_function(self) -> str:
         """Name of its ingest function."""
@@ -58,10 +85,23 @@ class Target:
 
     def _function(self, name: str, of_environment: str | None) -> str:
         found = self._deployment.function_names.get(name) if self._deployment else None
-        return self._one(f"{name}_function", found, of_environment)
+        chosen = self._chosen(f"{name}_function", found, of_environment)
+        return chosen or self._published(f"{name}_function", lambda d: d.functions.get(name))
+
+    def _published(
+        self, name: str, of_published: Callable[[PublishedDeployment], str | None]
+    ) -> str:
+        """An address that a deployment of a known name prefix publishes, too."""
+        known = self._chosen("name_prefix", None, self._settings.ultron_name_prefix)
+        return self._required(name, of_published(self.published) if known else None)
 
     def _one(self, name: str, of_outputs: str | None, of_environment: str | None) -> str:
-        chosen: str | None = getattr(self._options, name, None) or of_outputs or of_environment
+        return self._required(name, self._chosen(name, of_outputs, of_environment))
+
+    def _chosen(self, name: str, of_outputs: str | None, of_environment: str | None) -> str | None:
+        return getattr(self._options, name, None) or of_outputs or of_environment
+
+    def _required(self, name: str, chosen: str | None) -> str:
         if not chosen:
             raise SettingsError(
                 f"say which deployment: --outputs FILE, --{name.replace('_', '-')}"

@@ -6,18 +6,21 @@ the item's one still right. Both only move forward, so a job that was redriven l
 replace what a newer one indexed, nor what a newer one found unchanged.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ModelIdentity
-from shared.state.table import StateTable
+from shared.state.run_records import corpus_partition
+from shared.state.table import ConditionFailedError, StateTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _SORT_KEY = "VERSION"
+_FORGOTTEN_KEY = "FORGOTTEN"
 _KEY_DIGITS = 32
 _NOT_SEEN_BY_A_NEWER_JOB = (
     "(attribute_not_exists(PK) OR seen_seq < :seq OR (seen_seq = :seq AND seen_origin <= :origin))"
@@ -34,11 +37,17 @@ class EntityVersions:
     def read(
         self, corpus: str, model: ModelIdentity, keys: Iterable[str]
     ) -> dict[str, EntityVersion]:
-        """Return the version of each entity that has one."""
+        """Return the version of each entity that has one, and that was not forgotten."""
         wanted = [(_partition(corpus, model, key), _SORT_KEY) for key in keys]
+        if not wanted:
+            return {}
+        limit = (corpus_partition(corpus), _FORGOTTEN_KEY)
+        items = list(self._table.get_many([limit, *wanted]))
+        forgotten = next((item["seq"] for item in items if item["SK"] == _FORGOTTEN_KEY), -1)
         return {
             item["key"]: EntityVersion(item["seq"], item["origin"], item["checksum"])
-            for item in self._table.get_many(wanted)
+            for item in items
+            if item["SK"] == _SORT_KEY and item["seq"] > forgotten
         }
 
     def begin(
@@ -108,6 +117,15 @@ class EntityVersions:
             for key in dict.fromkeys(keys)
         ]
         self._table.transact_each(writes)
+
+    def forget_until(self, corpus: str, seq: int) -> None:
+        """Forget all versions of a corpus, under all models, by runs up to that of `seq`.
+
+        It is one write, however many entities there are; that they were seen is still known.
+        """
+        item = {"PK": corpus_partition(corpus), "SK": _FORGOTTEN_KEY, "seq": seq}
+        with contextlib.suppress(ConditionFailedError):  # what came later is forgotten already
+            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": seq})
 
     @staticmethod
     def _refused(keys: list[str], positions: set[int]) -> set[str]:

@@ -1,5 +1,6 @@
 """Why messages were given up: readable beside the dead-letter queues, for as long as they hold."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -38,3 +39,12 @@ class FailureLog:
     def reason(self, stage: str, message_id: str) -> Item | None:
         """Return `code`, `reason`, `run_id` and `failed_at` of a message, if it was recorded."""
         return self._table.get(f"DLQ#{stage}", message_id)
+
+    def reasons(self, stage: str, message_ids: Iterable[str]) -> dict[str, Item]:
+        """Return the same of several messages, by message id; those not recorded are left out."""
+        keys = [(f"DLQ#{stage}", message_id) for message_id in message_ids]
+        return {item["SK"]: item for item in self._table.get_many(keys)}
+
+    def forget(self, stage: str, message_id: str) -> None:
+        """Remove what was recorded of a message that is gone."""
+        self._table.transact([self._table.delete_write(f"DLQ#{stage}", message_id)])

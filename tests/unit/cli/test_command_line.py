@@ -13,6 +13,7 @@ import pytest
 from services.cli.main import main
 
 OUTPUTS = {
+    "name_prefix": "ultron",
     "api_id": "abc",
     "api_stage": "prod",
     "api_url": "https://abc.execute-api.us-east-1.amazonaws.com/prod",

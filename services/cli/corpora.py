@@ -1,0 +1,192 @@
+"""Adding, changing and removing corpora by command."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from services.cli.errors import RefusedError
+from services.cli.indexes import find_indexes
+from services.cli.names import require_corpus_name
+from services.cli.schedules import Schedules, rules_of
+from shared.corpora import CorpusDocuments, StoredCorpus, corpus_document
+from shared.errors import (
+    ConflictError,
+    CorruptObjectError,
+    NotFoundError,
+    SettingsError,
+)
+from shared.models.corpus import Corpus
+from shared.models.manifest import ModelIdentity
+from shared.state.corpus_state import CorpusState
+from shared.state.entity_versions import EntityVersions
+from shared.state.runs import RunStore
+from shared.storage.object_store import ObjectStore
+
+_LEASE_SECONDS = 900
+# What an index is, and what it can be made from again.
+_INDEX_PREFIXES = ("indexes/{}/", "embeddings/{}/")
+_OTHER_PREFIXES = (
+    "raw/{}/", "raw/_gaps/{}/", "derived/{}/", "derived/_rejects/{}/", "chunks/{}/",
+)  # fmt: skip
+
+
+def _new_holder() -> str:
+    return f"command-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusAdministration:
+    """Changes the corpora that the command looks after, each step such that it may be repeated.
+
+    What a change must not happen under, a run, is kept away by the corpus's lease.
+    """
+
+    documents: CorpusDocuments
+    schedules: Schedules
+    state: CorpusState
+    runs: RunStore
+    versions: EntityVersions
+    store: ObjectStore
+    new_holder: Callable[[], str] = _new_holder
+
+    def add(self, corpus: Corpus, *, replace: bool = False) -> dict[str, Any]:
+        """Write a corpus and its rules; the same document again mends what was cut off.
+
+        Returns:
+            `corpus`, `change` (`added`, `replaced` or `unchanged`), the `rules`, and whether the
+            next run `reads_again` all of the source.
+
+        Raises:
+            RefusedError: Terraform looks after the corpus.
+            ConflictError: there is another corpus of that name, and not `replace`.
+            LeaseHeldError: a run is under way; names it.
+            InvalidInputError: the name or the document is too long, or a schedule is none.
+        """
+        rules = rules_of(corpus, self.schedules.addresses)
+        document = corpus_document(corpus)
+        stored = self.documents.find(corpus.name)
+        if stored is not None:
+            require_managed_here(stored)
+            if stored.document != document and not replace:
+                raise ConflictError(
+                    f"there is a corpus {corpus.name} already, with another document; "
+                    "--replace puts this one in its place, `ultron corpus show` shows that one"
+                )
+        self.schedules.put_rules(rules)
+        change, reads_again = self._write(corpus, stored, document)
+        self.schedules.connect(corpus.name, rules)
+        return {
+            "corpus": corpus.name,
+            "change": change,
+            "reads_again": reads_again,
+            "rules": self.schedules.states(corpus.name),
+        }
+
+    def _write(
+        self, corpus: Corpus, stored: StoredCorpus | None, document: str
+    ) -> tuple[str, bool]:
+        if stored is None:
+            self.documents.create(corpus)
+            return "added", False
+        if stored.document == document:
+            return "unchanged", False
+        with self._held(corpus.name):
+            reads_again = _reads_again(stored, corpus)
+            if reads_again:
+                self.state.forget_progress(corpus.name)
+            self.documents.replace(corpus)
+        return "replaced", reads_again
+
+    def remove(self, name: str, *, delete_index: bool = False) -> dict[str, Any]:
+        """Remove a corpus and its rules, and with `delete_index` what it is searched by.
+
+        Its document goes last, so that a removal that was cut off can be done again.
+
+        Returns:
+            `corpus`, how many `objects_deleted`, and the prefixes of objects that `stay`.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            RefusedError: Terraform looks after it.
+            LeaseHeldError: a run is under way; names it.
+        """
+        require_corpus_name(name)
+        stored = self.documents.find(name)
+        if stored is not None:
+            require_managed_here(stored)
+        elif not (self.schedules.states(name) or (delete_index and self._prefixes_of_index(name))):
+            raise NotFoundError(f"there is no corpus named {name!r}")
+        with self._held(name):
+            self.schedules.remove(name)
+            deleted = self._delete_index(name) if delete_index else 0
+            self.documents.delete(name)
+        stay = self._filled(name, (*_INDEX_PREFIXES, *_OTHER_PREFIXES))
+        return {"corpus": name, "objects_deleted": deleted, "stay": stay}
+
+    def _delete_index(self, name: str) -> int:
+        """Delete an index, its vectors, and what would make a later corpus rely on them."""
+        latest = self.state.latest_run(name)
+        if latest is not None:
+            self.versions.forget_until(name, latest.seq)
+            for model in self._models(name):
+                # What is redriven late of the runs that were must not come back.
+                self.state.note_swept(name, model, latest.seq + 1)
+        self.state.forget_progress(name)
+        deleted = 0
+        for pattern in _INDEX_PREFIXES:
+            # A manifest sorts before the shards that it names.
+            for found in self.store.list(pattern.format(name)):
+                self.store.delete(found.key)
+                deleted += 1
+        return deleted
+
+    def _models(self, name: str) -> list[ModelIdentity]:
+        try:
+            return [index.model for index in find_indexes(self.store, name)]
+        except CorruptObjectError:
+            return []  # an index that nobody can read is deleted all the same
+
+    def _prefixes_of_index(self, name: str) -> list[str]:
+        return self._filled(name, _INDEX_PREFIXES)
+
+    def _filled(self, name: str, patterns: tuple[str, ...]) -> list[str]:
+        """Those of the prefixes below which there are objects."""
+        prefixes = [pattern.format(name) for pattern in patterns]
+        return [prefix for prefix in prefixes if next(self.store.list(prefix), None) is not None]
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[None]:
+        holder = self.new_holder()
+        self.state.close_abandoned_run(name, holder, self.runs)
+        self.state.acquire_lease(name, holder, _LEASE_SECONDS)
+        try:
+            yield
+        finally:
+            self.state.release_lease(name, holder)
+
+
+def require_managed_here(stored: StoredCorpus) -> None:
+    """Make sure that the command may change a corpus.
+
+    Raises:
+        RefusedError: Terraform looks after it.
+    """
+    if not stored.is_managed_here:
+        raise RefusedError(
+            f"corpus {stored.name} was not added by this command but by Terraform, which would "
+            "undo a change: it is an entry of the variable `corpora`; change it there and apply"
+        )
+
+
+def _reads_again(stored: StoredCorpus, corpus: Corpus) -> bool:
+    """Whether what was read before has to be read again to be what the new document says."""
+    try:
+        before = stored.parse()
+    except SettingsError:
+        return True
+    return any(
+        getattr(before, field) != getattr(corpus, field)
+        for field in ("source", "mapping", "chunking", "model")
+    )

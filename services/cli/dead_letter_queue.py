@@ -1,0 +1,111 @@
+"""Looking into a dead-letter queue, which SQS has no call for.
+
+Messages are received, which hides them for a while, looked at, and shown again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+# Long enough to look through thousands of messages; after it they show again by themselves.
+_HIDDEN_SECONDS = 60
+# Asks all of SQS's servers: without waiting only some of them answer.
+_WAIT_SECONDS = 1
+_BATCH_SIZE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that a stage gave up; `attributes` are those that its sender gave it."""
+
+    message_id: str
+    body: str
+    sent_at: datetime | None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class HeldLetters:
+    """The messages that one looks at, hidden from everybody else meanwhile."""
+
+    client: "SQSClient"
+    queue_url: str
+    _receipts: dict[str, str] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        """Yield each message once, until none is left that is not hidden."""
+        while True:
+            received = self.client.receive_message(
+                QueueUrl=self.queue_url,
+                MaxNumberOfMessages=_BATCH_SIZE,
+                VisibilityTimeout=_HIDDEN_SECONDS,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", [])
+            new = [message for message in received if message["MessageId"] not in self._receipts]
+            for message in received:
+                self._receipts[message["MessageId"]] = message["ReceiptHandle"]
+            if not new:  # none, or those whose time has run out: they come round again
+                return
+            for message in new:
+                yield _letter(message)
+
+    def delete(self, letter: DeadLetter) -> None:
+        """Delete a message for good."""
+        self.client.delete_message(
+            QueueUrl=self.queue_url, ReceiptHandle=self._receipts[letter.message_id]
+        )
+        self._deleted.add(letter.message_id)
+
+    def release(self) -> None:
+        """Show the messages again that were not deleted."""
+        left = [handle for name, handle in self._receipts.items() if name not in self._deleted]
+        for start in range(0, len(left), _BATCH_SIZE):
+            # One that cannot be shown now shows by itself when its time has run out.
+            self.client.change_message_visibility_batch(
+                QueueUrl=self.queue_url,
+                Entries=[
+                    {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+                    for number, handle in enumerate(left[start : start + _BATCH_SIZE])
+                ],
+            )
+
+
+@contextmanager
+def held_letters(client: "SQSClient", queue_url: str) -> Iterator[HeldLetters]:
+    """Hold the messages of a queue for the block."""
+    held = HeldLetters(client, queue_url)
+    try:
+        yield held
+    finally:
+        held.release()
+
+
+def hidden_letters(client: "SQSClient", queue_url: str) -> int:
+    """Return how many messages somebody else looks at just now, about."""
+    answer = client.get_queue_attributes(
+        QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+
+
+def _letter(message: "MessageTypeDef") -> DeadLetter:
+    sent = message.get("Attributes", {}).get("SentTimestamp")
+    return DeadLetter(
+        message_id=message["MessageId"],
+        body=message["Body"],
+        sent_at=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
+        attributes={
+            name: attribute["StringValue"]
+            for name, attribute in message.get("MessageAttributes", {}).items()
+            if "StringValue" in attribute
+        },
+    )
