@@ -37,6 +37,22 @@ class ServiceSettings(BaseSettings):
             ) from None
 
 
+class SourceSettings(ServiceSettings):
+    """What a service needs that speaks to sources.
+
+    `outbound_allowed_hosts` are hosts, `host:port` and networks, separated by commas, that may be
+    called although they are not public. One call waits `maximum_wait_seconds` in all at most; a
+    source that refused every call for `maximum_refusal_seconds` is given up.
+    """
+
+    checkpoint_table: Annotated[str, Field(min_length=1)]
+    corpora_parameter_path: Annotated[str, Field(min_length=1)]
+    source_secret_prefix: Annotated[str, Field(min_length=1)]
+    outbound_allowed_hosts: str = ""
+    maximum_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 10.0
+    maximum_refusal_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+
+
 class StageSettings(ServiceSettings):
     """What every queue stage needs; a failed message first returns after `retry_delay_seconds`.
 

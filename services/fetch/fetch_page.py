@@ -1,20 +1,27 @@
 """The work of fetch for one page."""
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.corpora import CorpusRegistry
-from shared.errors import SourceError
+from shared.errors import (
+    ConflictError,
+    PostponedError,
+    RunCancelledError,
+    SourceError,
+    SourceUnavailableError,
+)
 from shared.messaging.publisher import JobPublisher
 from shared.models.corpus import Corpus
 from shared.models.jobs import DeriveJob, PageJob
 from shared.observability import logger, metrics
 from shared.sources.base import FetchedPage, Source, query_hash
-from shared.sources.raw_object import raw_metadata
+from shared.sources.raw_object import raw_metadata, read_next_pages_key
 from shared.state.corpus_state import CorpusState
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
@@ -22,19 +29,34 @@ from shared.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
+class _KeptPage:
+    """A page as the first of its deliveries received it: what later ones receive is dropped."""
+
+    records: int
+    etag: str | None
+    next_pages: Sequence[PageJob]
+
+
+@dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches a page, writes its raw object, publishes its derive job."""
+    """Fetches a page, writes its raw object, publishes its derive job and the pages it told of."""
 
     store: ObjectStore
     corpora: CorpusRegistry
     make_source: Callable[[Corpus], Source]
     publisher: JobPublisher
+    page_queue: JobPublisher
     runs: RunStore
     state: CorpusState
     now: Callable[[], datetime]
+    maximum_postponements: int
 
     def fetch(self, job: PageJob) -> None:
-        """Do the job; a page that the source will not give becomes a gap, and the run goes on."""
+        """Do the job; a page that the source will not give becomes a gap, and the run goes on.
+
+        Raises:
+            PostponedError: the source is not to be called yet.
+        """
         corpus = self.corpora.get(job.corpus)
         page_hash = query_hash(job.endpoint, job.query)
         try:
@@ -43,20 +65,26 @@ class Fetcher:
         except SourceError as error:
             self._leave_gap(job, error)
             return
+        except PostponedError as error:
+            if job.postponements < self.maximum_postponements:
+                raise
+            self._leave_gap(job, _waited_too_often(job, error))
+            return
         if page.is_not_modified:
             self.runs.end_page(job, "unchanged")
             return
-        self._keep(job, corpus.source.kind, page)
+        kept = self._keep(job, corpus.source.kind, page)
+        try:
+            self.page_queue.publish(self.runs.add_next_pages(job, kept.next_pages))
+        except RunCancelledError:
+            logger.info("left a page of a cancelled run", extra={"page_id": job.page_id})
+            return
         self.publisher.publish([_derive_job(job)])
         is_first = self.runs.record_stage(
-            job,
-            "fetch",
-            {"raw_records": len(page.lines)},
-            etag=page.etag,
-            query_hash=page_hash,
+            job, "fetch", {"raw_records": kept.records}, etag=kept.etag, query_hash=page_hash
         )
         if is_first:
-            metrics.add_metric("RawRecords", MetricUnit.Count, len(page.lines))
+            metrics.add_metric("RawRecords", MetricUnit.Count, kept.records)
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:
         """Return the etag of what is indexed of the page; a full run reads everything anew."""
@@ -65,15 +93,42 @@ class Fetcher:
             return None
         return etag
 
-    def _keep(self, job: PageJob, source: str, page: FetchedPage) -> None:
-        self.store.put(
-            keys.raw_key(job),
-            jsonl.encode_lines(page.lines),
-            content_type=jsonl.CONTENT_TYPE,
-            metadata=raw_metadata(job, source, page),
-        )
+    def _keep(self, job: PageJob, source: str, page: FetchedPage) -> _KeptPage:
+        """Keep the page unless an earlier delivery kept it: its records and the pages it told of
+        belong together, and a source may answer otherwise each time.
+        """
+        next_pages = _next_jobs(job, page)
+        try:
+            self.store.put(
+                keys.raw_key(job),
+                jsonl.encode_lines(page.lines),
+                content_type=jsonl.CONTENT_TYPE,
+                metadata=raw_metadata(job, source, page, self._write_down(job, next_pages)),
+                if_absent=True,
+            )
+        except ConflictError:
+            return self._kept_before(job)
+        return _KeptPage(len(page.lines), page.etag, next_pages)
+
+    def _write_down(self, job: PageJob, next_pages: Sequence[PageJob]) -> str | None:
+        if not next_pages:
+            return None
+        data = jsonl.encode_models(next_pages)
+        key = keys.next_pages_key(job, hashlib.sha256(data).hexdigest()[:16])
+        self.store.put(key, data, content_type=jsonl.CONTENT_TYPE)
+        return key
+
+    def _kept_before(self, job: PageJob) -> _KeptPage:
+        raw = self.store.get(keys.raw_key(job))
+        records = sum(1 for _ in jsonl.decode_lines(raw.data, raw.key))
+        key = read_next_pages_key(raw.metadata)
+        lines = () if key is None else jsonl.decode_lines(self.store.get(key).data, key)
+        next_pages = [PageJob.model_validate_json(line) for line in lines]
+        return _KeptPage(records, raw.metadata.get("etag"), next_pages)
 
     def _leave_gap(self, job: PageJob, error: SourceError) -> None:
+        if self.runs.is_recorded(job, "fetch"):
+            return  # another delivery of this job was luckier
         reason = f"{error.code}: {error}"
         logger.warning("left a gap", extra={"page_id": job.page_id, "reason": reason})
         marker = {
@@ -91,6 +146,27 @@ class Fetcher:
         )
         self.runs.end_page(job, "gap", reason)
         metrics.add_metric("Gaps", MetricUnit.Count, 1)
+
+
+def _next_jobs(job: PageJob, page: FetchedPage) -> list[PageJob]:
+    return [
+        PageJob(
+            corpus=job.corpus,
+            run_id=job.run_id,
+            page_id=following.page_id,
+            seq=job.seq,
+            endpoint=following.endpoint,
+            query=dict(following.query),
+        )
+        for following in page.next_pages
+    ]
+
+
+def _waited_too_often(job: PageJob, error: PostponedError) -> SourceUnavailableError:
+    return SourceUnavailableError(
+        f"gave up after waiting {job.postponements} times: {error}; "
+        "raise the rate of the corpus's source, or retry the gaps later"
+    )
 
 
 def _derive_job(job: PageJob) -> DeriveJob:

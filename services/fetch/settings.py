@@ -4,15 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import PublishingStageSettings
+from shared.settings import PublishingStageSettings, SourceSettings
 
 
-class FetchSettings(PublishingStageSettings):
-    """`maximum_wait_seconds` bounds how long one page waits for a source that is overloaded.
+class FetchSettings(PublishingStageSettings, SourceSettings):
+    """A page that had to wait for its turn becomes a gap after `maximum_postponements`.
 
-    The function's timeout must exceed it by the time of one call, 30 seconds.
+    The function's timeout must exceed a minute, for which a call that fails is repeated, by the
+    time of a last call, half a minute.
     """
 
-    corpora_parameter_path: Annotated[str, Field(min_length=1)]
-    source_secret_prefix: Annotated[str, Field(min_length=1)]
-    maximum_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 60.0
+    maximum_postponements: Annotated[int, Field(ge=0, le=10_000)] = 50

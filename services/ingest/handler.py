@@ -6,18 +6,21 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.ingest.plan_run import Planner
-from services.ingest.request import parse_request
+from services.ingest.request import (
+    IngestRequest,
+    RunRequest,
+    parse_request,
+    parse_run_request,
+)
 from services.ingest.settings import IngestSettings
+from services.ingest.steer_run import Steering
 from shared import aws, wiring
 from shared.corpora import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
 from shared.observability import logger, metrics, tracer
-from shared.sources.http import HttpClient
-from shared.sources.registry import SourceTools, make_source
-from shared.sources.retry import RetryPolicy
-from shared.sources.secrets import SourceSecrets
+from shared.source_wiring import patient_tools
+from shared.sources.registry import make_source
 from shared.state.corpus_state import CorpusState
-from shared.state.rate_limits import RateLimits
 from shared.state.run_records import utc_now
 from shared.storage.s3 import S3ObjectStore
 
@@ -26,14 +29,8 @@ from shared.storage.s3 import S3ObjectStore
 def _planner() -> Planner:
     settings = IngestSettings.load()
     corpus_state = CorpusState(aws.dynamodb_client(), settings.checkpoint_table)
-    secrets = SourceSecrets(aws.secrets_client(), settings.source_secret_prefix)
-    tools = SourceTools(
-        store=S3ObjectStore(aws.s3_client(), settings.bucket_name),
-        marvel_keys=secrets.marvel_keys,
-        rates=RateLimits(aws.dynamodb_client(), settings.checkpoint_table),
-        http=HttpClient(),
-        retry_policy=RetryPolicy(maximum_wait_seconds=settings.maximum_wait_seconds),
-    )
+    store = S3ObjectStore(aws.s3_client(), settings.bucket_name)
+    tools = patient_tools(settings, store)
     return Planner(
         corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
         make_source=partial(make_source, tools=tools),
@@ -41,6 +38,7 @@ def _planner() -> Planner:
         runs=wiring.run_store(settings.checkpoint_table, settings.compact_queue_url),
         state=corpus_state,
         now=utc_now,
+        planning_lease_seconds=settings.planning_lease_seconds,
         lease_seconds=settings.lease_seconds,
     )
 
@@ -49,10 +47,23 @@ def _planner() -> Planner:
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Start the run that the event asks for; see `IngestRequest` and `RunSummary`."""
+    """Do what the event asks for; without an `action` it starts a run."""
     metrics.add_metric("Requests", MetricUnit.Count, 1)
-    request = parse_request(event, context.aws_request_id)
+    match event.get("action", "start"):
+        case "start":
+            return _start(parse_request(event, context.aws_request_id))
+        case _:
+            return _steer(parse_run_request(event))
+
+
+def _start(request: IngestRequest) -> dict[str, Any]:
     summary = _planner().plan(request)
-    metrics.add_metric("PagesPlanned", MetricUnit.Count, summary.pages_planned or 0)
+    metrics.add_metric("PagesPlanned", MetricUnit.Count, summary.pages_planned)
     logger.info("planned a run", extra={"corpus": request.corpus, **summary.model_dump()})
+    return summary.model_dump()
+
+
+def _steer(request: RunRequest) -> dict[str, Any]:
+    summary = Steering(_planner()).do(request)
+    logger.info("steered a run", extra={"action": request.action, **summary.model_dump()})
     return summary.model_dump()

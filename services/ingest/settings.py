@@ -4,21 +4,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import ServiceSettings
+from shared.settings import SourceSettings
+from shared.state.run_endings import LEASE_SECONDS
 
 
-class IngestSettings(ServiceSettings):
-    """`lease_seconds` is how long a run may take before another may close it as abandoned.
+class IngestSettings(SourceSettings):
+    """`lease_seconds` is how long a run may stand still before another may close it as abandoned.
 
+    Until a run is planned, it may take no longer than `planning_lease_seconds`, a little more than
+    the function's timeout: a planner that was killed must not block the next run for hours.
     A full run of no pages ends as it is planned, and is swept like any other.
     """
 
     bucket_name: Annotated[str, Field(min_length=1)]
-    checkpoint_table: Annotated[str, Field(min_length=1)]
-    corpora_parameter_path: Annotated[str, Field(min_length=1)]
-    source_secret_prefix: Annotated[str, Field(min_length=1)]
     next_queue_url: Annotated[str, Field(min_length=1)]
     compact_queue_url: Annotated[str, Field(min_length=1)]
     publish_copies: Annotated[int, Field(ge=1, le=3)] = 1
-    lease_seconds: Annotated[int, Field(ge=60, le=7 * 86_400)] = 6 * 3600
+    planning_lease_seconds: Annotated[int, Field(ge=10, le=3600)] = 330
+    lease_seconds: Annotated[int, Field(ge=60, le=7 * 86_400)] = LEASE_SECONDS
     maximum_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 60.0

@@ -1,20 +1,26 @@
-"""When a failed message comes back.
+"""When a message comes back that failed, or that has to wait.
 
 A queue hides a message for six times its function's timeout, which is half an hour for the
 embedder: right for a worker that died, far too long for an error that was seen at once.
+
+SQS counts each receive, and gives up a message that was received too often, whatever the reason. So
+a job that waits goes on as a new message before its old one comes near that.
 """
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.models.jobs import Job
 from shared.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-_LONGEST_DELAY_SECONDS = 900
+_LONGEST_DELAY_SECONDS = 900  # also the most that SQS delays a new message
+_LONGEST_HIDING_SECONDS = 43_200
 
 
 class Redelivery:
@@ -30,6 +36,22 @@ class Redelivery:
         delay = self._first_delay_seconds * 2 ** (receives - 1)
         self._hide(record, min(delay, _LONGEST_DELAY_SECONDS))
 
+    def postpone(self, record: SQSRecord, seconds: float) -> None:
+        """Hide the message until then, half a day at most."""
+        self._hide(record, min(ceil(seconds), _LONGEST_HIDING_SECONDS))
+
+    def send_again(self, job: Job, seconds: float) -> None:
+        """Send the job as a new message, which comes after so long, a quarter of an hour at most.
+
+        Raises what the client raises: then the old message still has to come back.
+        """
+        again = job.model_copy(update={"postponements": job.postponements + 1})
+        self._client.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=again.model_dump_json(),
+            DelaySeconds=min(ceil(seconds), _LONGEST_DELAY_SECONDS),
+        )
+
     def give_up(self, record: SQSRecord) -> None:
         """Show the message at once after its last receive, so that SQS moves it to the DLQ now."""
         self._hide(record, 0)
@@ -43,6 +65,6 @@ class Redelivery:
             )
         except (ClientError, BotoCoreError) as error:
             logger.warning(
-                "a failed message keeps the queue's visibility timeout",
+                "a message keeps the queue's visibility timeout",
                 extra={"message_id": record.message_id, "error": type(error).__name__},
             )

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
 
-from shared.errors import InvalidJobError, UltronError
+from shared.errors import InvalidJobError, PostponedError, UltronError
 from shared.messaging.redelivery import Redelivery
 from shared.models.jobs import Job
 from shared.observability import logger, metrics
@@ -57,10 +57,18 @@ class QueueStage(Generic[JobT]):
         job: JobT | None = None
         try:
             job = parse_job(record.body, self._job_type)
-            self._do(job)
+            self._do_or_give_back(record, job)
+        except PostponedError:
+            raise  # the message is kept, and hidden until its turn: that is no failure
         except Exception as error:
             record_failure(self._name, record, job, error, self._state)
             raise
+
+    def _do_or_give_back(self, record: SQSRecord, job: JobT) -> None:
+        try:
+            self._do(job)
+        except PostponedError as error:
+            give_back(self._name, record, job, error, self._state)
 
     def _do(self, job: JobT) -> None:
         if not skip_recorded(job, self._name, self._state.runs):
@@ -77,7 +85,10 @@ def run_records(
         processor.process()
     response = processor.response()
     metrics.add_metric("Jobs", MetricUnit.Count, len(records))
-    metrics.add_metric("FailedJobs", MetricUnit.Count, len(response["batchItemFailures"]))
+    kept = len(response["batchItemFailures"])
+    postponed = sum(isinstance(error, PostponedError) for _, error, _ in processor.exceptions)
+    metrics.add_metric("FailedJobs", MetricUnit.Count, kept - postponed)
+    metrics.add_metric("PostponedJobs", MetricUnit.Count, postponed)
     return dict(response)
 
 
@@ -109,7 +120,13 @@ def job_part(job: Job) -> int | None:
 
 
 def skip_recorded(job: Job, stage: StageName, runs: RunStore) -> bool:
-    """Whether an earlier delivery did this job; if so, make sure that its page was ended."""
+    """Whether there is nothing to do: an earlier delivery did this job, or its run was cancelled.
+
+    Of a job that was done, make sure that its page was ended.
+    """
+    if runs.is_cancelled(job.run_id):
+        logger.info("dropped a job of a cancelled run", extra={"page_id": job.page_id})
+        return True
     if not runs.is_recorded(job, stage, job_part(job)):
         return False
     logger.info("skipped a job that is done", extra={"stage": stage, "page_id": job.page_id})
@@ -130,6 +147,32 @@ def record_failure(
     if job is not None and state.runs.exists(job.run_id):
         state.runs.end_page(job, "failed", f"{stage}: {code}: {reason}")
     state.redelivery.give_up(record)
+
+
+def give_back(
+    stage: StageName, record: SQSRecord, job: Job, error: PostponedError, state: StageState
+) -> None:
+    """Let a job wait for its turn: hide its message, or send it again and be done with this one.
+
+    Raises:
+        PostponedError: `error`, where the message has to stay in the queue.
+    """
+    receives = int(record.attributes.approximate_receive_count or 1)
+    is_sent_again = receives * 2 >= state.maximum_receives
+    logger.info(
+        "a job has to wait",
+        extra={
+            "stage": stage,
+            "page_id": job.page_id,
+            "reason": str(error),
+            "receives": receives,
+            "is_sent_again": is_sent_again,
+        },
+    )
+    if not is_sent_again:
+        state.redelivery.postpone(record, error.seconds)
+        raise error
+    state.redelivery.send_again(job, error.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +228,10 @@ class QueueBatchStage(QueueStage[JobT]):
                 job = parse_job(record["body"], self._job_type)
             except InvalidJobError:
                 continue  # answered for, with its reason, when its own record is processed
-            if not self._state.runs.is_recorded(job, self._name, job_part(job)):
+            runs = self._state.runs
+            if runs.is_cancelled(job.run_id):
+                continue
+            if not runs.is_recorded(job, self._name, job_part(job)):
                 jobs.setdefault(job.model_dump_json(), job)
         if not jobs:
             return {}

@@ -1,13 +1,18 @@
 """One bounded HTTP GET. It repeats and follows nothing: `shared.sources.client` does."""
 
+import socket
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from shared.errors import SourceError, SourceUnavailableError
+from shared.sources.outbound import OutboundGuard
 from shared.sources.redaction import protect_urllib3_logs, redact
 
 USER_AGENT = "ultron-embeddings/0.1.0 (+semantic search over paged corpora; honours Retry-After)"
@@ -46,18 +51,66 @@ class HttpResponse:
     url: str = ""
 
 
+class _GuardedConnection(HTTPConnection):
+    """Connects where its guard does; all else, as verifying the host's name by TLS, stays."""
+
+    guard: ClassVar[OutboundGuard]
+
+    def _new_conn(self) -> socket.socket:
+        timeout = self.timeout if isinstance(self.timeout, float | int) else None
+        try:
+            connected = self.guard.connect(self._dns_host, self.port or self.default_port, timeout)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"{self.host} did not answer in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"{self.host} cannot be reached: {error}") from error
+        for option in self.socket_options or ():
+            connected.setsockopt(*option)
+        return connected
+
+
+class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
+    """The same, encrypted."""
+
+
+class _GuardedPools(urllib3.PoolManager):
+    """Pools of guarded connections; variables of the environment that name proxies are not read."""
+
+    def __init__(self, guard: OutboundGuard, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._connections: dict[str, Any] = {
+            "http": type("GuardedHttp", (_GuardedConnection,), {"guard": guard}),
+            "https": type("GuardedHttps", (_GuardedTlsConnection,), {"guard": guard}),
+        }
+
+    def _new_pool(
+        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
+    ) -> urllib3.HTTPConnectionPool:
+        pool = super()._new_pool(scheme, host, port, request_context)
+        pool.ConnectionCls = self._connections[scheme]
+        return pool
+
+
 class HttpClient:
-    """Sends polite GETs: one user agent, gzip, no redirects, bounded time and size."""
+    """Sends polite GETs: one user agent, gzip, no redirects, bounded time and size.
+
+    It calls what `guard` allows: public hosts, unless told otherwise.
+    """
 
     def __init__(
         self,
         limits: HttpLimits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        guard: OutboundGuard | None = None,
     ) -> None:
         protect_urllib3_logs()
         self._limits = limits or HttpLimits()
         self._monotonic = monotonic
-        self._pool = urllib3.PoolManager(
+        self._guard = guard or OutboundGuard()
+        self._pool = _GuardedPools(
+            self._guard,
             timeout=urllib3.Timeout(
                 connect=self._limits.connect_timeout_seconds,
                 read=self._limits.read_timeout_seconds,
@@ -71,8 +124,10 @@ class HttpClient:
 
         Raises:
             TransportError: no whole answer arrived.
+            ForbiddenAddressError: the address must not be called.
             SourceError: the answer is larger than the bounds, or encoded in another way.
         """
+        self._guard.check_url(url)
         deadline = self._monotonic() + self._limits.total_timeout_seconds
         try:
             response = self._pool.request(

@@ -22,12 +22,13 @@ from shared.storage.object_store import ObjectStore
 class SourceTools:
     """What sources are built on; each source takes what it needs.
 
-    `marvel_keys(secret_name)` reads credentials only when a source needs them. `rates` are what
-    all workers may ask of a source together.
+    `marvel_keys(secret_name)` and `secret_field(secret_name, field)` read credentials only when a
+    source needs them. `rates` are what all workers may ask of a source together.
     """
 
     store: ObjectStore
     marvel_keys: Callable[[str], MarvelKeys]
+    secret_field: Callable[[str, str], str]
     rates: SharedRates
     http: HttpClient
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)

@@ -7,10 +7,12 @@ from shared.errors import BudgetExhaustedError
 from shared.models.sources import RateLimit
 from shared.sources.client import SourceClient
 from shared.sources.http import HttpClient, HttpLimits
+from shared.sources.outbound import AllowedHosts, OutboundGuard
 from shared.sources.rates import Place
 from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
+LOCAL = OutboundGuard(AllowedHosts.parse("127.0.0.1"))
 
 
 @dataclass
@@ -62,7 +64,7 @@ class StillTime:
 
 def local_http(limits: HttpLimits | None = None) -> HttpClient:
     """HTTP that may call servers on this machine."""
-    return HttpClient(limits)
+    return HttpClient(limits, guard=LOCAL)
 
 
 def local_client(

@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import SourceError
 from shared.sources.http import USER_AGENT, HttpClient, HttpLimits, TransportError
+from tests.integration.sources.clients import LOCAL, local_http
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 
 SMALL = HttpLimits(
@@ -33,7 +34,7 @@ def packed(data: bytes) -> Answer:
 
 def test_it_is_polite_and_takes_gzip(server: ScriptedServer) -> None:
     server.script(packed(b"hello"))
-    response = HttpClient(SMALL).get(f"{server.url}/x?a=1", {"If-None-Match": "e"})
+    response = local_http(SMALL).get(f"{server.url}/x?a=1", {"If-None-Match": "e"})
     assert (response.status, response.body) == (200, b"hello")
     (request,) = server.requests
     assert request.headers["user-agent"] == USER_AGENT
@@ -43,19 +44,19 @@ def test_it_is_polite_and_takes_gzip(server: ScriptedServer) -> None:
 
 def test_header_names_are_lowered_and_statuses_are_answers(server: ScriptedServer) -> None:
     server.script(Answer(503, b"x", {"Retry-After": "3"}))
-    response = HttpClient(SMALL).get(server.url, {})
+    response = local_http(SMALL).get(server.url, {})
     assert (response.status, response.headers["retry-after"]) == (503, "3")
 
 
 def test_not_modified_has_no_body(server: ScriptedServer) -> None:
     server.script(Answer(304, headers={"ETag": "e", "Content-Encoding": "gzip"}))
-    response = HttpClient(SMALL).get(server.url, {})
+    response = local_http(SMALL).get(server.url, {})
     assert (response.status, response.body) == (304, b"")
 
 
 def test_redirects_are_not_followed(server: ScriptedServer) -> None:
     server.script(Answer(302, headers={"Location": f"{server.url}/elsewhere"}))
-    assert HttpClient(SMALL).get(server.url, {}).status == 302
+    assert local_http(SMALL).get(server.url, {}).status == 302
     assert len(server.requests) == 1
 
 
@@ -63,23 +64,23 @@ def test_truncated_gzip_is_no_answer(server: ScriptedServer) -> None:
     whole = gzip.compress(b"hello" * 100)
     server.script(Answer(body=whole[:-9], headers={"Content-Encoding": "gzip"}))
     with pytest.raises(TransportError, match="cut short"):
-        HttpClient(SMALL).get(server.url, {})
+        local_http(SMALL).get(server.url, {})
 
 
 def test_a_body_shorter_than_announced_is_no_answer(server: ScriptedServer) -> None:
     server.script(Answer(body=b"hello", headers={"Content-Length": "50"}))
     with pytest.raises(TransportError, match="ProtocolError"):
-        HttpClient(SMALL).get(server.url, {})
+        local_http(SMALL).get(server.url, {})
 
 
 def test_a_closed_connection_is_no_answer(server: ScriptedServer) -> None:
     server.script(Answer(hang_up=True))
     with pytest.raises(TransportError, match="ProtocolError"):
-        HttpClient(SMALL).get(server.url, {})
+        local_http(SMALL).get(server.url, {})
 
 
 def test_a_connection_that_goes_on_after_trouble(server: ScriptedServer) -> None:
-    client = HttpClient(SMALL)
+    client = local_http(SMALL)
     server.script(Answer(hang_up=True), Answer(body=b"fine"))
     with pytest.raises(TransportError):
         client.get(server.url, {})
@@ -97,7 +98,7 @@ def test_a_connection_that_goes_on_after_trouble(server: ScriptedServer) -> None
 def test_answers_out_of_bounds(server: ScriptedServer, answer: Answer, reason: str) -> None:
     server.script(answer)
     with pytest.raises(SourceError, match=reason) as caught:
-        HttpClient(SMALL).get(server.url, {})
+        local_http(SMALL).get(server.url, {})
     assert not isinstance(caught.value, TransportError)
 
 
@@ -105,7 +106,7 @@ def test_an_answer_may_not_take_for_ever(server: ScriptedServer) -> None:
     ticks = itertools.count(step=10)
     server.script(Answer(body=b"x"))
     with pytest.raises(TransportError, match="longer than 5 seconds"):
-        HttpClient(SMALL, lambda: float(next(ticks))).get(server.url, {})
+        HttpClient(SMALL, lambda: float(next(ticks)), LOCAL).get(server.url, {})
 
 
 def test_a_refused_connection_shows_no_credentials(
@@ -116,11 +117,11 @@ def test_a_refused_connection_shows_no_credentials(
         port = unused.getsockname()[1]
         signed = f"http://127.0.0.1:{port}/v1?apikey=PUBLIC&hash=HASH&ts=STAMP"
         with pytest.raises(TransportError, match="NewConnectionError") as caught:
-            HttpClient(SMALL).get(signed, {})
+            local_http(SMALL).get(signed, {})
     assert caught.value.__cause__ is None
     server.script(Answer(body=b"x"))
     with caplog.at_level(logging.DEBUG):
-        HttpClient(SMALL).get(f"{server.url}/v1?apikey=PUBLIC&hash=HASH&ts=STAMP&a=b", {})
+        local_http(SMALL).get(f"{server.url}/v1?apikey=PUBLIC&hash=HASH&ts=STAMP&a=b", {})
     assert "a=b" in caplog.text  # the library's line was logged, and without credentials
     for secret in ("PUBLIC", "HASH", "STAMP"):
         assert secret not in caplog.text + str(caught.value)

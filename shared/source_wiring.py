@@ -1,0 +1,43 @@
+"""What the functions that speak to sources put together in the same way, from their settings."""
+
+from shared import aws
+from shared.settings import SourceSettings
+from shared.sources.http import HttpClient
+from shared.sources.outbound import AllowedHosts, OutboundGuard
+from shared.sources.registry import SourceTools
+from shared.sources.retry import RetryPolicy, WaitPolicy
+from shared.sources.secrets import SourceSecrets
+from shared.state.rate_limits import RateLimits
+from shared.storage.object_store import ObjectStore
+
+
+def patient_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:
+    """Return the tools of a function that has nobody to give its work back to: it sleeps."""
+    wait_policy = WaitPolicy(
+        patience_seconds=settings.maximum_wait_seconds,
+        may_postpone=False,
+        maximum_refusal_seconds=settings.maximum_refusal_seconds,
+    )
+    return _source_tools(settings, store, wait_policy)
+
+
+def postponing_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:
+    """Return the tools of a queue stage: what has to wait goes back to its queue."""
+    wait_policy = WaitPolicy(maximum_refusal_seconds=settings.maximum_refusal_seconds)
+    return _source_tools(settings, store, wait_policy)
+
+
+def _source_tools(
+    settings: SourceSettings, store: ObjectStore, wait_policy: WaitPolicy
+) -> SourceTools:
+    secrets = SourceSecrets(aws.secrets_client(), settings.source_secret_prefix)
+    allowed = AllowedHosts.parse(settings.outbound_allowed_hosts)
+    return SourceTools(
+        store=store,
+        marvel_keys=secrets.marvel_keys,
+        secret_field=secrets.field,
+        rates=RateLimits(aws.dynamodb_client(), settings.checkpoint_table),
+        http=HttpClient(guard=OutboundGuard(allowed)),
+        retry_policy=RetryPolicy(maximum_wait_seconds=settings.maximum_wait_seconds),
+        wait_policy=wait_policy,
+    )
