@@ -83,6 +83,13 @@ class LeaseHeldError(UltronError):
     is_public = True
 
 
+class RunCancelledError(UltronError):
+    """The run was cancelled: what is left of its work is dropped."""
+
+    code = "RUN_CANCELLED"
+    http_status = 409
+
+
 class InvalidJobError(UltronError):
     """A queue message is not a job of this stage."""
 

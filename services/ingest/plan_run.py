@@ -7,7 +7,7 @@ from functools import partial
 
 from services.ingest.request import IngestRequest
 from shared.corpora import CorpusRegistry
-from shared.errors import LeaseHeldError, SourceError
+from shared.errors import LeaseHeldError, PostponedError, RunCancelledError, SourceError
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import Contract
 from shared.models.corpus import Corpus
@@ -24,7 +24,7 @@ class RunSummary(Contract):
 
     run_id: str
     status: str
-    pages_planned: int | None = None
+    pages_planned: int = 0
     reason: str | None = None
 
 
@@ -38,6 +38,7 @@ class Planner:
     runs: RunStore
     state: CorpusState
     now: Callable[[], datetime]
+    planning_lease_seconds: int
     lease_seconds: int
 
     def plan(self, request: IngestRequest) -> RunSummary:
@@ -49,9 +50,9 @@ class Planner:
         corpus = self.corpora.get(request.corpus)
         run_id = self._run_id(request)
         if self.runs.exists(run_id) and self._record(run_id).status != "planning":
-            return self._summary(run_id)
+            return self.summary(run_id)
         try:
-            self._take_lease(corpus.name, run_id)
+            self.take_lease(corpus.name, run_id)
         except LeaseHeldError as error:
             return self._busy(corpus.name, error)
         record = self.runs.start_run(self._new_record(request, run_id))
@@ -60,8 +61,8 @@ class Planner:
             self.state.release_lease(corpus.name, run_id)
         elif record.status == "planning":
             self.state.note_planned(corpus.name, PlannedRun(run_id, record.seq))
-            self._plan_pages(corpus, record)
-        return self._summary(run_id)
+            self.plan_pages(record)
+        return self.summary(run_id)
 
     def _run_id(self, request: IngestRequest) -> str:
         """Return the live run of this request, else the id of a new one."""
@@ -70,11 +71,16 @@ class Planner:
             return lease.run_id
         return request.run_id(self.now())
 
-    def _take_lease(self, corpus: str, run_id: str) -> None:
+    def take_lease(self, corpus: str, run_id: str) -> None:
+        """Hold the corpus for as long as this function may run.
+
+        Raises:
+            LeaseHeldError: another run is live; names it.
+        """
         abandoned = self.state.close_abandoned_run(corpus, run_id, self.runs)
         if abandoned is not None:
             logger.warning("closed an abandoned run", extra={"abandoned_run_id": abandoned})
-        self.state.acquire_lease(corpus, run_id, self.lease_seconds)
+        self.state.acquire_lease(corpus, run_id, self.planning_lease_seconds)
 
     def _new_record(self, request: IngestRequest, run_id: str) -> RunRecord:
         # Not the request's time: a late event must still order after runs that ended before it.
@@ -88,20 +94,26 @@ class Planner:
             started_at=now.isoformat(timespec="milliseconds"),
         )
 
-    def _plan_pages(self, corpus: Corpus, record: RunRecord) -> None:
+    def plan_pages(self, record: RunRecord) -> None:
+        """Plan a run that holds its corpus; one that was cancelled meanwhile ends so."""
         try:
-            source = self.make_source(corpus)
-            plan = source.plan(record.mode, partial(self.state.checkpoint, corpus.name))
-        except SourceError as error:
+            self._plan_pages(self.corpora.get(record.corpus), record)
+        except (SourceError, PostponedError) as error:
             self.runs.fail_run(record.run_id, f"planning failed: {error.code}: {error}")
-            return
+        except LeaseHeldError as error:
+            self.runs.fail_run(record.run_id, str(error))
+        except RunCancelledError:
+            self.runs.finish_cancel(record.run_id)
+
+    def _plan_pages(self, corpus: Corpus, record: RunRecord) -> None:
+        source = self.make_source(corpus)
+        plan = source.plan(record.mode, partial(self.state.checkpoint, corpus.name))
         self.runs.add_pages(_page_jobs(record, plan))
         # Read back: an attempt that was cut off may have planned pages that this plan has not.
-        pages = list(self.runs.pages(record.run_id))
-        self.publisher.publish(
-            PageJob.model_validate_json(page["job"]) for page in pages if "outcome" not in page
+        self.publisher.publish(self.runs.unfetched_pages(record.run_id))
+        self.runs.finish_planning(
+            record.run_id, plan.next_checkpoints, plan.records, self.lease_seconds
         )
-        self.runs.finish_planning(record.run_id, len(pages), plan.next_checkpoints, plan.records)
 
     def _busy(self, corpus: str, error: LeaseHeldError) -> RunSummary:
         lease = self.state.lease(corpus)
@@ -110,7 +122,8 @@ class Planner:
     def _record(self, run_id: str) -> RunRecord:
         return self.runs.get_run(run_id).run
 
-    def _summary(self, run_id: str) -> RunSummary:
+    def summary(self, run_id: str) -> RunSummary:
+        """Return where a run stands."""
         record = self._record(run_id)
         return RunSummary(
             run_id=run_id,

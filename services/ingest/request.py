@@ -1,16 +1,21 @@
-"""What starts a run: the event of the schedule, or a direct invocation."""
+"""What starts or steers a run: the event of the schedule, or a direct invocation."""
 
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import AwareDatetime, Field
 
 from shared.errors import InvalidInputError
-from shared.models.base import Contract, CorpusName
+from shared.models.base import Contract, CorpusName, RunId
 from shared.models.run import RunMode
+
+_USAGE = (
+    'send {"corpus": "…", "mode": "incremental" or "full", "request_id": "…"} to start a run, or '
+    '{"action": "resume", "cancel" or "retry_gaps", "run_id": "…"}'
+)
 
 
 class IngestRequest(Contract):
@@ -39,20 +44,41 @@ class IngestRequest(Contract):
         return f"{moment:%Y%m%dT%H%M%SZ}-{self.request_hash}"
 
 
+class RunRequest(Contract):
+    """What is to be done with a run that there is."""
+
+    action: Literal["resume", "cancel", "retry_gaps"]
+    run_id: RunId
+
+
 def parse_request(event: Mapping[str, Any], invocation_id: str) -> IngestRequest:
-    """Read the event; `invocation_id` stands in for a missing `request_id`.
+    """Read what starts a run; `invocation_id` stands in for a missing `request_id`.
+
+    Raises:
+        InvalidInputError: names each wrong field.
+    """
+    fields = {name: value for name, value in event.items() if name != "action"}
+    try:
+        return parse(event={"request_id": invocation_id, **fields}, model=IngestRequest)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def parse_run_request(event: Mapping[str, Any]) -> RunRequest:
+    """Read what steers a run.
 
     Raises:
         InvalidInputError: names each wrong field.
     """
     try:
-        return parse(event={"request_id": invocation_id, **event}, model=IngestRequest)
+        return parse(event=dict(event), model=RunRequest)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidInputError(
-            f"the request is not valid: {problems}; "
-            'send {"corpus": "…", "mode": "incremental" or "full", "request_id": "…"}'
-        ) from None
+        raise _invalid(error) from None
+
+
+def _invalid(error: ValidationError) -> InvalidInputError:
+    problems = "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False)
+    )
+    return InvalidInputError(f"the request is not valid: {problems}; {_USAGE}")

@@ -4,13 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.models.base import Contract, CorpusName, RunId
+from shared.models.base import Contract, CorpusName, PageId, RunId
 
 RunMode = Literal["full", "incremental"]
-RunStatus = Literal["planning", "running", "succeeded", "incomplete", "failed"]
-PageOutcome = Literal["done", "unchanged", "gap", "failed"]
+RunStatus = Literal["planning", "running", "succeeded", "incomplete", "failed", "cancelled"]
+PageOutcome = Literal["done", "unchanged", "gap", "failed", "cancelled"]
 
-TERMINAL_STATUSES: frozenset[RunStatus] = frozenset({"succeeded", "incomplete", "failed"})
+LIVE_STATUSES: frozenset[RunStatus] = frozenset({"planning", "running"})
+TERMINAL_STATUSES: frozenset[RunStatus] = frozenset(
+    {"succeeded", "incomplete", "failed", "cancelled"}
+)
 
 
 class EndpointCheckpoint(Contract):
@@ -27,7 +30,9 @@ class EndpointCheckpoint(Contract):
 class RunRecord(Contract):
     """The run itself; times are ISO 8601 in UTC.
 
-    `records_planned` is how many different records the source said that the pages hold.
+    `pages_planned` counts every page that joined the run so far: those that were planned, and
+    those that fetched pages told of. `records_planned` is how many different records the source
+    said that the pages hold. `cancel_requested` is when somebody asked for the run to be cancelled.
     """
 
     run_id: RunId
@@ -37,18 +42,20 @@ class RunRecord(Contract):
     seq: Annotated[int, Field(ge=0)]
     started_at: str
     ended_at: str | None = None
-    pages_planned: int | None = None
+    pages_planned: Annotated[int, Field(ge=0)] = 0
     records_planned: int | None = None
     reason: str | None = None
+    cancel_requested: str | None = None
     next_checkpoints: dict[str, EndpointCheckpoint] = Field(default_factory=dict)
 
 
 class RunProgress(Contract):
     """A run with its counters.
 
-    `pages_unchanged` pages are also counted in `pages_done`. `chunks` are either embedded anew
-    (`vectors`) or found indexed already (`chunks_unchanged`). `entities_deleted` are those that a
-    full run no longer saw.
+    In every terminal state pages planned = done + gaps + failed + cancelled. `pages_unchanged`
+    pages are also counted in `pages_done`. `chunks` are either embedded anew (`vectors`) or found
+    indexed already (`chunks_unchanged`). `entities_deleted` are those that a full run no longer
+    saw. `moved_at` is when a counter last moved, ISO 8601 in UTC.
     """
 
     run: RunRecord
@@ -56,6 +63,7 @@ class RunProgress(Contract):
     pages_unchanged: int = 0
     pages_gap: int = 0
     pages_failed: int = 0
+    pages_cancelled: int = 0
     raw_records: int = 0
     entities: int = 0
     edges: int = 0
@@ -65,8 +73,27 @@ class RunProgress(Contract):
     vectors: int = 0
     entities_deleted: int = 0
     shards: int = 0
+    moved_at: str | None = None
+
+    @property
+    def pages_ended(self) -> int:
+        """How many pages have an outcome."""
+        return self.pages_done + self.pages_gap + self.pages_failed + self.pages_cancelled
 
     @property
     def is_ended(self) -> bool:
         """Whether the run is in a terminal state."""
         return self.run.status in TERMINAL_STATUSES
+
+
+class ProblemPage(Contract):
+    """A page that a run could not read or not finish, and why.
+
+    `query` is what was asked of the source; it never holds credentials.
+    """
+
+    page_id: PageId
+    endpoint: str
+    outcome: PageOutcome
+    reason: str
+    query: dict[str, str]

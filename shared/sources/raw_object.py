@@ -5,27 +5,41 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from shared.models.jobs import PageJob
-from shared.sources.base import FetchedPage
+from shared.sources.base import FetchedPage, query_hash
 
 _ATTRIBUTION = "attribution"
+_NEXT_PAGES = "next-pages"
+# S3 keeps two kilobytes of metadata with an object, names and values together.
+_LONGEST_QUERY = 700
+_LONGEST_ETAG = 300
 
 
-def raw_metadata(job: PageJob, source: str, page: FetchedPage) -> dict[str, str]:
+def raw_metadata(
+    job: PageJob, source: str, page: FetchedPage, next_pages_key: str | None = None
+) -> dict[str, str]:
     """Return the metadata of a raw object: S3 takes ASCII only, so texts are JSON.
 
-    `run_ts` is when the run began, ISO 8601 in UTC. A query never holds credentials.
+    `run_ts` is when the run began, ISO 8601 in UTC. A query never holds credentials; of a long one
+    only the sha256 (`query_hash`) is kept. A very long etag is not kept: the page is read anew.
+    `next_pages_key` is where the pages are written down that this one told of.
     """
     started = datetime.fromtimestamp(job.seq / 1000, UTC)
+    query = json.dumps(job.query, sort_keys=True, separators=(",", ":"))
     metadata = {
         "source": source,
         "endpoint": job.endpoint,
         "run_ts": started.isoformat(timespec="milliseconds"),
-        "query": json.dumps(job.query, sort_keys=True, separators=(",", ":")),
     }
-    if page.etag is not None:
+    if len(query) <= _LONGEST_QUERY:
+        metadata["query"] = query
+    else:
+        metadata["query-sha256"] = query_hash(job.endpoint, job.query)
+    if page.etag is not None and len(page.etag) <= _LONGEST_ETAG:
         metadata["etag"] = page.etag
     if page.attribution is not None:
         metadata[_ATTRIBUTION] = json.dumps(page.attribution)
+    if next_pages_key is not None:
+        metadata[_NEXT_PAGES] = next_pages_key
     return metadata
 
 
@@ -33,3 +47,8 @@ def read_attribution(metadata: Mapping[str, str]) -> str | None:
     """Return the attribution that `raw_metadata` wrote; None when there is none."""
     text = metadata.get(_ATTRIBUTION)
     return None if text is None else str(json.loads(text))
+
+
+def read_next_pages_key(metadata: Mapping[str, str]) -> str | None:
+    """Return where the pages are written down that a page told of; None when it told of none."""
+    return metadata.get(_NEXT_PAGES)

@@ -1,18 +1,14 @@
-"""The record of a run: how it starts, what its counters say, how it ends."""
+"""The record of a run: how it starts, and what its counters say."""
 
 import contextlib
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import NotFoundError
-from shared.models.run import (
-    TERMINAL_STATUSES,
-    EndpointCheckpoint,
-    RunProgress,
-    RunRecord,
-    RunStatus,
-)
+from shared.models.run import RunProgress, RunRecord
 from shared.state.table import ConditionFailedError, Item, StateTable
 
 if TYPE_CHECKING:
@@ -21,7 +17,8 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], datetime]
 SweepRequest = Callable[[RunRecord], None]
-_UNSWEPT_STATUSES: frozenset[RunStatus] = frozenset({"running", "incomplete"})
+
+_COUNTER_ROWS = 8
 
 
 def utc_now() -> datetime:
@@ -39,12 +36,16 @@ def run_partition(run_id: str) -> str:
     return f"RUN#{run_id}"
 
 
+def counter_row(page_id: str) -> int:
+    """Which of a run's rows of counters a page moves: several, so that pages do not collide."""
+    return zlib.crc32(page_id.encode()) % _COUNTER_ROWS
+
+
 class RunRecords:
     """Reads and writes the records of runs.
 
-    A full run, once all its pages are done, asks `request_sweep` to have deleted what it did not
-    see, and ends when that is done. The request may come several times. Without `request_sweep`
-    the last page ends every run.
+    The record's `changes` counts the writes after which a run has pages that have not ended: a run
+    is ended only if none came between the look at its counters and the write that ends it.
     """
 
     def __init__(
@@ -61,44 +62,18 @@ class RunRecords:
     def start_run(self, record: RunRecord) -> RunRecord:
         """Write the record of a new run, or return the one that an earlier attempt wrote."""
         item = {"PK": run_partition(record.run_id), "SK": "RUN", **record.model_dump()}
+        listed = {"PK": corpus_partition(record.corpus), "SK": f"RUNS#{record.run_id}"}
+        new = self._table.put_write(item | {"changes": 0}, "attribute_not_exists(PK)")
         try:
-            self._table.put(item, "attribute_not_exists(PK)")
+            self._table.transact([new, self._table.put_write(listed)])
         except ConditionFailedError:
             return self.get_run(record.run_id).run
         return record
 
-    def finish_planning(
-        self,
-        run_id: str,
-        pages_planned: int,
-        checkpoints: Mapping[str, EndpointCheckpoint],
-        records_planned: int | None = None,
-    ) -> None:
-        """Say that all pages are published; `checkpoints` hold once the run ends without a gap."""
-        values = {
-            "status": "running",
-            "pages_planned": pages_planned,
-            "records_planned": records_planned,
-            "next_checkpoints": {
-                name: checkpoint.model_dump(exclude_none=True)
-                for name, checkpoint in checkpoints.items()
-            },
-        }
-        known = {name: value for name, value in values.items() if value is not None}
-        write = self._table.update_write(
-            run_partition(run_id),
-            "RUN",
-            "SET " + ", ".join(f"#{name} = :{name}" for name in known),
-            {":planning": "planning"} | {f":{name}": value for name, value in known.items()},
-            "#status = :planning",
-            {f"#{name}": name for name in known},
-        )
-        try:
-            self._table.transact([write])
-        except ConditionFailedError:
-            if self.get_run(run_id).run.status == "planning":
-                raise
-        self.end_run_if_complete(run_id)
+    def list_runs(self, corpus: str, limit: int = 20) -> list[RunProgress]:
+        """Return the newest runs of a corpus, the newest first."""
+        listed = self._table.query(corpus_partition(corpus), "RUNS#", last_first=True)
+        return [self.get_run(item["SK"].removeprefix("RUNS#")) for item in islice(listed, limit)]
 
     def get_run(self, run_id: str) -> RunProgress:
         """Return a run with its counters.
@@ -109,16 +84,13 @@ class RunRecords:
         return self._read(run_id)[1]
 
     def _read(self, run_id: str) -> tuple[Item, RunProgress]:
-        record: Item | None = None
-        counters: dict[str, int] = {}
-        for prefix in ("RUN", "COUNTERS#"):
-            for item in self._table.query(run_partition(run_id), prefix):
-                if item["SK"] == "RUN":
-                    record = item
-                else:
-                    _add_counters(counters, item)
+        # The record first: counters that are read later can only be ahead of its `changes`.
+        record = self._table.get(run_partition(run_id), "RUN")
         if record is None:
             raise NotFoundError(f"there is no run {run_id}")
+        counters: dict[str, Any] = {}
+        for item in self._table.query(run_partition(run_id), "COUNTERS#"):
+            _add_counters(counters, item)
         fields = {name: record[name] for name in RunRecord.model_fields if name in record}
         return record, RunProgress(run=RunRecord.model_validate(fields), **counters)
 
@@ -126,138 +98,63 @@ class RunRecords:
         """Whether a run of that id was ever recorded."""
         return self._table.get(run_partition(run_id), "RUN") is not None
 
-    def end_run_if_complete(self, run_id: str) -> None:
-        """End the run if every planned page has ended; any number of callers may try."""
+    def last_progress(self, run_id: str) -> datetime | None:
+        """When a running run last moved; None for one that is not, or not yet wholly, running."""
         item, progress = self._read(run_id)
-        run = progress.run
-        if run.status not in _UNSWEPT_STATUSES or not _has_ended_pages(progress):
-            return
-        if progress.pages_gap or progress.pages_failed:
-            reason = (
-                f"{progress.pages_gap} gaps and {progress.pages_failed} failed pages "
-                f"of {run.pages_planned}"
-            )
-            if run.status == "running":
-                self._end_run(progress, "incomplete", reason)
-        elif run.mode == "full" and "swept" not in item and self._request_sweep is not None:
-            self._request_sweep(run)
-        elif "swept" not in item:
-            self._end_run(progress, "succeeded", None)
+        if progress.run.status != "running" or "reopening" in item:
+            return None
+        planned_at: str = item["planned_at"]
+        return datetime.fromisoformat(max(planned_at, progress.moved_at or planned_at))
 
-    def awaits_sweep(self, run_id: str) -> bool:
-        """Whether a run's pages are all done, and its sweep is not."""
-        item, progress = self._read(run_id)
-        return (
-            progress.run.mode == "full"
-            and progress.run.status in _UNSWEPT_STATUSES
-            and "swept" not in item
-            and _has_ended_pages(progress)
-            and not (progress.pages_gap or progress.pages_failed)
+    def request_cancel(self, run_id: str) -> RunProgress:
+        """Note that a live run is to be cancelled: from now on no page joins it.
+
+        Returns:
+            The run; one that has ended is left as it is.
+        """
+        write = self._table.update_write(
+            run_partition(run_id),
+            "RUN",
+            "SET cancel_requested = if_not_exists(cancel_requested, :now)",
+            {":now": self._now(), ":planning": "planning", ":running": "running"},
+            "#status IN (:planning, :running)",
+            {"#status": "status"},
         )
+        with contextlib.suppress(ConditionFailedError):  # it has ended, or there is none
+            self._table.transact([write])
+        return self.get_run(run_id)
 
-    def finish_sweep(
-        self,
-        run_id: str,
-        deleted: int,
-        *,
-        status: Literal["succeeded", "incomplete"] = "succeeded",
-        reason: str | None = None,
-    ) -> None:
-        """Count the entities that the sweep of a run deleted, once, and end the run."""
-        if self.awaits_sweep(run_id):
-            self._end_run(self.get_run(run_id), status, reason, deleted=deleted)
-
-    def give_up_sweep(self, run_id: str, reason: str) -> None:
-        """End a run whose sweep keeps failing as `incomplete`; the sweep may be done later."""
-        if self.awaits_sweep(run_id):
-            self._end_run(self.get_run(run_id), "incomplete", reason)
-
-    def _end_run(
-        self,
-        progress: RunProgress,
-        status: RunStatus,
-        reason: str | None,
-        deleted: int | None = None,
-    ) -> None:
-        """Set the status; with `deleted`, say in the same transaction that the run is swept."""
-        run = progress.run
-        if run.status == status and deleted is None:
-            return
-        writes = [self._ending_write(run, status, reason, is_swept=deleted is not None)]
-        if deleted:
-            writes.append(self._deleted_write(run.run_id, deleted))
-        essential = len(writes)
-        # Only the run that holds the lease may move the watermark: a page redriven long after
-        # must not carry it back behind a newer run.
-        if run.status not in TERMINAL_STATUSES:
-            writes.append(
-                self._table.delete_write(
-                    corpus_partition(run.corpus),
-                    "LEASE",
-                    "attribute_not_exists(PK) OR run_id = :run",
-                    {":run": run.run_id},
-                )
-            )
-            if status == "succeeded":
-                writes += self._checkpoint_writes(run)
-        try:
-            self._table.transact(writes)
-        except ConditionFailedError as error:
-            if error.indexes == (essential,):
-                # The lease is another run's by now: this one overstayed. It ends all the same.
-                with contextlib.suppress(ConditionFailedError):  # somebody else has ended it
-                    self._table.transact(writes[:essential])
-
-    def _ending_write(
-        self, run: RunRecord, status: RunStatus, reason: str | None, *, is_swept: bool
+    def _lease_write(
+        self, corpus: str, run_id: str, lifetime_seconds: int
     ) -> "TransactWriteItemTypeDef":
-        values: dict[str, Any] = {":status": status, ":now": self._now(), ":before": run.status}
-        expression = "SET #status = :status, ended_at = :now"
-        condition = "#status = :before"
-        if is_swept:
-            expression += ", swept = :swept"
-            condition += " AND attribute_not_exists(swept)"
-            values[":swept"] = True
-        if reason is None:
-            expression += " REMOVE reason"
-        else:
-            expression += ", reason = :reason"
-            values[":reason"] = reason
-        names = {"#status": "status"}
         return self._table.update_write(
-            run_partition(run.run_id), "RUN", expression, values, condition, names
+            corpus_partition(corpus),
+            "LEASE",
+            "SET run_id = :run, expires_at = :expires_at, lifetime_seconds = :lifetime",
+            {
+                ":run": run_id,
+                ":expires_at": int(self._clock().timestamp()) + lifetime_seconds,
+                ":lifetime": lifetime_seconds,
+            },
+            "attribute_not_exists(PK) OR run_id = :run",
         )
 
-    def _deleted_write(self, run_id: str, deleted: int) -> "TransactWriteItemTypeDef":
+    def _count_write(
+        self, run_id: str, row: int, counts: Mapping[str, int]
+    ) -> "TransactWriteItemTypeDef":
         return self._table.update_write(
-            run_partition(run_id), "COUNTERS#0", "ADD entities_deleted :deleted",
-            {":deleted": deleted},
-        )  # fmt: skip
-
-    def _checkpoint_writes(self, run: RunRecord) -> list["TransactWriteItemTypeDef"]:
-        return [
-            self._table.put_write(
-                {
-                    "PK": corpus_partition(run.corpus),
-                    "SK": f"CHECKPOINT#{endpoint}",
-                    **checkpoint.model_dump(),
-                }
-            )
-            for endpoint, checkpoint in run.next_checkpoints.items()
-        ]
+            run_partition(run_id),
+            f"COUNTERS#{row}",
+            "ADD " + ", ".join(f"{name} :{name}" for name in counts) + " SET moved_at = :now",
+            {f":{name}": count for name, count in counts.items()} | {":now": self._now()},
+        )
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
 
 
-def _has_ended_pages(progress: RunProgress) -> bool:
-    """Whether every planned page has ended."""
-    planned = progress.run.pages_planned
-    ended = progress.pages_done + progress.pages_gap + progress.pages_failed
-    return planned is not None and ended >= planned
-
-
-def _add_counters(counters: dict[str, int], item: Item) -> None:
+def _add_counters(counters: dict[str, Any], item: Item) -> None:
+    counters["moved_at"] = max(counters.get("moved_at", ""), item["moved_at"])
     for name, value in item.items():
-        if name not in {"PK", "SK"}:
+        if name not in {"PK", "SK", "moved_at"}:
             counters[name] = counters.get(name, 0) + value

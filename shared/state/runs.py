@@ -4,55 +4,59 @@ Each mark on a page is one conditional write in one transaction with the counter
 second delivery changes nothing. Whoever ends the last page ends the run in one more transaction.
 """
 
-import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import InvalidJobError
-from shared.models.jobs import Job, PageJob
+from shared.models.jobs import Job
 from shared.models.run import PageOutcome
-from shared.state.run_records import RunRecords, corpus_partition, run_partition
+from shared.state.cancelled_runs import CancelledRuns
+from shared.state.run_control import RunControl
+from shared.state.run_pages import page_key
+from shared.state.run_records import (
+    Clock,
+    SweepRequest,
+    corpus_partition,
+    counter_row,
+    run_partition,
+    utc_now,
+)
 from shared.state.table import ConditionFailedError, Item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 StageName = Literal["fetch", "derive", "chunk", "embed", "index"]
 
-_COUNTER_ROWS = 8
 _WHOLE_PAGE_STAGES = frozenset({"fetch", "derive", "chunk"})
-# Ended pages that a redrive or a retry may still turn into done ones.
-_REVOCABLE_OUTCOMES = frozenset({"failed", "gap"})
+# Ended pages that a redrive, a retry or a late worker may still turn into done ones.
+_REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
 
 
-class RunStore(RunRecords):
+class RunStore(RunControl):
     """The records of runs and of their pages."""
 
-    def add_pages(self, jobs: Iterable[PageJob]) -> None:
-        """Write a record for each page; pages that an earlier attempt wrote stay as they are."""
-        for job in jobs:
-            item = {
-                "PK": run_partition(job.run_id),
-                "SK": _page_key(job),
-                "job": job.model_dump_json(),
-                "endpoint": job.endpoint,
-            }
-            try:
-                self._table.put(item, "attribute_not_exists(PK)")
-            except ConditionFailedError:
-                continue
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table_name: str,
+        clock: Clock = utc_now,
+        request_sweep: SweepRequest | None = None,
+    ) -> None:
+        super().__init__(client, table_name, clock, request_sweep)
+        self._cancelled = CancelledRuns(self._is_cancel_requested, clock)
 
-    def pages(self, run_id: str) -> Iterable[Item]:
-        """Yield the page records of a run: `job`, `stages`, `parts`, `outcome`, `reason`."""
-        return self._table.query(run_partition(run_id), "PAGE#")
+    def is_cancelled(self, run_id: str) -> bool:
+        """Whether the run's jobs are to be dropped; known five seconds after a cancel at most."""
+        return self._cancelled.has(run_id)
 
-    def fail_run(self, run_id: str, reason: str) -> None:
-        """End a run that cannot go on; pages that have not ended become `failed`."""
-        for page in self.pages(run_id):
-            if "outcome" not in page:
-                self._set_outcome(PageJob.model_validate_json(page["job"]), "failed", reason)
-        self._end_run(self.get_run(run_id), "failed", reason)
+    def _is_cancel_requested(self, run_id: str) -> bool:
+        run = self._table.get(run_partition(run_id), "RUN")
+        return run is not None and "cancel_requested" in run
 
     def is_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
         """Whether a stage has wholly done its work for the job."""
-        page = self._table.get(run_partition(job.run_id), _page_key(job))
+        page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
         return page is not None and _mark(stage, part) in page.get("stages", set())
 
     def indexed_origins(self, origins: Iterable[str]) -> set[str]:
@@ -64,7 +68,7 @@ class RunStore(RunRecords):
         for origin in origins:
             run_id, _, rest = origin.partition("/")
             page_id, _, part = rest.rpartition("/")
-            page = (run_partition(run_id), f"PAGE#{page_id}")
+            page = (run_partition(run_id), page_key(page_id))
             parts_of_pages.setdefault(page, {})[f"index/{part}"] = origin
         indexed: set[str] = set()
         for item in self._table.get_many(parts_of_pages):
@@ -125,7 +129,7 @@ class RunStore(RunRecords):
         writes = [
             self._table.update_write(
                 run_partition(job.run_id),
-                _page_key(job),
+                page_key(job.page_id),
                 expression,
                 values,
                 "attribute_exists(PK) AND (attribute_not_exists(stages) OR "
@@ -150,7 +154,7 @@ class RunStore(RunRecords):
     def end_page(self, job: Job, outcome: PageOutcome, reason: str | None = None) -> None:
         """Give the page its outcome, once, and end the run if it was the last page.
 
-        A failed page or a gap may later become done (redrive); done stays done.
+        A page that failed, was cancelled or is a gap may later become done; done stays done.
         """
         self._set_outcome(job, outcome, reason)
         self.end_run_if_complete(job.run_id)
@@ -185,7 +189,7 @@ class RunStore(RunRecords):
         writes = [
             self._table.update_write(
                 run_partition(job.run_id),
-                _page_key(job),
+                page_key(job.page_id),
                 "SET outcome = :outcome, ended_at = :now, reason = :reason",
                 values,
                 condition,
@@ -205,7 +209,7 @@ class RunStore(RunRecords):
         return writes
 
     def _page(self, job: Job) -> Item:
-        page = self._table.get(run_partition(job.run_id), _page_key(job))
+        page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
         if page is None:
             raise InvalidJobError(f"run {job.run_id} has no page {job.page_id}")
         return page
@@ -214,15 +218,7 @@ class RunStore(RunRecords):
         moved = {name: count for name, count in counts.items() if count != 0}
         if not moved:
             return []
-        row = zlib.crc32(job.page_id.encode()) % _COUNTER_ROWS
-        return [
-            self._table.update_write(
-                run_partition(job.run_id),
-                f"COUNTERS#{row}",
-                "ADD " + ", ".join(f"{name} :{name}" for name in moved),
-                {f":{name}": count for name, count in moved.items()},
-            )
-        ]
+        return [self._count_write(job.run_id, counter_row(job.page_id), moved)]
 
 
 _OUTCOME_COUNTER: dict[str, str] = {
@@ -230,11 +226,8 @@ _OUTCOME_COUNTER: dict[str, str] = {
     "unchanged": "pages_done",
     "gap": "pages_gap",
     "failed": "pages_failed",
+    "cancelled": "pages_cancelled",
 }
-
-
-def _page_key(job: Job) -> str:
-    return f"PAGE#{job.page_id}"
 
 
 def _mark(stage: StageName, part: int | None) -> str:

@@ -18,6 +18,11 @@ def raw_key(job: Job) -> str:
     return f"{_page_folder('raw', job)}/{job.page_id}.jsonl.gz"
 
 
+def next_pages_key(job: Job, digest: str) -> str:
+    """The pages that a page told of; `digest` is that of the object's content."""
+    return f"{_page_folder('raw/_next', job)}/{job.page_id}-{digest}.jsonl.gz"
+
+
 def gap_key(job: Job) -> str:
     """The marker of a page that the source would not give."""
     return f"{_page_folder('raw/_gaps', job)}/{job.page_id}.json"

@@ -76,7 +76,7 @@ class Line:
             for page in range(pages)
         ]  # fmt: skip
         self.runs.add_pages(jobs)
-        self.runs.finish_planning(run_id, pages, {})
+        self.runs.finish_planning(run_id, {})
         for job in jobs:
             self.runs.record_stage(job, "fetch", {})
             self.runs.record_stage(job, "derive", {})

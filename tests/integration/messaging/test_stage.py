@@ -52,7 +52,7 @@ def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]
         for n in range(pages)
     ]
     state.runs.add_pages(jobs)
-    state.runs.finish_planning(run_id, pages, {})
+    state.runs.finish_planning(run_id, {})
     return [
         DeriveJob(
             corpus=corpus,

@@ -148,7 +148,7 @@ class Shelf:
         ]  # fmt: skip
         self.runs.add_pages(jobs)
         checkpoint = EndpointCheckpoint(last_modified=f"run {number}")
-        self.runs.finish_planning(run_id, pages, {"objects": checkpoint}, records)
+        self.runs.finish_planning(run_id, {"objects": checkpoint}, records, 3600)
         return jobs
 
     def chunked(self, page: PageJob, texts: Texts, rejects: int = 0) -> EmbedJob:

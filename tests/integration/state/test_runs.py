@@ -77,7 +77,7 @@ class World:
             for n in range(pages)
         ]
         self.runs.add_pages(jobs)
-        self.runs.finish_planning(run_id, pages, CHECKPOINTS)
+        self.runs.finish_planning(run_id, CHECKPOINTS, lease_seconds=3600)
         return jobs
 
     def finish_page(self, job: PageJob, parts: int = 1) -> None:

@@ -53,6 +53,7 @@ def planner(
         runs=wiring.run_store(checkpoint_table, queue_url),
         state=CorpusState(dynamodb_client, checkpoint_table),
         now=lambda: NOW,
+        planning_lease_seconds=330,
         lease_seconds=3600,
     )
 

@@ -1,0 +1,208 @@
+"""The pages of a run, and how they join it."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from shared.errors import InvalidJobError, RunCancelledError
+from shared.models.jobs import PageJob
+from shared.models.run import LIVE_STATUSES, ProblemPage
+from shared.state.run_endings import RunEndings
+from shared.state.run_records import counter_row, run_partition
+from shared.state.table import ConditionFailedError, Item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+CURSOR_LOOP = "CURSOR_LOOP"
+"""How the reason of a gap begins that stands for a page which led back to where it was."""
+
+PAGES_AT_ONCE = 98
+"""How many pages one transaction moves: it holds a hundred writes, two of them the run's own."""
+
+_PROBLEMS = frozenset({"gap", "failed"})
+_AFTER_THE_END = "the run had ended when page {} told of this one; `ultron run retry-gaps` reads it"
+
+
+@dataclass(frozen=True, slots=True)
+class _NewPage:
+    """A page that joins a run; `gap_reason` says why it does so unread."""
+
+    job: PageJob
+    parent: str | None = None
+    gap_reason: str | None = None
+
+
+class RunPages(RunEndings):
+    """Adds pages to runs, and lists them.
+
+    `pages_planned` is the number of a run's page records at any time: both are written together.
+    """
+
+    def add_pages(self, jobs: Sequence[PageJob]) -> None:
+        """Add planned pages to a run; those that an earlier attempt wrote stay as they are.
+
+        Once the run is planned nothing is added any more.
+
+        Raises:
+            RunCancelledError: somebody has asked for the run to be cancelled.
+        """
+        self._add([_NewPage(job) for job in jobs])
+
+    def add_next_pages(self, parent: PageJob, jobs: Sequence[PageJob]) -> list[PageJob]:
+        """Add the pages that a fetched page told of, and return those that are to be fetched.
+
+        Told again of the same pages, it adds nothing. A page that the run has from elsewhere is a
+        loop, which leaves a gap. Pages that are added after the run has ended are gaps too.
+
+        Raises:
+            RunCancelledError: somebody has asked for the run to be cancelled.
+            InvalidJobError: the run has succeeded, and `parent` is none of its unread pages.
+        """
+        found = {job.page_id: job for job in jobs}
+        itself = found.pop(parent.page_id, None)
+        self._add([_NewPage(job, parent.page_id) for job in found.values()])
+        loops = [] if itself is None else [itself]
+        unfetched: list[PageJob] = []
+        keys = [(run_partition(parent.run_id), page_key(page_id)) for page_id in found]
+        for page in self._table.get_many(keys):
+            job = PageJob.model_validate_json(page["job"])
+            if page.get("parent") != parent.page_id:
+                loops.append(job)
+            elif _is_unfetched(page):
+                unfetched.append(job)
+        self._add([_loop_page(parent, job) for job in loops])
+        return unfetched
+
+    def pages(self, run_id: str) -> Iterator[Item]:
+        """Yield a run's pages: `job`, `stages`, `parts`, `outcome`, `reason`, `parent`."""
+        return self._table.query(run_partition(run_id), "PAGE#")
+
+    def unfetched_pages(self, run_id: str) -> Iterator[PageJob]:
+        """Yield the pages that are still to be fetched."""
+        for page in self.pages(run_id):
+            if _is_unfetched(page):
+                yield PageJob.model_validate_json(page["job"])
+
+    def problem_pages(self, run_id: str) -> Iterator[ProblemPage]:
+        """Yield the gaps and the failed pages of a run, with their reasons."""
+        for page in self.pages(run_id):
+            if page.get("outcome") in _PROBLEMS:
+                job = PageJob.model_validate_json(page["job"])
+                yield ProblemPage(
+                    page_id=job.page_id,
+                    endpoint=job.endpoint,
+                    outcome=page["outcome"],
+                    reason=page["reason"],
+                    query=job.query,
+                )
+
+    def gaps(self, run_id: str) -> list[ProblemPage]:
+        """Return the pages that the source would not give."""
+        return [page for page in self.problem_pages(run_id) if page.outcome == "gap"]
+
+    def _add(self, pages: Sequence[_NewPage]) -> None:
+        waiting = iter(pages)
+        while batch := list(islice(waiting, PAGES_AT_ONCE)):
+            self._add_batch(batch[0].job.run_id, {page.job.page_id: page for page in batch})
+
+    def _add_batch(self, run_id: str, pages: dict[str, _NewPage]) -> None:
+        has_ended = False
+        left = list(pages.values())
+        while left:
+            try:
+                self._table.transact(self._adding_writes(run_id, left, has_ended=has_ended))
+                return
+            except ConditionFailedError as error:
+                present = {index for index in error.indexes if index < len(left)}
+            if present:
+                left = [page for index, page in enumerate(left) if index not in present]
+            elif left[0].parent is None and self._is_planned(run_id):
+                return
+            else:
+                has_ended = self._takes_gaps_only(run_id)
+
+    def _is_planned(self, run_id: str) -> bool:
+        run = self.get_run(run_id).run
+        if run.cancel_requested is not None:
+            raise RunCancelledError(f"run {run_id} was cancelled")
+        return run.status != "planning"
+
+    def _takes_gaps_only(self, run_id: str) -> bool:
+        run = self.get_run(run_id).run
+        if run.cancel_requested is not None:
+            raise RunCancelledError(f"run {run_id} was cancelled")
+        if run.status == "succeeded":
+            raise InvalidJobError(f"run {run_id} has succeeded and takes no more pages")
+        return run.status not in LIVE_STATUSES
+
+    def _adding_writes(
+        self, run_id: str, pages: Sequence[_NewPage], *, has_ended: bool
+    ) -> "list[TransactWriteItemTypeDef]":
+        writes = []
+        gaps = 0
+        for page in pages:
+            reason = page.gap_reason
+            if has_ended and reason is None:
+                reason = _AFTER_THE_END.format(page.parent)
+            gaps += reason is not None
+            item = self._new_item(page, reason)
+            writes.append(self._table.put_write(item, "attribute_not_exists(PK)"))
+        if has_ended:
+            statuses, condition = ("incomplete", "failed"), "#status IN (:a, :b)"
+        else:
+            # What is planned joins a run that is being planned, what is told of any live one.
+            statuses = ("planning", "planning" if pages[0].parent is None else "running")
+            condition = "#status IN (:a, :b) AND attribute_not_exists(cancel_requested)"
+        writes.append(
+            self._table.update_write(
+                run_partition(run_id),
+                "RUN",
+                "ADD pages_planned :pages, changes :one",
+                {":pages": len(pages), ":one": 1, ":a": statuses[0], ":b": statuses[1]},
+                condition,
+                {"#status": "status"},
+            )
+        )
+        if gaps:
+            row = counter_row(pages[0].job.page_id)
+            writes.append(self._count_write(run_id, row, {"pages_gap": gaps}))
+        return writes
+
+    def _new_item(self, page: _NewPage, gap_reason: str | None) -> Item:
+        item = {
+            "PK": run_partition(page.job.run_id),
+            "SK": page_key(page.job.page_id),
+            "job": page.job.model_dump_json(),
+            "endpoint": page.job.endpoint,
+            "parent": page.parent,
+        }
+        if gap_reason is not None:
+            item |= {"outcome": "gap", "ended_at": self._now(), "reason": gap_reason}
+        return item
+
+
+def is_retriable(reason: str) -> bool:
+    """Whether reading a gap again may close it; a loop leads back to itself for ever."""
+    return not reason.startswith(CURSOR_LOOP)
+
+
+def _loop_page(parent: PageJob, job: PageJob) -> _NewPage:
+    """The gap that stands for a page of `parent` which the run has from elsewhere."""
+    identity = hashlib.sha256(f"{parent.page_id}/{job.page_id}".encode()).hexdigest()[:32]
+    reason = (
+        f"{CURSOR_LOOP}: page {parent.page_id} leads to page {job.page_id}, which this run has "
+        "from elsewhere; start a new run when the source is mended"
+    )
+    return _NewPage(job.model_copy(update={"page_id": f"loop-{identity}"}), parent.page_id, reason)
+
+
+def _is_unfetched(page: Item) -> bool:
+    return "outcome" not in page and "fetch" not in page.get("stages", set())
+
+
+def page_key(page_id: str) -> str:
+    """`SK` of a page's record."""
+    return f"PAGE#{page_id}"
