@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.models.base import Contract
-from shared.models.mapping import EntityType, Expression
+from shared.models.expressions import Expression
+from shared.models.mapping import EntityType
 
 MEGABYTE = 1024 * 1024
 

@@ -2,13 +2,9 @@
 
 import json
 import re
-from functools import cache
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
-
+from shared.models.expressions import evaluate
 from shared.sources.raw_json import load_json, value_texts
 
 _PLAIN_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
@@ -33,10 +29,9 @@ class JsonDocument:
             ValueError: the expression does not fit the document.
         """
         try:
-            return _compiled(expression).search(self._document)
-        except JMESPathError as error:
-            problem = str(error).splitlines()[0]
-            raise ValueError(f"{expression!r} does not fit: {problem}") from None
+            return evaluate(expression, self._document)
+        except ValueError as error:
+            raise ValueError(f"{expression!r} does not fit: {error}") from None
 
     def record_texts(self, expression: str) -> list[str]:
         """Return the JSON text of each record: a list's elements, or one object by itself.
@@ -71,11 +66,6 @@ class JsonDocument:
                 return False
             value = value[name]
         return True
-
-
-@cache
-def _compiled(expression: str) -> ParsedResult:
-    return jmespath.compile(expression)
 
 
 def _plain_path(expression: str) -> list[str] | None:
