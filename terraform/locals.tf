@@ -19,21 +19,24 @@ locals {
   rule_arn_prefix       = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/"
   log_group_arn_prefix  = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:"
   parameter_arn_prefix  = "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter"
+  secret_arn_prefix     = "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:"
   schedule_dead_letters = "${var.name_prefix}-ingest-dlq"
 
-  # Spelled out, because queue and rule name each other. With the longest names of prefix and corpus
-  # this is just as long as AWS allows.
-  maintenance_rule_names = { for corpus in keys(var.corpora) : corpus => "${var.name_prefix}-upkeep-${corpus}" }
+  # EventBridge would refuse anything else, but only in the middle of an apply.
+  schedule_pattern = "^(cron\\([^ )]+( [^ )]+){5}\\)|rate\\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\\))$"
 
   corpora_path   = "/${var.name_prefix}/corpora"
-  default_corpus = coalesce(var.default_corpus, sort(keys(var.corpora))[0])
+  default_corpus = coalesce(var.default_corpus, sort(keys(module.corpora.corpora))[0])
 
-  source_secret_names = toset([
-    for corpus in values(var.corpora) : try(corpus.source.secret_name, "marvel") if corpus.source.kind == "marvel"
-  ])
+  source_secret_prefix = "${var.name_prefix}/sources/"
   source_secret_values = nonsensitive(var.marvel_public_key == "" || var.marvel_private_key == "") ? {} : {
     marvel = jsonencode({ public_key = var.marvel_public_key, private_key = var.marvel_private_key })
   }
+
+  # Folders of the deployed models by id; a corpus that names none has the default one.
+  default_model     = jsondecode(file("${var.model_directory}/model.json")).identity.id
+  model_directories = { for directory in concat([var.model_directory], var.additional_model_directories) : jsondecode(file("${directory}/model.json")).identity.id => directory }
+  model_prefixes    = { for id, model in module.models : id => model.prefix }
 
   bundles = jsondecode(file("${var.bundle_directory}/bundles.json"))
 
@@ -214,9 +217,16 @@ locals {
       contains(local.asks_for_maintenance, name) ? { COMPACT_QUEUE_URL = module.queues["compact-jobs"].url } : {},
       contains(["indexer", "compactor"], name) ? local.compaction_settings : {},
       name == "compactor" ? merge(local.garbage_settings, { WORK_DIR = "/tmp/compactor" }) : {},
-      settings.uses_model ? { MODEL_PREFIX = module.model.prefix, OPENBLAS_NUM_THREADS = "1" } : {},
+      settings.uses_model ? {
+        MODEL_PREFIX         = local.model_prefixes[local.default_model]
+        MODEL_PREFIXES       = jsonencode(local.model_prefixes)
+        OPENBLAS_NUM_THREADS = "1"
+      } : {},
       contains(["embedder", "retrieve"], name) ? { MODEL_DIR = var.model_cache_directory } : {},
-      contains(local.reads_secrets, name) ? { SOURCE_SECRET_PREFIX = "${var.name_prefix}/sources/" } : {},
+      contains(local.calls_sources, name) ? {
+        SOURCE_SECRET_PREFIX   = local.source_secret_prefix
+        OUTBOUND_ALLOWED_HOSTS = length(var.outbound_allowed_hosts) == 0 ? null : join(",", var.outbound_allowed_hosts)
+      } : {},
       name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.retrieve_called_as } : {},
       name == "retrieve" ? {
         CACHE_LIMIT_MB   = tostring(local.retrieve_cache_limit_mb)
@@ -244,7 +254,22 @@ locals {
     functions              = local.function_names
     queue_urls             = { for name, queue in module.queues : name => queue.url }
     dead_letter_queue_urls = local.dead_letter_queue_urls
-    model                  = module.model.identity
+    model                  = module.models[local.default_model].identity
+    models                 = local.model_identities
+    name_prefix            = var.name_prefix
+    schedule               = local.schedule
+  }
+
+  model_identities = { for id, model in module.models : id => model.identity }
+
+  # What `ultron corpus add` needs to make a corpus's rules; null where they would not fire.
+  schedule = {
+    ingest_function_arn = module.functions["ingest"].arn
+    dead_letter_arn     = module.schedule.dead_letter_arn
+    compact_queue_arn   = module.queues["compact-jobs"].arn
+    rule_prefix         = var.name_prefix
+    default_incremental = var.schedule_enabled ? var.schedule_expression : null
+    maintenance         = var.maintenance_schedule_enabled ? var.maintenance_schedule_expression : null
   }
 
   dead_letter_queue_urls = merge(

@@ -8,11 +8,12 @@ module "storage" {
   lifecycle_rules             = var.lifecycle_rules
 }
 
-module "model" {
-  source = "./modules/model"
+module "models" {
+  source   = "./modules/model"
+  for_each = local.model_directories
 
   bucket_name = module.storage.bucket_name
-  directory   = var.model_directory
+  directory   = each.value
 }
 
 module "corpora" {
@@ -20,7 +21,8 @@ module "corpora" {
 
   name_prefix                 = var.name_prefix
   corpora                     = var.corpora
-  secret_names                = local.source_secret_names
+  schedule_pattern            = local.schedule_pattern
+  model_ids                   = keys(local.model_directories)
   secret_values               = local.source_secret_values
   secret_recovery_window_days = var.secret_recovery_window_days
 }
@@ -33,7 +35,7 @@ module "queues" {
   arn_prefix                 = local.queue_arn_prefix
   visibility_timeout_seconds = each.value.visibility_timeout_seconds
   maximum_receives           = var.maximum_receives
-  sender_rule_arns           = each.key == "compact-jobs" ? [for name in values(local.maintenance_rule_names) : "${local.rule_arn_prefix}${name}"] : []
+  sender_rule_arns           = each.key == "compact-jobs" ? ["${local.rule_arn_prefix}${var.name_prefix}-upkeep-*"] : []
 }
 
 module "layers" {
@@ -106,16 +108,19 @@ module "functions" {
 module "schedule" {
   source = "./modules/schedule"
 
-  name_prefix         = var.name_prefix
-  corpus_names        = toset(keys(var.corpora))
-  schedule_expression = var.schedule_expression
-  enabled             = var.schedule_enabled
-  function_name       = module.functions["ingest"].name
-  function_arn        = module.functions["ingest"].arn
+  name_prefix = var.name_prefix
+  corpora = {
+    for name, corpus in module.corpora.corpora : name => {
+      incremental = try(corpus.schedule, null) == null ? var.schedule_expression : try(corpus.schedule.incremental, null)
+      full        = try(corpus.schedule.full, null)
+    }
+  }
+  enabled       = var.schedule_enabled
+  function_name = module.functions["ingest"].name
+  function_arn  = module.functions["ingest"].arn
   maintenance = {
     schedule_expression = var.maintenance_schedule_expression
     enabled             = var.maintenance_schedule_enabled
-    rule_names          = local.maintenance_rule_names
     queue_arn           = module.queues["compact-jobs"].arn
   }
   dead_letter_name = local.schedule_dead_letters
@@ -176,8 +181,8 @@ resource "aws_ssm_parameter" "deployment" {
 
   lifecycle {
     precondition {
-      condition     = contains(keys(var.corpora), local.default_corpus)
-      error_message = "default_corpus is ${local.default_corpus}, which is none of the corpora: ${join(", ", keys(var.corpora))}."
+      condition     = contains(keys(module.corpora.corpora), local.default_corpus)
+      error_message = "default_corpus is ${local.default_corpus}, which is none of the corpora: ${join(", ", keys(module.corpora.corpora))}."
     }
   }
 }

@@ -45,13 +45,33 @@ output "function_names" {
 }
 
 output "model" {
-  description = "Id, revision and dims of the deployed model."
-  value       = module.model.identity
+  description = "Id, revision and dims of the model of corpora that name none."
+  value       = module.models[local.default_model].identity
 }
 
-output "model_prefix" {
-  description = "Where the model lies in the bucket."
-  value       = module.model.prefix
+output "models" {
+  description = "Id, revision and dims of each deployed model, by id."
+  value       = local.model_identities
+}
+
+output "model_prefixes" {
+  description = "Where each model lies in the bucket, by id."
+  value       = local.model_prefixes
+}
+
+output "name_prefix" {
+  description = "First part of every name."
+  value       = var.name_prefix
+}
+
+output "schedule" {
+  description = "What a corpus's rules call, and when they fire unless the corpus says otherwise; null where they are switched off."
+  value       = local.schedule
+}
+
+output "corpora_parameter_path" {
+  description = "SSM path below which the corpora lie."
+  value       = local.corpora_path
 }
 
 output "corpora" {

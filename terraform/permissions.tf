@@ -9,16 +9,19 @@ locals {
   # What a sweep records of the entities that are gone, so that a rebuild leaves them out too.
   sweep_records = ["chunks/*/sweep-0000.jsonl.gz", "embeddings/*/sweep-0000.npz"]
 
+  model_objects = [for prefix in values(local.model_prefixes) : "${prefix}*"]
+
   # Objects by prefix, items by the beginning of their partition key.
   access = {
+    # Archives of a source are replayed from where fetch keeps what it gets.
     ingest = {
-      reads     = ["sources/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "BUDGET#*"]
+      reads     = ["sources/*", "raw/*"]
+      item_keys = ["CORPUS#*", "RUN#*", "BUDGET#*", "RATE#*"]
     }
     fetch = {
-      reads     = ["sources/*"]
+      reads     = ["sources/*", "raw/*"]
       writes    = ["raw/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*", "RATE#*"]
     }
     derive = {
       reads     = ["raw/*"]
@@ -31,7 +34,7 @@ locals {
       item_keys = ["CORPUS#*", "RUN#*", "DLQ#chunk"]
     }
     embedder = {
-      reads     = ["chunks/*", "${module.model.prefix}*"]
+      reads     = concat(["chunks/*"], local.model_objects)
       writes    = ["embeddings/*", "indexes/*/shards/*"]
       item_keys = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
       # Entities are many: what is known of those of a part is asked for at once.
@@ -43,7 +46,7 @@ locals {
       item_keys = ["CORPUS#*", "RUN#*", "DLQ#index"]
     }
     compactor = {
-      reads        = ["indexes/*", "embeddings/*", "chunks/*", "derived/*", "${module.model.prefix}*"]
+      reads        = concat(["indexes/*", "embeddings/*", "chunks/*", "derived/*"], local.model_objects)
       writes       = concat(["indexes/*"], local.sweep_records)
       deletes      = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"]
       item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compact"]
@@ -51,7 +54,7 @@ locals {
     }
     # An index beyond one environment's memory is searched by several: retrieve calls itself.
     retrieve = {
-      reads   = ["indexes/*", "${module.model.prefix}*"]
+      reads   = concat(["indexes/*"], local.model_objects)
       invokes = [local.retrieve_called_as]
     }
     # The items are LangGraph's, with the keys and calls of langgraph-checkpoint-aws.
@@ -62,8 +65,11 @@ locals {
     }
   }
 
-  reads_corpora = ["ingest", "fetch", "derive", "chunker", "compactor", "retrieve"]
-  reads_secrets = ["ingest", "fetch"]
+  reads_corpora = ["ingest", "fetch", "derive", "chunker", "embedder", "compactor", "retrieve"]
+  calls_sources = ["ingest", "fetch"]
+
+  # A page may lead to further pages, and one that has to wait is put back with a later date.
+  publishes_to_itself = ["fetch"]
 
   # A statement without resources is left out.
   statements = {
@@ -112,7 +118,11 @@ locals {
           Sid    = "PublishJobs"
           Action = ["sqs:SendMessage"]
           Resource = [
-            for queue in compact([settings.publishes, contains(local.asks_for_maintenance, name) ? "compact-jobs" : null]) :
+            for queue in compact([
+              settings.publishes,
+              contains(local.publishes_to_itself, name) ? settings.consumes : null,
+              contains(local.asks_for_maintenance, name) ? "compact-jobs" : null,
+            ]) :
             "${local.queue_arn_prefix}${var.name_prefix}-${queue}"
           ]
           Condition = null
@@ -133,10 +143,11 @@ locals {
           ]
           Condition = null
         },
+        # By prefix: corpora that `ultron corpus add` makes have secrets of their own.
         {
           Sid       = "ReadSourceKeys"
           Action    = ["secretsmanager:GetSecretValue"]
-          Resource  = [for arn in values(module.corpora.secret_arns) : arn if contains(local.reads_secrets, name)]
+          Resource  = [for prefix in [local.source_secret_prefix] : "${local.secret_arn_prefix}${prefix}*" if contains(local.calls_sources, name)]
           Condition = null
         },
         {

@@ -90,6 +90,25 @@ variable "model_directory" {
   }
 }
 
+variable "additional_model_directories" {
+  description = "Folders like model_directory, of further models that a corpus can name as its `model`."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for directory in var.additional_model_directories : fileexists("${directory}/model.json")])
+    error_message = "additional_model_directories names folders without a model.json: ${join(", ", [for directory in var.additional_model_directories : directory if !fileexists("${directory}/model.json")])}. Build the models first (scripts/build_model.py)."
+  }
+
+  validation {
+    condition = try(length(distinct([
+      for directory in concat([var.model_directory], var.additional_model_directories) : jsondecode(file("${directory}/model.json")).identity.id
+    ])) == 1 + length(var.additional_model_directories), false)
+    error_message = "model_directory and additional_model_directories must hold models of different ids: a corpus names its model by the id."
+  }
+}
+
 variable "architecture" {
   description = "Instruction set of functions and layers; the bundles must be built for it."
   type        = string
@@ -299,120 +318,6 @@ variable "enable_snap_start" {
   }
 }
 
-# Corpora ----------------------------------------------------------------------------------------
-
-# A union: which settings a source has depends on its kind, which no Terraform type can say. An
-# object type would also drop misspelt settings without a word, so the checks are spelled out.
-variable "corpora" {
-  description = "Corpora by name: {source = {kind = \"marvel\"|\"jsonl\", …}, chunking = {target_characters, overlap_characters}, maximum_vanished_share = 0.5}, as in shared/models/corpus.py."
-  type        = any
-
-  validation {
-    condition     = can(length(keys(var.corpora)) > 0) && try(length(keys(var.corpora)) > 0, false)
-    error_message = "corpora must be a map with at least one corpus; see terraform.tfvars.example."
-  }
-
-  validation {
-    condition     = alltrue([for name in try(keys(var.corpora), []) : can(regex("^[a-z0-9][a-z0-9-]{0,35}$", name))])
-    error_message = "A corpus is named by 1 to 36 lower-case letters, digits and hyphens, beginning with a letter or digit."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) :
-      can(corpus.source.kind) && length(setsubtract(try(keys(corpus), ["?"]), ["source", "chunking", "maximum_vanished_share"])) == 0
-    ])
-    error_message = "A corpus has a `source` with a `kind`, may have `chunking` and `maximum_vanished_share`, and nothing else."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) : contains(["marvel", "jsonl"], try(corpus.source.kind, ""))
-    ])
-    error_message = "source.kind must be marvel or jsonl."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) : length(setsubtract(
-        try(keys(corpus.source), []),
-        try(corpus.source.kind, "") == "marvel"
-        ? ["kind", "base_url", "endpoints", "page_size", "secret_name", "daily_call_budget"]
-        : ["kind", "prefix", "entity_type", "id_field", "title_field", "text_field", "url_field", "modified_field", "metadata_fields"],
-      )) == 0
-    ])
-    error_message = "A source has a setting that its kind does not know; shared/models/corpus.py lists those of each kind."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) : can(regex("^https?://[^\\s/]+(/[^\\s]*)?$", corpus.source.base_url))
-      && try(corpus.source.page_size, 100) >= 1 && try(corpus.source.page_size, 100) <= 100
-      && can(regex("^[A-Za-z0-9_.-]{1,100}$", try(corpus.source.secret_name, "marvel")))
-      if try(corpus.source.kind, "") == "marvel"
-    ])
-    error_message = "A marvel source needs a base_url (http or https, without /v1/public), a page_size of 1 to 100 and a plain secret_name."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) : can(regex("^sources/[a-z0-9][A-Za-z0-9_./-]*/$", corpus.source.prefix))
-      if try(corpus.source.kind, "") == "jsonl"
-    ])
-    error_message = "A jsonl source needs a prefix below sources/, ending with a slash: sources/my-corpus/."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) :
-      length(setsubtract(try(keys(corpus.chunking), []), ["target_characters", "overlap_characters"])) == 0
-      && try(corpus.chunking.target_characters, 280) >= 80 && try(corpus.chunking.target_characters, 280) <= 4000
-      && try(corpus.chunking.overlap_characters, 40) >= 0
-      && try(corpus.chunking.overlap_characters, 40) * 2 <= try(corpus.chunking.target_characters, 280)
-    ])
-    error_message = "chunking has target_characters (80 to 4000) and overlap_characters (at most half of it), and nothing else."
-  }
-
-  validation {
-    condition = alltrue([
-      for corpus in try(values(var.corpora), []) :
-      try(tonumber(corpus.maximum_vanished_share) >= 0 && tonumber(corpus.maximum_vanished_share) <= 1, !can(corpus.maximum_vanished_share))
-    ])
-    error_message = "maximum_vanished_share is the greatest share of a corpus that one run may delete, from 0 to 1."
-  }
-}
-
-variable "default_corpus" {
-  description = "Corpus of a query that names none; null takes the first by name."
-  type        = string
-  default     = null
-}
-
-variable "marvel_public_key" {
-  description = "Public key of the marvel source; empty leaves the secret for you to fill, see README.md."
-  type        = string
-  default     = ""
-  sensitive   = true
-}
-
-variable "marvel_private_key" {
-  description = "Private key of the marvel source. It lies in Terraform's state when given here."
-  type        = string
-  default     = ""
-  sensitive   = true
-}
-
-variable "secret_recovery_window_days" {
-  description = "Days for which a deleted secret can be restored: 7 to 30, or 0 to delete at once."
-  type        = number
-  default     = 7
-
-  validation {
-    condition     = var.secret_recovery_window_days == 0 || (var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30)
-    error_message = "secret_recovery_window_days must be 0, or 7 to 30."
-  }
-}
-
 # Keeping data -----------------------------------------------------------------------------------
 
 variable "force_destroy" {
@@ -479,40 +384,6 @@ variable "manage_api_gateway_account" {
 }
 
 # Running it -------------------------------------------------------------------------------------
-
-variable "schedule_enabled" {
-  description = "Whether every corpus is ingested nightly."
-  type        = bool
-  default     = true
-}
-
-variable "schedule_expression" {
-  description = "When, in EventBridge's terms, in UTC."
-  type        = string
-  default     = "cron(0 6 * * ? *)"
-
-  validation {
-    condition     = can(regex("^(cron|rate)\\(.+\\)$", var.schedule_expression))
-    error_message = "schedule_expression must be cron(…) or rate(…)."
-  }
-}
-
-variable "maintenance_schedule_enabled" {
-  description = "Whether every corpus's index is looked after on a schedule: mostly dead shards rewritten, garbage collected."
-  type        = bool
-  default     = true
-}
-
-variable "maintenance_schedule_expression" {
-  description = "When, in EventBridge's terms, in UTC."
-  type        = string
-  default     = "cron(0 8 ? * SUN *)"
-
-  validation {
-    condition     = can(regex("^(cron|rate)\\(.+\\)$", var.maintenance_schedule_expression))
-    error_message = "maintenance_schedule_expression must be cron(…) or rate(…)."
-  }
-}
 
 variable "log_level" {
   description = "Lowest level that the functions log."

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from scripts.demo.deployment import MARVEL_PRIVATE_KEY, MARVEL_PUBLIC_KEY, Deployment
 from scripts.local_aws.server import ACCOUNT_ID, REGION
@@ -45,6 +46,8 @@ def local_variables(
                 }
             }
         },
+        # On this machine's own address, which no source may be called at otherwise.
+        "outbound_allowed_hosts": [urlsplit(deployment.gateway_url).netloc],
         "marvel_public_key": MARVEL_PUBLIC_KEY,
         "marvel_private_key": MARVEL_PRIVATE_KEY,
         "api_key_value": deployment.api_key(),

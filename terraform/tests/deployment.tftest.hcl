@@ -10,7 +10,7 @@ variables {
   model_directory     = "tests/fixtures/model"
   corpora = {
     marvel   = { source = { kind = "marvel", base_url = "https://gateway.example.com" } }
-    aws-docs = { source = { kind = "jsonl", prefix = "sources/aws-docs/", metadata_fields = ["service"] } }
+    aws-docs = { source = { kind = "jsonl", prefix = "sources/aws-docs/" }, mapping = { metadata = { service = "service" } } }
   }
 }
 
@@ -109,7 +109,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = { for name, function in module.functions : name => length(function.configuration.layers) } == { ingest = 1, fetch = 1, derive = 1, chunker = 1, embedder = 2, indexer = 1, compactor = 2, retrieve = 2, orchestrator = 2 }
+    condition     = { for name, function in module.functions : name => length(function.configuration.layers) } == { ingest = 2, fetch = 2, derive = 2, chunker = 1, embedder = 2, indexer = 1, compactor = 2, retrieve = 2, orchestrator = 2 }
     error_message = "Each function has the layers that its bundle asks for."
   }
 
@@ -157,13 +157,13 @@ run "defaults" {
       fetch    = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SOURCE_SECRET_PREFIX"]
       derive   = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
       chunker  = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
-      embedder = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "NEXT_QUEUE_URL", "OPENBLAS_NUM_THREADS", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
+      embedder = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "MODEL_DIR", "MODEL_PREFIX", "MODEL_PREFIXES", "NEXT_QUEUE_URL", "OPENBLAS_NUM_THREADS", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
       indexer  = ["CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "MAXIMUM_RECEIVES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB"]
       compactor = [
-        "CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "HISTORY_KEPT_DAYS", "MAXIMUM_RECEIVES", "MODEL_PREFIX",
+        "CHECKPOINT_TABLE", "COMPACTION_FAN_IN", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "HISTORY_KEPT_DAYS", "MAXIMUM_RECEIVES", "MODEL_PREFIX", "MODEL_PREFIXES",
         "OPENBLAS_NUM_THREADS", "ORPHAN_GRACE_DAYS", "QUEUE_URL", "REMOVED_GRACE_HOURS", "RETRY_DELAY_SECONDS", "SHARD_MAXIMUM_MB", "SHARD_MINIMUM_MB", "WORK_DIR",
       ]
-      retrieve     = ["CACHE_LIMIT_MB", "CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "OPENBLAS_NUM_THREADS"]
+      retrieve     = ["CACHE_LIMIT_MB", "CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "MODEL_PREFIXES", "OPENBLAS_NUM_THREADS"]
       orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
     })
     error_message = "Each function gets the settings of docs/architecture.md, and no others."
@@ -227,7 +227,7 @@ run "defaults" {
   # Schedule.
 
   assert {
-    condition     = toset(keys(module.schedule.rules)) == toset(["aws-docs", "marvel"])
+    condition     = { for key, rule in module.schedule.rules : key => rule.name } == { ingest-aws-docs = "ultron-ingest-aws-docs", ingest-marvel = "ultron-ingest-marvel" }
     error_message = "Each corpus has its rule."
   }
 
@@ -237,12 +237,36 @@ run "defaults" {
   }
 
   assert {
+    condition     = alltrue([for rule in concat(values(module.schedule.rules), values(module.schedule.maintenance_rules)) : rule.tags.ManagedBy == "terraform"])
+    error_message = "The rules are marked as Terraform's."
+  }
+
+  assert {
     condition = alltrue([
-      for corpus, rule in module.schedule.rules : jsondecode(replace(replace(rule.input_template, "<request_id>", "\"some-id\""), "<time>", "\"some-time\"")) == {
-        corpus = corpus, mode = "incremental", request_id = "some-id", time = "some-time"
+      for key, rule in module.schedule.rules : jsondecode(replace(replace(rule.input_template, "<request_id>", "\"some-id\""), "<time>", "\"some-time\"")) == {
+        corpus = trimprefix(key, "ingest-"), mode = "incremental", request_id = "some-id", time = "some-time"
       }
     ])
     error_message = "ingest is told the corpus, the mode and the event's id."
+  }
+
+  assert {
+    condition = module.schedule.rule_permissions == {
+      incremental = "arn:aws:events:eu-west-1:123456789012:rule/ultron-ingest-*", full = "arn:aws:events:eu-west-1:123456789012:rule/ultron-full-*"
+    }
+    error_message = "The rules of a corpus that is added later may invoke ingest, and others may not."
+  }
+
+  assert {
+    condition = output.schedule == {
+      ingest_function_arn = module.functions["ingest"].arn
+      dead_letter_arn     = "arn:aws:sqs:eu-west-1:123456789012:ultron-ingest-dlq"
+      compact_queue_arn   = module.queues["compact-jobs"].arn
+      rule_prefix         = "ultron"
+      default_incremental = "cron(0 6 * * ? *)"
+      maintenance         = "cron(0 8 ? * SUN *)"
+    }
+    error_message = "Who adds a corpus later is told what its rules call, and when they fire."
   }
 
   assert {
@@ -266,11 +290,11 @@ run "defaults" {
   assert {
     condition = {
       for name, queue in module.queues : name => flatten([
-        for statement in jsondecode(queue.policy).Statement : statement.Condition.ArnEquals["aws:SourceArn"] if statement.Effect == "Allow"
+        for statement in jsondecode(queue.policy).Statement : statement.Condition.ArnLike["aws:SourceArn"] if statement.Effect == "Allow"
       ])
       if length(jsondecode(queue.policy).Statement) > 1
       } == {
-      compact-jobs = [for corpus in ["aws-docs", "marvel"] : "arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-${corpus}"]
+      compact-jobs = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-*"]
     }
     error_message = "Only the compactor's queue takes events, and only those of its rules."
   }
@@ -282,7 +306,7 @@ run "defaults" {
       for name, document in module.corpora.parameter_values : name => jsondecode(document)
       } == {
       marvel   = { name = "marvel", source = { kind = "marvel", base_url = "https://gateway.example.com" } }
-      aws-docs = { name = "aws-docs", source = { kind = "jsonl", prefix = "sources/aws-docs/", metadata_fields = ["service"] } }
+      aws-docs = { name = "aws-docs", source = { kind = "jsonl", prefix = "sources/aws-docs/" }, mapping = { metadata = { service = "service" } } }
     }
     error_message = "A corpus reaches the functions as it was given, with its name."
   }
@@ -329,6 +353,110 @@ run "defaults" {
   assert {
     condition     = module.observability[0].alarms["ultron-api-5xx"].dimensions == tomap({ ApiName = "ultron", Stage = "prod" })
     error_message = "Server errors of the API raise an alarm."
+  }
+}
+
+run "schedules_of_single_corpora" {
+  command = plan
+
+  variables {
+    name_prefix = "abcdefghijklmnopqrst"
+    corpora = {
+      hourly                               = { source = { kind = "jsonl", prefix = "sources/a/" }, schedule = { incremental = "rate(1 hour)" } }
+      both                                 = { source = { kind = "jsonl", prefix = "sources/b/" }, schedule = { incremental = "rate(2 hours)", full = "cron(0 3 ? * SAT *)" } }
+      by-hand                              = { source = { kind = "jsonl", prefix = "sources/c/" }, schedule = {} }
+      plain                                = { source = { kind = "jsonl", prefix = "sources/d/" }, schedule = null }
+      abcdefghijklmnopqrstuvwxyz0123456789 = { source = { kind = "jsonl", prefix = "sources/e/" }, schedule = { full = "rate(7 days)" } }
+    }
+  }
+
+  assert {
+    condition = { for key, rule in module.schedule.rules : key => rule.schedule_expression } == {
+      ingest-hourly                             = "rate(1 hour)"
+      ingest-both                               = "rate(2 hours)"
+      full-both                                 = "cron(0 3 ? * SAT *)"
+      ingest-plain                              = "cron(0 6 * * ? *)"
+      full-abcdefghijklmnopqrstuvwxyz0123456789 = "rate(7 days)"
+    }
+    error_message = "A corpus's own schedule wins over the deployment's; null is never."
+  }
+
+  assert {
+    condition     = strcontains(module.schedule.rules["full-both"].input_template, "\"mode\": \"full\"") && strcontains(module.schedule.rules["ingest-both"].input_template, "\"mode\": \"incremental\"")
+    error_message = "The rule says which mode the run has."
+  }
+
+  assert {
+    condition     = toset(keys(module.schedule.maintenance_rules)) == toset(keys(var.corpora))
+    error_message = "Each index is looked after, however its corpus is ingested."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in concat(values(module.schedule.rules), values(module.schedule.maintenance_rules)) : length(rule.name) <= 64
+    ])
+    error_message = "With the longest names the rules' are no longer than AWS allows."
+  }
+}
+
+run "schedules_off" {
+  command = plan
+
+  variables {
+    schedule_enabled             = false
+    maintenance_schedule_enabled = false
+    corpora                      = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, schedule = { full = "rate(7 days)" } } }
+  }
+
+  assert {
+    condition     = alltrue([for rule in concat(values(module.schedule.rules), values(module.schedule.maintenance_rules)) : rule.state == "DISABLED"])
+    error_message = "One switch stops all runs that begin by themselves, and one all maintenance."
+  }
+
+  assert {
+    condition     = local.schedule.default_incremental == null && local.schedule.maintenance == null
+    error_message = "Nor shall a corpus that is added later be given rules that fire."
+  }
+}
+
+run "several_models" {
+  command = plan
+
+  variables {
+    additional_model_directories = ["tests/fixtures/other-model"]
+    corpora = {
+      docs  = { source = { kind = "jsonl", prefix = "sources/docs/" }, model = "other-model" }
+      notes = { source = { kind = "jsonl", prefix = "sources/notes/" } }
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["embedder", "compactor", "retrieve"] :
+      module.functions[name].configuration.environment.MODEL_PREFIX == "models/tiny-model/1/"
+      && jsondecode(module.functions[name].configuration.environment.MODEL_PREFIXES) == { tiny-model = "models/tiny-model/1/", other-model = "models/other-model/1/" }
+    ])
+    error_message = "Who loads models knows where each lies, and which is the default."
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["embedder", "compactor", "retrieve"] : length(setsubtract(
+        ["models/tiny-model/1/*", "models/other-model/1/*"],
+        [for resource in flatten([for statement in jsondecode(module.functions[name].policy).Statement : statement.Resource if contains(statement.Action, "s3:GetObject")]) : trimprefix(resource, "arn:aws:s3:::ultron-embeddings-123456789012/")],
+      )) == 0
+    ])
+    error_message = "Who loads models may read each."
+  }
+
+  assert {
+    condition     = output.model.id == "tiny-model" && keys(output.models) == ["other-model", "tiny-model"]
+    error_message = "The deployment says which models it has."
+  }
+
+  assert {
+    condition     = length(module.models["other-model"].object_keys) == 3
+    error_message = "Each model is uploaded."
   }
 }
 
@@ -403,14 +531,15 @@ run "local_settings" {
   command = plan
 
   variables {
-    endpoint_url          = "http://127.0.0.1:4566"
-    architecture          = "x86_64"
-    tracing_enabled       = false
-    alarms_enabled        = false
-    publish_copies        = 2
-    default_corpus        = "marvel"
-    model_cache_directory = "/somewhere/else"
-    retry_delay_seconds   = 0
+    endpoint_url           = "http://127.0.0.1:4566"
+    architecture           = "x86_64"
+    tracing_enabled        = false
+    alarms_enabled         = false
+    publish_copies         = 2
+    default_corpus         = "marvel"
+    model_cache_directory  = "/somewhere/else"
+    retry_delay_seconds    = 0
+    outbound_allowed_hosts = ["127.0.0.1:4570", "wiki.example.internal", "10.2.0.0/16", "[::1]:8080", "fd00::/8"]
     function_settings = {
       embedder = { maximum_concurrency = 2, memory_mb = 4096 }
     }
@@ -450,6 +579,14 @@ run "local_settings" {
   assert {
     condition     = module.functions["embedder"].configuration.environment.MODEL_DIR == "/somewhere/else" && module.functions["embedder"].configuration.environment.RETRY_DELAY_SECONDS == "0"
     error_message = "The model's folder and the retry delay can be chosen."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => function.configuration.environment.OUTBOUND_ALLOWED_HOSTS
+      if can(function.configuration.environment.OUTBOUND_ALLOWED_HOSTS)
+    } == { for name in ["ingest", "fetch"] : name => "127.0.0.1:4570,wiki.example.internal,10.2.0.0/16,[::1]:8080,fd00::/8" }
+    error_message = "Who calls sources is told which private hosts it may call."
   }
 
   assert {

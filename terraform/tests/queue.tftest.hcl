@@ -74,7 +74,7 @@ run "queue_that_takes_events" {
   }
 
   variables {
-    sender_rule_arns = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-marvel"]
+    sender_rule_arns = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-*"]
   }
 
   assert {
@@ -85,7 +85,7 @@ run "queue_that_takes_events" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = "arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs"
-        Condition = { ArnEquals = { "aws:SourceArn" = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-marvel"] } }
+        Condition = { ArnLike = { "aws:SourceArn" = ["arn:aws:events:eu-west-1:123456789012:rule/ultron-upkeep-*"] } }
       }
     ]
     error_message = "The queue takes messages of the named rules, and of no others."
@@ -105,14 +105,12 @@ run "schedule_dead_letters" {
   }
 
   variables {
-    name_prefix         = "ultron"
-    corpus_names        = ["marvel"]
-    schedule_expression = "cron(0 6 * * ? *)"
-    enabled             = false
+    name_prefix = "ultron"
+    corpora     = { marvel = { incremental = "cron(0 6 * * ? *)", full = "rate(7 days)" } }
+    enabled     = false
     maintenance = {
       schedule_expression = "cron(0 8 ? * SUN *)"
       enabled             = false
-      rule_names          = { marvel = "ultron-upkeep-marvel" }
       queue_arn           = "arn:aws:sqs:eu-west-1:123456789012:ultron-compact-jobs"
     }
     function_name    = "ultron-ingest"
@@ -124,7 +122,7 @@ run "schedule_dead_letters" {
 
   assert {
     condition = [for statement in jsondecode(output.dead_letter_policy).Statement : statement.Condition if statement.Effect == "Allow"] == [
-      { ArnEquals = { "aws:SourceArn" = [for name in ["ingest", "upkeep"] : "arn:aws:events:eu-west-1:123456789012:rule/ultron-${name}-marvel"] } }
+      { ArnLike = { "aws:SourceArn" = [for name in ["full", "ingest", "upkeep"] : "arn:aws:events:eu-west-1:123456789012:rule/ultron-${name}-*"] } }
     ]
     error_message = "Only our own rules may write to the schedule's dead-letter queue."
   }
@@ -135,7 +133,7 @@ run "schedule_dead_letters" {
   }
 
   assert {
-    condition     = output.rules["marvel"].state == "DISABLED"
+    condition     = alltrue([for rule in output.rules : rule.state == "DISABLED"])
     error_message = "The schedule can be switched off."
   }
 
@@ -145,7 +143,10 @@ run "schedule_dead_letters" {
   }
 
   assert {
-    condition     = aws_cloudwatch_event_target.ingest["marvel"].dead_letter_config[0].arn == aws_sqs_queue.dead_letter.arn && aws_cloudwatch_event_target.ingest["marvel"].retry_policy[0].maximum_retry_attempts == 5
+    condition = alltrue([
+      for target in aws_cloudwatch_event_target.run :
+      target.dead_letter_config[0].arn == aws_sqs_queue.dead_letter.arn && target.retry_policy[0].maximum_retry_attempts == 5
+    ])
     error_message = "An event that cannot be delivered is tried again, then kept."
   }
 }

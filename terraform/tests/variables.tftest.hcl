@@ -27,6 +27,7 @@ run "one_bad_value_of_each" {
     model_directory                 = "tests/nowhere"
     architecture                    = "riscv64"
     runtime                         = "python3.11"
+    outbound_allowed_hosts          = ["https://wiki.example.internal"]
     extra_layer_arns                = { nobody = [] }
     function_settings               = { nobody = { memory_mb = 512 } }
     publish_copies                  = 0
@@ -60,6 +61,7 @@ run "one_bad_value_of_each" {
     var.model_directory,
     var.architecture,
     var.runtime,
+    var.outbound_allowed_hosts,
     var.extra_layer_arns,
     var.function_settings,
     var.publish_copies,
@@ -245,6 +247,67 @@ run "snap_start_with_a_large_tmp" {
   expect_failures = [var.enable_snap_start]
 }
 
+run "a_further_model_that_is_not_there" {
+  command = plan
+
+  variables {
+    additional_model_directories = ["tests/nowhere"]
+  }
+
+  expect_failures = [var.additional_model_directories]
+}
+
+run "the_same_model_twice" {
+  command = plan
+
+  variables {
+    additional_model_directories = ["tests/fixtures/other-model", "tests/fixtures/model"]
+  }
+
+  expect_failures = [var.additional_model_directories]
+}
+
+run "a_host_with_a_path" {
+  command = plan
+
+  variables {
+    outbound_allowed_hosts = ["wiki.example.internal/wiki"]
+  }
+
+  expect_failures = [var.outbound_allowed_hosts]
+}
+
+run "a_range_that_begins_in_its_middle" {
+  command = plan
+
+  variables {
+    outbound_allowed_hosts = ["10.2.0.1/16"]
+  }
+
+  expect_failures = [var.outbound_allowed_hosts]
+}
+
+run "a_port_that_is_none" {
+  command = plan
+
+  variables {
+    outbound_allowed_hosts = ["10.0.0.7:65536"]
+  }
+
+  expect_failures = [var.outbound_allowed_hosts]
+}
+
+run "a_schedule_of_five_fields" {
+  command = plan
+
+  variables {
+    schedule_expression             = "cron(0 6 * * *)"
+    maintenance_schedule_expression = "rate(1 days)"
+  }
+
+  expect_failures = [var.schedule_expression, var.maintenance_schedule_expression]
+}
+
 run "no_corpora" {
   command = plan
 
@@ -275,121 +338,11 @@ run "corpus_in_capitals" {
   expect_failures = [var.corpora]
 }
 
-run "corpus_without_a_source" {
+run "corpus_with_a_name_too_long_for_its_rules" {
   command = plan
 
   variables {
-    corpora = { marvel = { chunking = { target_characters = 280 } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "corpus_with_a_misspelt_setting" {
-  command = plan
-
-  variables {
-    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" }, chunks = {} } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "source_of_unknown_kind" {
-  command = plan
-
-  variables {
-    corpora = { marvel = { source = { kind = "rss", base_url = "https://gateway.example.com" } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "source_with_a_misspelt_setting" {
-  command = plan
-
-  variables {
-    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com", pagesize = 10 } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "source_with_the_other_kind_s_setting" {
-  command = plan
-
-  variables {
-    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com", prefix = "sources/x/" } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "marvel_without_a_url" {
-  command = plan
-
-  variables {
-    corpora = { marvel = { source = { kind = "marvel" } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "marvel_pages_too_large" {
-  command = plan
-
-  variables {
-    corpora = { marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com", page_size = 101 } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "jsonl_outside_sources" {
-  command = plan
-
-  variables {
-    corpora = { docs = { source = { kind = "jsonl", prefix = "raw/docs/" } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "jsonl_without_a_slash" {
-  command = plan
-
-  variables {
-    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs" } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "chunks_too_small" {
-  command = plan
-
-  variables {
-    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, chunking = { target_characters = 79 } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "too_much_overlap" {
-  command = plan
-
-  variables {
-    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, chunking = { overlap_characters = 141 } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "more_than_all_may_vanish" {
-  command = plan
-
-  variables {
-    corpora = { docs = { source = { kind = "jsonl", prefix = "sources/docs/" }, maximum_vanished_share = 1.5 } }
+    corpora = { abcdefghijklmnopqrstuvwxyz0123456789x = { source = { kind = "jsonl", prefix = "sources/docs/" } } }
   }
 
   expect_failures = [var.corpora]

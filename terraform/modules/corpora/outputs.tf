@@ -1,3 +1,13 @@
+output "corpora" {
+  description = "The corpora, once nothing is wrong with them."
+  value       = var.corpora
+
+  precondition {
+    condition     = length(module.check.problems) == 0
+    error_message = "The variable corpora is wrong: ${join("; ", module.check.problems)}."
+  }
+}
+
 output "parameter_names" {
   description = "SSM parameter of each corpus."
   value       = { for name, parameter in aws_ssm_parameter.corpus : name => parameter.name }

@@ -8,9 +8,14 @@ variable "corpora" {
   type        = any
 }
 
-variable "secret_names" {
-  description = "Names of the source secrets, below `<name_prefix>/sources/`."
-  type        = set(string)
+variable "schedule_pattern" {
+  description = "What an expression of EventBridge's matches."
+  type        = string
+}
+
+variable "model_ids" {
+  description = "Models that a corpus can name."
+  type        = list(string)
 }
 
 variable "secret_values" {

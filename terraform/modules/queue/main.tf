@@ -25,7 +25,7 @@ locals {
     Principal = { Service = "events.amazonaws.com" }
     Action    = "sqs:SendMessage"
     Resource  = local.queue_arn
-    Condition = { ArnEquals = { "aws:SourceArn" = var.sender_rule_arns } }
+    Condition = { ArnLike = { "aws:SourceArn" = var.sender_rule_arns } }
   }
 }
 

@@ -14,7 +14,7 @@ variable "visibility_timeout_seconds" {
 }
 
 variable "sender_rule_arns" {
-  description = "EventBridge rules that may send messages; empty for none."
+  description = "EventBridge rules that may send messages, with `*` where the name is open; empty for none."
   type        = list(string)
   default     = []
 }

@@ -1,6 +1,21 @@
 locals {
   dead_letter_arn = "${var.queue_arn_prefix}${var.dead_letter_name}"
-  rule_names      = { for corpus in var.corpus_names : corpus => "${var.name_prefix}-ingest-${corpus}" }
+
+  # What a rule for runs of a mode is called, before the corpus's name.
+  rule_name_of_mode = { incremental = "ingest", full = "full" }
+
+  runs = merge([
+    for corpus, schedule in var.corpora : {
+      for mode, name in local.rule_name_of_mode : "${name}-${corpus}" => {
+        corpus     = corpus
+        mode       = mode
+        expression = schedule[mode]
+      } if schedule[mode] != null
+    }
+  ]...)
+
+  # `ultron corpus add` makes rules of the same names, which then need no permission of their own.
+  rule_arns = { for name in ["ingest", "full", "upkeep"] : name => "${var.rule_arn_prefix}${var.name_prefix}-${name}-*" }
 }
 
 # Events that EventBridge could not deliver, and invocations that Lambda gave up.
@@ -26,31 +41,26 @@ resource "aws_sqs_queue" "dead_letter" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = local.dead_letter_arn
-        Condition = {
-          ArnEquals = {
-            "aws:SourceArn" = [
-              for name in concat(values(local.rule_names), values(var.maintenance.rule_names)) : "${var.rule_arn_prefix}${name}"
-            ]
-          }
-        }
+        Condition = { ArnLike = { "aws:SourceArn" = values(local.rule_arns) } }
       },
     ]
   })
 }
 
-resource "aws_cloudwatch_event_rule" "ingest" {
-  for_each = local.rule_names
+resource "aws_cloudwatch_event_rule" "run" {
+  for_each = local.runs
 
-  name                = each.value
-  description         = "Ingests what is new in the corpus ${each.key}."
-  schedule_expression = var.schedule_expression
+  name                = "${var.name_prefix}-${each.key}"
+  description         = each.value.mode == "full" ? "Ingests all of the corpus ${each.value.corpus}." : "Ingests what is new in the corpus ${each.value.corpus}."
+  schedule_expression = each.value.expression
   state               = var.enabled ? "ENABLED" : "DISABLED"
+  tags                = { ManagedBy = "terraform" }
 }
 
-resource "aws_cloudwatch_event_target" "ingest" {
-  for_each = local.rule_names
+resource "aws_cloudwatch_event_target" "run" {
+  for_each = local.runs
 
-  rule      = aws_cloudwatch_event_rule.ingest[each.key].name
+  rule      = aws_cloudwatch_event_rule.run[each.key].name
   target_id = "ingest"
   arn       = var.function_arn
 
@@ -58,7 +68,7 @@ resource "aws_cloudwatch_event_target" "ingest" {
   # ended, starts one run. The template is no jsonencode(), which would escape the angle brackets.
   input_transformer {
     input_paths    = { request_id = "$.id", time = "$.time" }
-    input_template = "{\"corpus\": \"${each.key}\", \"mode\": \"incremental\", \"request_id\": <request_id>, \"time\": <time>}"
+    input_template = "{\"corpus\": \"${each.value.corpus}\", \"mode\": \"${each.value.mode}\", \"request_id\": <request_id>, \"time\": <time>}"
   }
 
   retry_policy {
@@ -71,29 +81,30 @@ resource "aws_cloudwatch_event_target" "ingest" {
   }
 }
 
-resource "aws_lambda_permission" "ingest" {
-  for_each = local.rule_names
+resource "aws_lambda_permission" "run" {
+  for_each = local.rule_name_of_mode
 
-  statement_id  = each.value
+  statement_id  = "${var.name_prefix}-${each.value}-rules"
   action        = "lambda:InvokeFunction"
   function_name = var.function_name
   principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.ingest[each.key].arn
+  source_arn    = local.rule_arns[each.value]
 }
 
 resource "aws_cloudwatch_event_rule" "maintenance" {
-  for_each = var.maintenance.rule_names
+  for_each = var.corpora
 
-  name                = each.value
+  name                = "${var.name_prefix}-upkeep-${each.key}"
   description         = "Looks after the index of the corpus ${each.key}."
   schedule_expression = var.maintenance.schedule_expression
   state               = var.maintenance.enabled ? "ENABLED" : "DISABLED"
+  tags                = { ManagedBy = "terraform" }
 }
 
 # Onto the queue, not to the function: so it waits its turn, is tried again and given up like any
 # other job. An event delivered twice is harmless: the second finds nothing left to do.
 resource "aws_cloudwatch_event_target" "maintenance" {
-  for_each = var.maintenance.rule_names
+  for_each = var.corpora
 
   rule      = aws_cloudwatch_event_rule.maintenance[each.key].name
   target_id = "maintenance"

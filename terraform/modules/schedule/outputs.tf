@@ -1,18 +1,29 @@
 output "rules" {
-  description = "The rule of each corpus."
+  description = "The rules for runs, by their name without the deployment's prefix."
   value = {
-    for corpus, rule in aws_cloudwatch_event_rule.ingest : corpus => {
+    for name, rule in aws_cloudwatch_event_rule.run : name => {
       name                = rule.name
       schedule_expression = rule.schedule_expression
       state               = rule.state
-      input_template      = one(aws_cloudwatch_event_target.ingest[corpus].input_transformer[*].input_template)
+      tags                = rule.tags
+      input_template      = one(aws_cloudwatch_event_target.run[name].input_transformer[*].input_template)
     }
   }
+}
+
+output "rule_permissions" {
+  description = "Which rules may invoke the function, by mode."
+  value       = { for mode, permission in aws_lambda_permission.run : mode => permission.source_arn }
 }
 
 output "dead_letter_url" {
   description = "URL of the queue for what could not be delivered."
   value       = aws_sqs_queue.dead_letter.url
+}
+
+output "dead_letter_arn" {
+  description = "ARN of that queue."
+  value       = local.dead_letter_arn
 }
 
 output "dead_letter_name" {
@@ -32,6 +43,7 @@ output "maintenance_rules" {
       name                = rule.name
       schedule_expression = rule.schedule_expression
       state               = rule.state
+      tags                = rule.tags
       input               = aws_cloudwatch_event_target.maintenance[corpus].input
       target_arn          = aws_cloudwatch_event_target.maintenance[corpus].arn
     }

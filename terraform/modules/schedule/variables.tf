@@ -3,18 +3,13 @@ variable "name_prefix" {
   type        = string
 }
 
-variable "corpus_names" {
-  description = "Corpora to ingest; each has a rule of its own, because a rule has at most five targets."
-  type        = set(string)
-}
-
-variable "schedule_expression" {
-  description = "When, in EventBridge's terms, in UTC."
-  type        = string
+variable "corpora" {
+  description = "When runs of each corpus begin, by mode, in EventBridge's terms, in UTC; null: none of that mode. Each mode of a corpus has a rule of its own, because a rule has at most five targets."
+  type        = map(object({ incremental = optional(string), full = optional(string) }))
 }
 
 variable "enabled" {
-  description = "Whether the rules fire."
+  description = "Whether the rules for runs fire."
   type        = bool
 }
 
@@ -29,8 +24,8 @@ variable "function_arn" {
 }
 
 variable "maintenance" {
-  description = "When the corpora's indexes are looked after, in EventBridge's terms, whether the rules fire, the name of each corpus's rule, and the queue that takes the jobs."
-  type        = object({ schedule_expression = string, enabled = bool, rule_names = map(string), queue_arn = string })
+  description = "When the corpora's indexes are looked after, in EventBridge's terms, whether the rules fire, and the queue that takes the jobs."
+  type        = object({ schedule_expression = string, enabled = bool, queue_arn = string })
 }
 
 variable "dead_letter_name" {

@@ -58,6 +58,7 @@ def test_the_corpus_variable_is_a_corpus_that_the_functions_read(
     source = Corpus.model_validate({"name": name, **document}).source
     assert isinstance(source, MarvelSource)
     assert source.base_url == deployment.gateway_url
+    assert variables["outbound_allowed_hosts"] == ["127.0.0.1:2222"]
     assert variables["endpoint_url"] == deployment.endpoint_url
     assert variables["architecture"] == "arm64"
     assert variables["expected_account_id"] == "000000000000"
@@ -73,7 +74,8 @@ def test_changes_win_over_the_local_variables(deployment: Deployment, bundles: P
 def test_every_variable_is_one_that_terraform_declares(
     deployment: Deployment, bundles: Path
 ) -> None:
-    declared = (deployment.root / "terraform" / "variables.tf").read_text()
+    files = (deployment.root / "terraform").glob("variables*.tf")
+    declared = "".join(path.read_text() for path in files)
     for name in local_variables(deployment, bundles, bundles):
         assert f'variable "{name}"' in declared
 
