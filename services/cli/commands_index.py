@@ -1,15 +1,22 @@
-"""`ultron index`: versions of an index, restoring and rebuilding it, and its recall."""
+"""`ultron index`: versions and shards of an index, mending it, and its recall."""
 
 import argparse
 from typing import Any
 
-from services.cli.index_rendering import index_lines, recall_lines
+from services.cli.index_rendering import (
+    index_lines,
+    marked_lines,
+    recall_lines,
+    shards_lines,
+)
 from services.cli.indexes import (
     index_document,
+    mark_shard_bad,
     measure_recall,
     newest_versions,
     rebuild_index,
     restore_index,
+    shards_document,
     wait_for_rebuild,
 )
 from services.cli.options import add_command, add_group, add_json, add_timeout, positive, show
@@ -31,6 +38,18 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     add_json(listed)
 
+    summary = "list the shards of its newest version"
+    shards = add_command(index, "shards", _shards, summary, "bucket_name")
+    add_json(shards)
+
+    summary = "take a damaged shard out of it, and rebuild what that held"
+    marked = add_command(index, "mark-bad", _mark_bad, summary, "compactor_function")
+    marked.add_argument("--shard", required=True, metavar="ID")
+    marked.add_argument(
+        "--no-rebuild", action="store_true", help="let the next run embed its entities again"
+    )
+    add_json(marked)
+
     restore = add_command(
         index, "restore", _restore, "make it what it was at a version", "compactor_function"
     )
@@ -50,13 +69,31 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     recall.add_argument("--seed", type=int, metavar="S", help="the same seed, the same samples")
     add_json(recall)
 
-    for parser in (listed, restore, rebuild, recall):
+    for parser in (listed, shards, marked, restore, rebuild, recall):
         parser.add_argument("--corpus", required=True, metavar="NAME")
 
 
 def _list(options: argparse.Namespace, target: Target) -> int:
     document = index_document(target.objects(), options.corpus, options.limit)
     show(options, document, index_lines)
+    return 0
+
+
+def _shards(options: argparse.Namespace, target: Target) -> int:
+    show(options, shards_document(target.objects(), options.corpus), shards_lines)
+    return 0
+
+
+def _mark_bad(options: argparse.Namespace, target: Target) -> int:
+    client = aws.lambda_client(COMPACTOR_TIMEOUT_SECONDS)
+    answer = mark_shard_bad(
+        client,
+        target.compactor_function(),
+        options.corpus,
+        options.shard,
+        rebuild=not options.no_rebuild,
+    )
+    show(options, answer, marked_lines)
     return 0
 
 

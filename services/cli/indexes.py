@@ -1,4 +1,4 @@
-"""The indexes of a corpus: their versions, restoring, rebuilding, recall."""
+"""The indexes of a corpus: their versions and shards, mending them, recall."""
 
 import re
 import time
@@ -79,7 +79,7 @@ def index_document(store: ObjectStore, corpus: str, limit: int) -> dict[str, Any
         for index in find_indexes(store, corpus)
     ]
     if not indexes:
-        raise NotFoundError(f"{corpus} has no index; `ultron ingest` makes one")
+        raise NotFoundError(f"{corpus} has no index; `ultron run start` makes one")
     return {"corpus": corpus, "indexes": indexes}
 
 
@@ -92,6 +92,50 @@ def _version_summary(manifest: Manifest) -> dict[str, Any]:
         "vectors": sum(shard.vectors for shard in manifest.shards),
         "size_bytes": sum(shard.size_bytes for shard in manifest.shards),
     }
+
+
+def shards_document(store: ObjectStore, corpus: str) -> dict[str, Any]:
+    """The shards of the newest version of each index of a corpus.
+
+    Raises:
+        NotFoundError: it has no index.
+        CorruptObjectError, InvalidInputError: see `find_indexes`.
+    """
+    indexes = [
+        {
+            "model": index.model.model_dump(),
+            "version": manifest.version,
+            "shards": [
+                {
+                    "shard_id": shard.shard_id,
+                    "vectors": shard.vectors,
+                    "entities": shard.entities,
+                    "size_bytes": shard.size_bytes,
+                    "origin": shard.origin,
+                }
+                for shard in manifest.shards
+            ],
+        }
+        for index in find_indexes(store, corpus)
+        for manifest in islice(index.manifests.versions(), 1)
+    ]
+    if not indexes:
+        raise NotFoundError(f"{corpus} has no index; `ultron run start` makes one")
+    return {"corpus": corpus, "indexes": indexes}
+
+
+def mark_shard_bad(
+    client: "LambdaClient", function_name: str, corpus: str, shard_id: str, *, rebuild: bool
+) -> dict[str, Any]:
+    """Have the compactor take a shard out; the `version` without it and its `vectors`.
+
+    Raises:
+        LeaseHeldError: a run holds the corpus.
+        UltronError: see `invoke`; NotFoundError when there is no such shard.
+    """
+    event = {"mark_bad": {"corpus": corpus, "shard": shard_id, "rebuild": rebuild}}
+    answer = invoke(client, function_name, event)
+    return _answer_with(answer, function_name, version=int, shards=int, vectors=int)
 
 
 def restore_index(
@@ -188,7 +232,8 @@ def wait_for_rebuild(
         if clock() >= deadline:
             raise UnavailableError(
                 f"rebuild {rebuild_id} has not ended within {timeout_seconds:.0f} s and may go on; "
-                "`ultron index list` shows when it is live, the items DLQ#compact why it failed"
+                "`ultron index list` shows when it is live, "
+                "`ultron dlq list --stage compact` why it failed"
             )
         pause(POLL_SECONDS)
 

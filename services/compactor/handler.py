@@ -8,6 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from services.compactor.compact import Compactor
 from services.compactor.maintain import Maintainer
+from services.compactor.mark_bad import ShardMarker
 from services.compactor.rebuild import Rebuilder
 from services.compactor.request import parse_request
 from services.compactor.restore import Restorer
@@ -69,6 +70,15 @@ def _tasks(model_prefix: str) -> Tasks:
     runs = wiring.run_store(table, settings.compact_queue_url)
     state, versions = CorpusState(client, table), EntityVersions(client, table)
     requests, threads = _compaction_requests(), os.cpu_count() or 1
+    rebuilder = Rebuilder(
+        store=store,
+        model=model,
+        versions=versions,
+        publisher=requests.publisher,
+        work_directory=folder,
+        maximum_bytes=settings.compaction_policy.maximum_bytes,
+        threads=threads,
+    )
     return Tasks(
         Compactor(store, folder, requests.request_merges, threads),
         Sweeper(
@@ -81,21 +91,22 @@ def _tasks(model_prefix: str) -> Tasks:
             work_directory=folder,
         ),
         Maintainer(store, model, folder, requests, settings.garbage_policy),
-        Rebuilder(
-            store=store,
-            model=model,
-            versions=versions,
-            publisher=requests.publisher,
-            work_directory=folder,
-            maximum_bytes=settings.compaction_policy.maximum_bytes,
-            threads=threads,
-        ),
+        rebuilder,
         Restorer(
             store=store,
             model=model,
             runs=runs,
             state=state,
             versions=versions,
+            work_directory=folder,
+        ),
+        ShardMarker(
+            store=store,
+            model=model,
+            runs=runs,
+            state=state,
+            versions=versions,
+            rebuilder=rebuilder,
             work_directory=folder,
         ),
     )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName
+from shared.models.maintenance import ShardId
 
 
 class CorpusTask(Contract):
@@ -22,16 +23,25 @@ class RestoreTask(CorpusTask):
     version: Annotated[int, Field(ge=1)]
 
 
+class MarkBadTask(CorpusTask):
+    """Take a shard out of the index and, unless told otherwise, rebuild what it held."""
+
+    shard: ShardId
+    rebuild: bool = True
+
+
 class DirectRequest(Contract):
     """Exactly one task."""
 
     restore: RestoreTask | None = None
+    mark_bad: MarkBadTask | None = None
     rebuild: CorpusTask | None = None
     maintain: CorpusTask | None = None
 
     @model_validator(mode="after")
     def _has_one_task(self) -> Self:
-        if sum(task is not None for task in (self.restore, self.rebuild, self.maintain)) != 1:
+        tasks = (getattr(self, name) for name in type(self).model_fields)
+        if sum(task is not None for task in tasks) != 1:
             raise ValueError("name one task")
         return self
 
@@ -58,5 +68,6 @@ def parse_request(event: Mapping[str, Any]) -> DirectRequest:
         )
         raise InvalidInputError(
             f'the request is not valid: {problems}; send {{"restore": {{"corpus": "…", '
-            '"version": 1}}, {"rebuild": {"corpus": "…"}} or {"maintain": {"corpus": "…"}}'
+            '"version": 1}}, {"rebuild": {"corpus": "…"}}, {"maintain": {"corpus": "…"}} or '
+            '{"mark_bad": {"corpus": "…", "shard": "…", "rebuild": true}}'
         ) from None

@@ -5,8 +5,9 @@ from typing import Any
 
 from services.compactor.compact import Compactor
 from services.compactor.maintain import Maintainer
+from services.compactor.mark_bad import ShardMarker
 from services.compactor.rebuild import Rebuilder
-from services.compactor.request import DirectRequest
+from services.compactor.request import DirectRequest, MarkBadTask
 from services.compactor.restore import Restorer
 from services.compactor.sweep import Sweeper
 from shared.models.maintenance import CompactJob, MaintainJob, MaintenanceJob, SweepJob
@@ -21,6 +22,7 @@ class Tasks:
     maintainer: Maintainer
     rebuilder: Rebuilder
     restorer: Restorer
+    marker: ShardMarker
 
     def do_job(self, job: MaintenanceJob) -> None:
         """Do a job of the queue."""
@@ -44,6 +46,8 @@ class Tasks:
                 "shards": len(manifest.shards),
                 "vectors": sum(shard.vectors for shard in manifest.shards),
             }
+        if request.mark_bad is not None:
+            return self._mark_bad(request.mark_bad)
         if request.rebuild is not None:
             started = self.rebuilder.begin(request.rebuild.corpus)
             return {"corpus": request.rebuild.corpus, **asdict(started)}
@@ -51,3 +55,14 @@ class Tasks:
             report = self.maintainer.maintain(request.maintain.corpus)
             return {"corpus": request.maintain.corpus, **asdict(report)}
         raise AssertionError("the request was checked to name a task")
+
+    def _mark_bad(self, task: MarkBadTask) -> dict[str, Any]:
+        marked = self.marker.mark_bad(task.corpus, task.shard, rebuild=task.rebuild)
+        return {
+            "corpus": task.corpus,
+            "version": marked.manifest.version,
+            "shards": len(marked.manifest.shards),
+            "vectors": sum(shard.vectors for shard in marked.manifest.shards),
+            "entities": marked.entities,
+            "rebuild": None if marked.rebuild is None else asdict(marked.rebuild),
+        }

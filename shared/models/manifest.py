@@ -61,8 +61,8 @@ class ShardDescriptor(Contract):
 class Manifest(Contract):
     """The committed state of one index; versions only grow.
 
-    `change` says what made this version: `commit`, `compact`, `sweep`, `rebuild:<id>` or
-    `restore:<version>`.
+    `change` says what made this version: `commit`, `compact`, `sweep`, `rebuild:<id>`,
+    `restore:<version>` or `bad:<shard>`.
     """
 
     schema_version: Annotated[int, Field(ge=2, le=2)] = 2

@@ -141,7 +141,7 @@ def test_a_corpus_without_an_index_is_not_found(
     bucket.put("indexes/marvel-2/model=m/dims=4/manifest.json", b"of another corpus")
     bucket.put("indexes/marvel/model=tiny-model/dims=4/shards/1.npz", b"never committed")
     assert main(["index", "list", "--corpus", "marvel"]) == 3
-    assert capsys.readouterr().err == "error: marvel has no index; `ultron ingest` makes one\n"
+    assert capsys.readouterr().err == "error: marvel has no index; `ultron run start` makes one\n"
 
 
 @pytest.mark.parametrize("corpus", ["", "Marvel", "../x", "a/b"])
@@ -358,7 +358,7 @@ def test_a_version_from_before_is_not_read_again(bucket: MemoryObjectStore) -> N
 
 def test_a_rebuild_that_does_not_end_is_left_after_the_timeout(bucket: MemoryObjectStore) -> None:
     seconds = iter([0.0, 5.0, 10.0])
-    with pytest.raises(UnavailableError, match=r"not ended within 10 s.*index list.*DLQ#compact"):
+    with pytest.raises(UnavailableError, match=r"not ended within 10 s.*index list.*ultron dlq list --stage compact"):
         wait_for_rebuild(
             bucket, "marvel", "0123abcd", {}, 10, lambda: next(seconds), lambda _: None
         )
