@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from shared.errors import SettingsError
 from shared.models.corpus import Corpus
-from shared.models.sources import JsonlSource, MarvelArchiveSource, MarvelSource, RateLimit
+from shared.models.sources import (
+    HttpJsonSource,
+    JsonlSource,
+    MarvelArchiveSource,
+    MarvelSource,
+    RateLimit,
+)
 from shared.sources.base import Source
 from shared.sources.client import SourceClient
 from shared.sources.http import HttpClient
+from shared.sources.http_json.source import HttpJsonApi
 from shared.sources.marvel.archive import MarvelArchive
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
@@ -57,6 +65,8 @@ def make_source(corpus: Corpus, tools: SourceTools) -> Source:
             return MarvelArchive(settings, tools.store)
         case JsonlSource() as settings:
             return JsonlObjects(settings, tools.store)
+        case HttpJsonSource() as settings:
+            return _make_http_json(settings, tools)
         case _:
             raise SettingsError(f"there is no source of kind {corpus.source.kind} yet")
 
@@ -66,3 +76,12 @@ def _make_marvel(settings: MarvelSource, tools: SourceTools) -> Source:
     client = tools.client(f"marvel/{settings.secret_name}", settings.rate)
     keys = tools.marvel_keys(settings.secret_name)
     return MarvelApi(settings, keys, client, tools.http, tools.timing)
+
+
+def _make_http_json(settings: HttpJsonSource, tools: SourceTools) -> Source:
+    # Corpora that show the same credential, or none to the same host, share its limits.
+    secret, bucket = None, urlsplit(settings.url).netloc.lower()
+    if settings.auth is not None:
+        secret = tools.secret_field(settings.auth.secret_name, settings.auth.secret_field)
+        bucket = f"secret/{settings.auth.secret_name}"
+    return HttpJsonApi(settings, tools.client(bucket, settings.rate), secret, tools.timing)

@@ -1,0 +1,1 @@
+"""Any JSON API that is read in pages."""
