@@ -295,9 +295,7 @@ def test_an_unknown_corpus_is_named(pipeline: Pipeline) -> None:
 
 
 def test_a_jsonl_corpus_goes_the_same_way(pipeline: Pipeline) -> None:
-    pipeline.put_corpus(
-        "manuals", {"kind": "jsonl", "prefix": "sources/manuals/", "entity_type": "page"}
-    )
+    pipeline.put_corpus("manuals", {"kind": "jsonl", "prefix": "sources/manuals/"})
     good = '{"id": "a", "title": "Kettle", "text": "Boils water.", "url": "https://x.example/a"}'
     pipeline.store.put("sources/manuals/one.jsonl", f"{good}\nnot json\n".encode())
     pipeline.store.put("sources/manuals/two.jsonl", b'{"id": "b", "title": "Lamp"}\n')
