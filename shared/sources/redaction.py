@@ -7,6 +7,8 @@ from collections.abc import Iterable
 _CREDENTIAL = re.compile(
     r"(?i)\b(apikey|api_key|hash|ts|token|key|secret|signature|password)=[^&\s\"'<>]*"
 )
+# Which parameter of a query is a credential is the user's choice: a log line shows none.
+_QUERY = re.compile(r"\?[^\s\"'<>]+")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _HIDDEN = "***"
 
@@ -23,7 +25,8 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the message by its redacted form; never drops a record."""
-        record.msg, record.args = redact(record.getMessage()), ()
+        shown = _QUERY.sub(f"?{_HIDDEN}", record.getMessage())
+        record.msg, record.args = redact(shown), ()
         return True
 
 

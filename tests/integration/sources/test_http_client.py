@@ -122,6 +122,6 @@ def test_a_refused_connection_shows_no_credentials(
     server.script(Answer(body=b"x"))
     with caplog.at_level(logging.DEBUG):
         local_http(SMALL).get(f"{server.url}/v1?apikey=PUBLIC&hash=HASH&ts=STAMP&a=b", {})
-    assert "a=b" in caplog.text  # the library's line was logged, and without credentials
+    assert "/v1?***" in caplog.text  # the library's line was logged, and without credentials
     for secret in ("PUBLIC", "HASH", "STAMP"):
         assert secret not in caplog.text + str(caught.value)
