@@ -23,6 +23,7 @@ from shared.observability import logger, metrics
 from shared.sources.base import FetchedPage, Source, query_hash
 from shared.sources.raw_object import raw_metadata, read_next_pages_key
 from shared.state.corpus_state import CorpusState
+from shared.state.run_pages import CURSOR_LOOP
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
@@ -75,7 +76,7 @@ class Fetcher:
             return
         kept = self._keep(job, corpus.source.kind, page)
         try:
-            self.page_queue.publish(self.runs.add_next_pages(job, kept.next_pages))
+            self._chain(job, kept.next_pages)
         except RunCancelledError:
             logger.info("left a page of a cancelled run", extra={"page_id": job.page_id})
             return
@@ -85,6 +86,12 @@ class Fetcher:
         )
         if is_first:
             metrics.add_metric("RawRecords", MetricUnit.Count, kept.records)
+
+    def _chain(self, job: PageJob, next_pages: Sequence[PageJob]) -> None:
+        added = self.runs.add_next_pages(job, next_pages)
+        for loop in added.loops:
+            self._mark_gap(loop.job, CURSOR_LOOP, loop.gap_reason or "")
+        self.page_queue.publish(added.unfetched)
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:
         """Return the etag of what is indexed of the page; a full run reads everything anew."""
@@ -131,12 +138,17 @@ class Fetcher:
             return  # another delivery of this job was luckier
         reason = f"{error.code}: {error}"
         logger.warning("left a gap", extra={"page_id": job.page_id, "reason": reason})
+        self._mark_gap(job, error.code, str(error))
+        self.runs.end_page(job, "gap", reason)
+        metrics.add_metric("Gaps", MetricUnit.Count, 1)
+
+    def _mark_gap(self, job: PageJob, code: str, message: str) -> None:
         marker = {
             "endpoint": job.endpoint,
             "page_id": job.page_id,
             "query": job.query,
-            "code": error.code,
-            "message": str(error),
+            "code": code,
+            "message": message,
             "at": self.now().isoformat(timespec="milliseconds"),
         }
         self.store.put(
@@ -144,8 +156,6 @@ class Fetcher:
             json.dumps(marker, ensure_ascii=False, indent=2).encode(),
             content_type="application/json",
         )
-        self.runs.end_page(job, "gap", reason)
-        metrics.add_metric("Gaps", MetricUnit.Count, 1)
 
 
 def _next_jobs(job: PageJob, page: FetchedPage) -> list[PageJob]:

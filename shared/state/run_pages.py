@@ -27,12 +27,20 @@ _AFTER_THE_END = "the run had ended when page {} told of this one; `ultron run r
 
 
 @dataclass(frozen=True, slots=True)
-class _NewPage:
+class NewPage:
     """A page that joins a run; `gap_reason` says why it does so unread."""
 
     job: PageJob
     parent: str | None = None
     gap_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextPages:
+    """What became of the pages that a page told of: what is to be fetched of them, and loops."""
+
+    unfetched: Sequence[PageJob]
+    loops: Sequence[NewPage]
 
 
 class RunPages(RunEndings):
@@ -49,10 +57,10 @@ class RunPages(RunEndings):
         Raises:
             RunCancelledError: somebody has asked for the run to be cancelled.
         """
-        self._add([_NewPage(job) for job in jobs])
+        self._add([NewPage(job) for job in jobs])
 
-    def add_next_pages(self, parent: PageJob, jobs: Sequence[PageJob]) -> list[PageJob]:
-        """Add the pages that a fetched page told of, and return those that are to be fetched.
+    def add_next_pages(self, parent: PageJob, jobs: Sequence[PageJob]) -> NextPages:
+        """Add the pages that a fetched page told of.
 
         Told again of the same pages, it adds nothing. A page that the run has from elsewhere is a
         loop, which leaves a gap. Pages that are added after the run has ended are gaps too.
@@ -63,18 +71,18 @@ class RunPages(RunEndings):
         """
         found = {job.page_id: job for job in jobs}
         itself = found.pop(parent.page_id, None)
-        self._add([_NewPage(job, parent.page_id) for job in found.values()])
-        loops = [] if itself is None else [itself]
+        self._add([NewPage(job, parent.page_id) for job in found.values()])
+        loops = [] if itself is None else [_loop_page(parent, itself)]
         unfetched: list[PageJob] = []
         keys = [(run_partition(parent.run_id), page_key(page_id)) for page_id in found]
         for page in self._table.get_many(keys):
             job = PageJob.model_validate_json(page["job"])
             if page.get("parent") != parent.page_id:
-                loops.append(job)
+                loops.append(_loop_page(parent, job))
             elif _is_unfetched(page):
                 unfetched.append(job)
-        self._add([_loop_page(parent, job) for job in loops])
-        return unfetched
+        self._add(loops)
+        return NextPages(unfetched, loops)
 
     def pages(self, run_id: str) -> Iterator[Item]:
         """Yield a run's pages: `job`, `stages`, `parts`, `outcome`, `reason`, `parent`."""
@@ -103,12 +111,12 @@ class RunPages(RunEndings):
         """Return the pages that the source would not give."""
         return [page for page in self.problem_pages(run_id) if page.outcome == "gap"]
 
-    def _add(self, pages: Sequence[_NewPage]) -> None:
+    def _add(self, pages: Sequence[NewPage]) -> None:
         waiting = iter(pages)
         while batch := list(islice(waiting, PAGES_AT_ONCE)):
             self._add_batch(batch[0].job.run_id, {page.job.page_id: page for page in batch})
 
-    def _add_batch(self, run_id: str, pages: dict[str, _NewPage]) -> None:
+    def _add_batch(self, run_id: str, pages: dict[str, NewPage]) -> None:
         has_ended = False
         left = list(pages.values())
         while left:
@@ -139,7 +147,7 @@ class RunPages(RunEndings):
         return run.status not in LIVE_STATUSES
 
     def _adding_writes(
-        self, run_id: str, pages: Sequence[_NewPage], *, has_ended: bool
+        self, run_id: str, pages: Sequence[NewPage], *, has_ended: bool
     ) -> "list[TransactWriteItemTypeDef]":
         writes = []
         gaps = 0
@@ -171,7 +179,7 @@ class RunPages(RunEndings):
             writes.append(self._count_write(run_id, row, {"pages_gap": gaps}))
         return writes
 
-    def _new_item(self, page: _NewPage, gap_reason: str | None) -> Item:
+    def _new_item(self, page: NewPage, gap_reason: str | None) -> Item:
         item = {
             "PK": run_partition(page.job.run_id),
             "SK": page_key(page.job.page_id),
@@ -189,14 +197,14 @@ def is_retriable(reason: str) -> bool:
     return not reason.startswith(CURSOR_LOOP)
 
 
-def _loop_page(parent: PageJob, job: PageJob) -> _NewPage:
+def _loop_page(parent: PageJob, job: PageJob) -> NewPage:
     """The gap that stands for a page of `parent` which the run has from elsewhere."""
     identity = hashlib.sha256(f"{parent.page_id}/{job.page_id}".encode()).hexdigest()[:32]
     reason = (
         f"{CURSOR_LOOP}: page {parent.page_id} leads to page {job.page_id}, which this run has "
         "from elsewhere; start a new run when the source is mended"
     )
-    return _NewPage(job.model_copy(update={"page_id": f"loop-{identity}"}), parent.page_id, reason)
+    return NewPage(job.model_copy(update={"page_id": f"loop-{identity}"}), parent.page_id, reason)
 
 
 def _is_unfetched(page: Item) -> bool:
