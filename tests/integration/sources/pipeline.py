@@ -77,16 +77,17 @@ class Pipeline:
             "NEXT_QUEUE_URL": self.queues[next_queue],
             "COMPACT_QUEUE_URL": self.queues["compact"],
             "OUTBOUND_ALLOWED_HOSTS": "127.0.0.1",
-            "OUTBOUND_ALLOWED_HOSTS": "127.0.0.1",
             # The first refusal is the last: a test must not wait.
             "MAXIMUM_WAIT_SECONDS": "0",
         }
         return variables | ({"QUEUE_URL": self.queues[own_queue]} if own_queue else {})
 
-    def put_corpus(self, name: str, source: dict[str, Any]) -> None:
+    def put_corpus(
+        self, name: str, source: dict[str, Any], mapping: dict[str, Any] | None = None
+    ) -> None:
         self._clients.ssm.put_parameter(
             Name=f"/{self._name}/corpora/{name}",
-            Value=json.dumps({"name": name, "source": source}),
+            Value=json.dumps({"name": name, "source": source, "mapping": mapping}),
             Type="String",
             Overwrite=True,
         )
@@ -98,6 +99,12 @@ class Pipeline:
 
     def ingest(self, corpus: str, request_id: str = "request-1", **event: str) -> dict[str, Any]:
         event = {"corpus": corpus, "request_id": request_id, **event}
+        answer: dict[str, Any] = ingest_handler.handler(event, LambdaContext("invocation"))
+        return answer
+
+    def steer(self, action: str, run_id: str) -> dict[str, Any]:
+        """Ask ingest for something to be done with a run."""
+        event = {"action": action, "run_id": run_id}
         answer: dict[str, Any] = ingest_handler.handler(event, LambdaContext("invocation"))
         return answer
 
