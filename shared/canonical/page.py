@@ -40,8 +40,7 @@ def derive_page(
     rejects: list[Reject] = []
     for number, line in enumerate(lines, start=1):
         try:
-            record = canonicalise(parse_record(line), context)
-            _require_bounded_text(record.entity)
+            record = _derive_line(line, canonicalise, context)
         except RecordRejectedError as error:
             rejects.append(_reject(number, line, error))
             continue
@@ -53,6 +52,16 @@ def derive_page(
         edges=tuple(edges),
         rejects=tuple(rejects),
     )
+
+
+def _derive_line(line: str, canonicalise: Canonicaliser, context: RecordContext) -> CanonicalRecord:
+    try:
+        record = canonicalise(parse_record(line), context)
+    except RecursionError:
+        # What can just be parsed may be too deep for the checksum.
+        raise RecordRejectedError("the record is nested too deeply") from None
+    _require_bounded_text(record.entity)
+    return record
 
 
 def parse_record(line: str) -> Record:

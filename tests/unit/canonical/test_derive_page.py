@@ -11,7 +11,7 @@ from shared.canonical.links import web_addresses
 from shared.canonical.mapped_records import canonicalise_mapped
 from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.page import MAXIMUM_TEXT_CHARACTERS, derive_page
-from shared.canonical.records import RecordContext
+from shared.canonical.records import CanonicalRecord, Record, RecordContext
 from shared.models.mapping import FieldMapping
 from tests.unit.canonical import wire_samples as samples
 
@@ -53,7 +53,16 @@ def test_a_whole_surrogate_pair_is_text() -> None:
 
 def test_a_schema_error_keeps_its_field_path() -> None:
     (reject,) = derive_page(['{"id": 5, "title": {}}'], JSONL, CONTEXT).rejects
-    assert (reject.field_path, reject.reason) == ("title", "must be text, not an object")
+    assert reject.field_path == "title"
+    assert reject.reason == "the mapping's title must be text, not an object"
+
+
+def test_a_record_that_can_just_be_parsed_may_be_too_deep_for_the_rest() -> None:
+    def canonicalise(record: Record, context: RecordContext) -> CanonicalRecord:
+        raise RecursionError
+
+    (reject,) = derive_page(['{"id": [[[]]]}'], canonicalise, CONTEXT).rejects
+    assert reject.reason == "the record is nested too deeply"
 
 
 def test_the_last_version_of_an_entity_wins_and_takes_its_edges_along() -> None:

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.canonical.page import derive_page
-from shared.canonical.records import Record, RecordContext, RecordRejectedError
+from shared.canonical.records import (
+    CanonicalRecord,
+    Record,
+    RecordContext,
+    RecordRejectedError,
+)
 from shared.errors import SourceError
 from shared.sources.objects.csv_rows import csv_lines
 
@@ -56,13 +61,13 @@ def test_what_cannot_be_read_says_where(text: str, reason: str) -> None:
 
 
 def test_a_row_that_does_not_fit_is_rejected_by_itself_and_says_why() -> None:
-    def canonicalise(record: Record, context: RecordContext) -> None:
+    def canonicalise(record: Record, context: RecordContext) -> CanonicalRecord:
         raise RecordRejectedError("taken")
 
     text = 'id,title\n1\n"1\n2",é,3\n1,2'
     page = derive_page(
         csv_lines(text, ","),
-        canonicalise,  # type: ignore[arg-type]
+        canonicalise,
         RecordContext("records", "20261123T060000Z-1a2b3c4d"),
     )
     few, many, fitting = page.rejects
