@@ -3,54 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from shared.models.run import RunProgress
-
-_COUNTERS = (
-    "raw_records", "entities", "edges", "rejects", "chunks", "chunks_unchanged", "vectors",
-    "shards", "entities_deleted",
-)  # fmt: skip
 _SNIPPET_CHARACTERS = 160
-
-
-def progress_line(progress: RunProgress) -> str:
-    """One line of how far a run is; counters that are zero are left out, pages never."""
-    ended = progress.pages_done + progress.pages_gap + progress.pages_failed
-    planned = progress.run.pages_planned
-    pages = f"pages {ended}/{'?' if planned is None else planned}"
-    special = [
-        f"{count} {name}"
-        for name, count in (
-            ("unchanged", progress.pages_unchanged),
-            ("gaps", progress.pages_gap),
-            ("failed", progress.pages_failed),
-        )
-        if count
-    ]
-    if special:
-        pages += f" ({', '.join(special)})"
-    counters = [
-        f"{name.replace('_', ' ')} {count}"
-        for name in _COUNTERS
-        if (count := getattr(progress, name))
-    ]
-    return " · ".join([progress.run.status, pages, *counters])
-
-
-def ending_line(progress: RunProgress) -> str:
-    """How a run ended, and why if not well."""
-    run = progress.run
-    reason = f" ({run.reason})" if run.reason else ""
-    return f"run {run.run_id} {run.status}{reason}"
-
-
-def run_lines(progress: RunProgress) -> Iterator[str]:
-    """A whole run, a fact a line."""
-    run = progress.run
-    yield f"run {run.run_id} of {run.corpus} ({run.mode}): {run.status}"
-    yield f"started {run.started_at}" + (f", ended {run.ended_at}" if run.ended_at else "")
-    if run.reason:
-        yield f"reason: {run.reason}"
-    yield progress_line(progress)
 
 
 def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -1,9 +1,9 @@
-"""Starting a run and watching it to its end."""
+"""Starting a run, steering it, and watching it to its end."""
 
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from services.cli.errors import UnavailableError
 from services.cli.functions import invoke
@@ -12,6 +12,8 @@ from shared.models.run import RunMode, RunProgress
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+
+Action = Literal["cancel", "resume", "retry_gaps"]
 
 POLL_SECONDS = 1.0
 
@@ -47,6 +49,25 @@ def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: Run
             f"run {run_id} holds {corpus}; `ultron run watch {run_id}` waits for its end"
         )
     return run_id
+
+
+def steer_run(
+    client: "LambdaClient", function_name: str, action: Action, run_id: str
+) -> dict[str, Any]:
+    """Have the ingest function do something with a run; its summary of the run.
+
+    Asking again is safe: what an earlier try left half-way is finished.
+
+    Raises:
+        UltronError: what the function raised (NotFoundError for an unknown run, ConflictError for
+            one in another state …), or UnavailableError when its answer is none.
+    """
+    summary = invoke(client, function_name, {"action": action, "run_id": run_id})
+    if not {"run_id", "status"} <= summary.keys():
+        raise UnavailableError(
+            f"{function_name} answered without the run's status; is that the ingest function?"
+        )
+    return summary
 
 
 def watch_run(

@@ -11,10 +11,20 @@ from hypothesis import strategies as st
 from services.cli.errors import UnavailableError, exit_status
 from services.cli.functions import raised_by_function
 from services.cli.progress import ProgressDisplay
-from services.cli.rendering import ending_line, progress_line, run_lines, shortened
+from services.cli.rendering import shortened
+from services.cli.run_rendering import (
+    duration,
+    ending_line,
+    gap_lines,
+    progress_line,
+    run_lines,
+    run_list_lines,
+    steering_line,
+)
 from services.cli.runs import watch_run
+from services.cli.watching import Meter
 from shared.errors import LeaseHeldError, NotFoundError, PostponedError, UltronError
-from shared.models.run import RunProgress, RunRecord, RunStatus
+from shared.models.run import ProblemPage, RunProgress, RunRecord, RunStatus
 
 RUN_ID = "20261123T060000Z-1a2b3c4d"
 
@@ -55,7 +65,7 @@ class Runs:
 
 
 def test_a_run_is_watched_to_its_end() -> None:
-    states = [a_run("planning", None), a_run(pages_done=1), a_run("succeeded", pages_done=3)]
+    states = [a_run("planning", 0), a_run(pages_done=1), a_run("succeeded", pages_done=3)]
     shown: list[RunProgress] = []
     pauses: list[float] = []
     ended = watch_run(Runs(*states), RUN_ID, shown.append, 10, clock=lambda: 0, pause=pauses.append)
@@ -115,14 +125,69 @@ def test_every_error_of_the_hierarchy_has_a_failing_status() -> None:
 def test_progress_shows_pages_and_what_has_been_counted() -> None:
     line = progress_line(a_run(pages_done=1, pages_unchanged=1, pages_gap=1, chunks=7))
     assert line == "running · pages 2/3 (1 unchanged, 1 gaps) · chunks 7"
-    assert progress_line(a_run("planning", None)) == "planning · pages 0/?"
+    assert progress_line(a_run("planning", 2, pages_done=1)) == "planning · pages 1/2+"
+    cancelled = progress_line(a_run("cancelled", pages_done=1, pages_cancelled=2))
+    assert cancelled == "cancelled · pages 3/3 (2 cancelled)"
+
+
+def test_a_run_that_is_being_cancelled_says_so() -> None:
+    progress = a_run()
+    asked = progress.run.model_copy(update={"cancel_requested": "2026-11-23T06:00:09+00:00"})
+    progress = progress.model_copy(update={"run": asked})
+    assert progress_line(progress).startswith("cancelling · ")
+    assert "is being cancelled since 2026-11-23T06:00:09+00:00" in list(run_lines(progress, []))
 
 
 def test_a_whole_run_names_its_reason() -> None:
-    lines = list(run_lines(a_run("incomplete", reason="1 gaps of 3")))
+    lines = list(run_lines(a_run("incomplete", reason="1 gaps of 3"), []))
     assert lines[0] == f"run {RUN_ID} of marvel (full): incomplete"
     assert "reason: 1 gaps of 3" in lines
     assert ending_line(a_run("failed", reason="why")) == f"run {RUN_ID} failed (why)"
+
+
+def a_gap(number: int) -> ProblemPage:
+    return ProblemPage(
+        page_id=f"comics-{number}",
+        endpoint="comics",
+        outcome="gap",
+        reason="SOURCE: answered 500",
+        query={"offset": str(number), "limit": "1"},
+    )
+
+
+def test_a_run_is_shown_with_the_first_of_its_problems() -> None:
+    lines = list(run_lines(a_run("incomplete"), [a_gap(n) for n in range(23)]))
+    assert "gap comics-0: SOURCE: answered 500" in lines
+    assert lines[-1] == f"and 3 more; `ultron run gaps {RUN_ID}` lists all gaps"
+    assert sum(line.startswith("gap ") for line in lines) == 20
+
+
+def test_gaps_show_what_was_asked_and_why_it_was_not_given() -> None:
+    assert list(gap_lines([a_gap(7)])) == [
+        "comics-7  comics  limit=1 offset=7",
+        "   SOURCE: answered 500",
+    ]
+    assert list(gap_lines([])) == ["no gaps"]
+
+
+def test_runs_are_listed_one_a_line() -> None:
+    (line,) = run_list_lines([a_run("succeeded", pages_done=3)])
+    assert line == f"{RUN_ID}  full         succeeded · pages 3/3"
+    assert list(run_list_lines([])) == ["no runs yet"]
+
+
+def test_steering_says_where_the_run_stands() -> None:
+    summary = {"run_id": RUN_ID, "status": "cancelled", "reason": "2 pages left"}
+    assert steering_line("cancel", summary) == f"cancel: run {RUN_ID} is cancelled (2 pages left)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "?"), (0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
+     (7500, "2 h 5 min")],
+)  # fmt: skip
+def test_a_time_to_wait_is_shown_roughly(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
 
 
 @given(st.text(), st.integers(min_value=2, max_value=200))
@@ -141,30 +206,71 @@ def ticking(*seconds: float) -> Callable[[], float]:
 
 def test_a_file_gets_a_line_every_few_seconds_and_the_end() -> None:
     stream = io.StringIO()
-    display = ProgressDisplay(stream, ticking(0, 1, 6, 6, 6.5, 6.5))
+    display = ProgressDisplay(stream, ticking(0, 1, 6, 6.5, 7))
     for progress in (
         a_run(),
         a_run(),
-        a_run(pages_done=1),
-        a_run(pages_done=2),
+        a_run(pages_done=2, entities=12),
+        a_run(pages_done=2, entities=14),
         a_run("succeeded", pages_done=3),
     ):
         display.show(progress)
-    display.close()
-    assert stream.getvalue().splitlines() == [
-        "running · pages 0/3",
-        "running · pages 2/3",
-        "succeeded · pages 3/3",
-    ]
+    first, second, last = stream.getvalue().splitlines()
+    assert first.startswith("running · pages 0/3 ?/s left ? · entities 0 ?/s")
+    assert second.startswith("running · pages 2/3 0.3/s left 3 s · entities 12 2.0/s")
+    assert last.startswith("succeeded · pages 3/3")
+    assert last.endswith(" · errors 0 gaps, 0 failed, 0 rejects")
 
 
-def test_a_terminal_keeps_one_line() -> None:
+def test_a_terminal_redraws_its_lines_in_place() -> None:
     stream = Terminal()
-    display = ProgressDisplay(stream, ticking(0, 1))
-    display.show(a_run(pages_done=1, chunks=5))
+    display = ProgressDisplay(stream, ticking(0, 2), width=lambda: 30)
+    display.show(a_run(pages_done=1, chunks=5, rejects=2))
+    drawn = stream.getvalue()
+    assert drawn.count("\n") == 6
+    assert not drawn.startswith("\x1b[6A")
     display.show(a_run("succeeded", pages_done=3))
-    display.close()
-    first, second = stream.getvalue().removeprefix("\r").removesuffix("\n").split("\r")
-    assert first == "running · pages 1/3 · chunks 5"
-    assert second.rstrip() == "succeeded · pages 3/3"
-    assert len(second) >= len(first), "what stood there is covered"
+    redrawn = stream.getvalue().removeprefix(drawn)
+    assert redrawn.startswith("\x1b[6A"), "back to the first of the lines that stand there"
+    assert redrawn.count("\n") == 6
+    for line in drawn.splitlines():
+        assert line.endswith("\x1b[K"), "what stood there is erased"
+        assert len(line.removesuffix("\x1b[K")) < 30, "a line never wraps"
+
+
+def test_speed_and_remaining_time_follow_from_the_last_seconds() -> None:
+    meter = Meter(window_seconds=10)
+    meter.read(0, a_run(planned=100))
+    meter.read(5, a_run(planned=100, pages_done=50, chunks=10))
+    meter.read(15, a_run(planned=100, pages_done=60, chunks=20, vectors=5, chunks_unchanged=5))
+    pages, entities, chunks, vectors = meter.read(
+        20, a_run(planned=100, pages_done=65, chunks=25, vectors=10, chunks_unchanged=5)
+    )
+    assert (pages.done, pages.total, pages.per_second, pages.seconds_left) == (65, 100, 1.0, 35.0)
+    assert (entities.done, entities.per_second, entities.seconds_left) == (0, 0.0, None)
+    assert (chunks.total, chunks.per_second) == (None, 1.0)
+    assert (vectors.done, vectors.total, vectors.per_second, vectors.seconds_left) == (
+        15, 25, 1.0, 10.0,
+    )  # fmt: skip
+
+
+def test_nothing_is_said_of_speed_before_there_are_two_readings() -> None:
+    pages, *_ = Meter().read(3, a_run(pages_done=1))
+    assert (pages.per_second, pages.seconds_left) == (None, None)
+    pages, *_ = Meter().read(3, a_run("succeeded", pages_done=3))
+    assert pages.seconds_left == 0.0
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 30), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20
+    )
+)
+def test_speeds_are_never_negative(steps: list[tuple[float, int, int]]) -> None:
+    meter = Meter()
+    moment = 0.0
+    for seconds, done, planned in steps:
+        moment += seconds
+        for stage in meter.read(moment, a_run(planned=planned, pages_done=done)):
+            assert stage.per_second is None or stage.per_second >= 0
+            assert stage.seconds_left is None or stage.seconds_left >= 0
