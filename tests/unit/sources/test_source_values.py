@@ -45,6 +45,14 @@ JOB = PageJob(
         ("2021-02-28T25:00:00", None),
         ("20210228", None),
         ("2021-W01", None),
+        ("Sat, 04 Apr 2020 19:01:59 -0400", "2020-04-04T19:01:59-04:00"),
+        (" 4 Apr 2020 19:01 GMT ", "2020-04-04T19:01:00+00:00"),
+        ("Sat, 31 Nov 2020 19:01:59 GMT", None),
+        ("4 Xyz 2020 19:01:59 GMT", None),
+        ("4 Apr 2020 19:01:59 +9999", None),
+        ("4 Apr 2020", None),
+        ("4 Apr 0020 19:01:59 GMT", None),
+        ("4 Apr 2020 19:01:59", None),
         ("yesterday", None),
         ("", None),
         ("\u0662\u0660\u0662\u0661-01-01", None),
@@ -52,6 +60,16 @@ JOB = PageJob(
 )
 def test_dates(text: str, normal: str | None) -> None:
     assert normalise_date(text) == normal
+
+
+@given(
+    st.from_regex(
+        r"(Sat, )?\d{1,2} (Feb|Dec|[A-Z][a-z]{2}) \d{4} \d\d:\d\d(:\d\d)? (GMT|[+-]\d{4})"
+    )
+)
+def test_what_looks_like_a_written_date_is_one_or_none(text: str) -> None:
+    normal = normalise_date(text)
+    assert normal is None or normalise_date(normal) == normal
 
 
 @given(st.datetimes(timezones=st.none() | st.timezones()))
