@@ -34,9 +34,12 @@ locals {
   }
 
   # Folders of the deployed models by id; a corpus that names none has the default one.
-  default_model     = jsondecode(file("${var.model_directory}/model.json")).identity.id
-  model_directories = { for directory in concat([var.model_directory], var.additional_model_directories) : jsondecode(file("${directory}/model.json")).identity.id => directory }
-  model_prefixes    = { for id, model in module.models : id => model.prefix }
+  default_model = jsondecode(file("${var.model_directory}/model.json")).identity.id
+  model_directories = {
+    for directory in concat([var.model_directory], var.additional_model_directories) :
+    jsondecode(file("${directory}/model.json")).identity.id => directory
+  }
+  model_prefixes = { for id, model in module.models : id => model.prefix }
 
   bundles = jsondecode(file("${var.bundle_directory}/bundles.json"))
 
@@ -53,7 +56,7 @@ locals {
     fetch = {
       description         = "Fetches one page of a source and keeps it as it came."
       memory_mb           = 512
-      timeout_seconds     = 150 # a minute of waiting for the source, and a last call twice
+      timeout_seconds     = 150 # a call that fails begins anew for a minute, the last may take half of one; a minute for the rest
       consumes            = "page-jobs"
       publishes           = "derive-jobs"
       batch_size          = 1
@@ -222,10 +225,12 @@ locals {
         MODEL_PREFIXES       = jsonencode(local.model_prefixes)
         OPENBLAS_NUM_THREADS = "1"
       } : {},
+      # While a run is planned it may seem dead for no longer than its planner can live.
+      name == "ingest" ? { PLANNING_LEASE_SECONDS = tostring(settings.timeout_seconds + 30) } : {},
       contains(["embedder", "retrieve"], name) ? { MODEL_DIR = var.model_cache_directory } : {},
       contains(local.calls_sources, name) ? {
         SOURCE_SECRET_PREFIX   = local.source_secret_prefix
-        OUTBOUND_ALLOWED_HOSTS = length(var.outbound_allowed_hosts) == 0 ? null : join(",", var.outbound_allowed_hosts)
+        OUTBOUND_ALLOWED_HOSTS = try(coalesce(join(",", var.outbound_allowed_hosts)), null)
       } : {},
       name == "orchestrator" ? { RETRIEVE_FUNCTION_NAME = local.retrieve_called_as } : {},
       name == "retrieve" ? {

@@ -117,6 +117,7 @@ run "what_is_wrong_is_named" {
       nightly       = { source = { kind = "jsonl", prefix = "sources/docs/" }, schedule = "cron(0 6 * * ? *)" }
       mapped        = { source = { kind = "sitemap", sitemap_url = "https://example.com/sitemap.xml" }, mapping = {} }
       named         = { source = { kind = "jsonl", prefix = "sources/docs/" }, name = "other" }
+      too-large     = { source = { kind = "http_json", url = "https://example.com", query = { for number in range(5) : "q${number}" => join("", [for repeat in range(800) : "x"]) } } }
       no-id         = { source = { kind = "jsonl", prefix = "sources/docs/" }, mapping = { id = "" } }
     }
   }
@@ -154,7 +155,7 @@ run "what_is_wrong_is_named" {
       "a-header.source.headers.Z must match ^[\\x21-\\x7e][\\x20-\\x7e]{0,999}$",
       "endpoints.source.endpoints[1] must be one of \"characters\" \"comics\" \"series\" \"events\" \"stories\" \"creators\"",
       "no-id.mapping.id must have 1 to 1000 characters",
-      "no-endpoints.source.endpoints must have at least 1 items",
+      "no-endpoints.source.endpoints must have 1 or more items",
       "a-header.source.headers.X Y has a name that does not match ^[A-Za-z0-9-]{1,100}$",
       "extracts.source.titles_per_request must be at most 20 with text = extract",
       "five-fields.schedule.incremental must be as EventBridge wants it: cron(…) with six fields, rate(1 hour) or rate(2 hours)",
@@ -162,6 +163,7 @@ run "what_is_wrong_is_named" {
       "no-model.model must be one of the deployed models: other-model, tiny-model",
       "one-hours.schedule.full must be as EventBridge wants it: cron(…) with six fields, rate(1 hour) or rate(2 hours)",
       "overlap.chunking.overlap_characters must be at most half of target_characters",
+      "too-large is longer than the 4096 bytes of JSON that a parameter takes; leave out what is the default, or shorten its expressions",
     ]
     error_message = "Each mistake is named with its place: ${join("\n", output.problems)}"
   }

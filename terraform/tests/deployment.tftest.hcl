@@ -153,7 +153,7 @@ run "defaults" {
         "BUCKET_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "LOG_LEVEL",
       ]))
       }) == jsonencode({
-      ingest   = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "SOURCE_SECRET_PREFIX"]
+      ingest   = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "NEXT_QUEUE_URL", "PLANNING_LEASE_SECONDS", "PUBLISH_COPIES", "SOURCE_SECRET_PREFIX"]
       fetch    = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS", "SOURCE_SECRET_PREFIX"]
       derive   = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
       chunker  = ["CHECKPOINT_TABLE", "COMPACT_QUEUE_URL", "CORPORA_PARAMETER_PATH", "MAXIMUM_RECEIVES", "NEXT_QUEUE_URL", "PUBLISH_COPIES", "QUEUE_URL", "RETRY_DELAY_SECONDS"]
@@ -167,6 +167,11 @@ run "defaults" {
       orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
     })
     error_message = "Each function gets the settings of docs/architecture.md, and no others."
+  }
+
+  assert {
+    condition     = tonumber(module.functions["ingest"].configuration.environment.PLANNING_LEASE_SECONDS) > module.functions["ingest"].timeout_seconds
+    error_message = "A run is not taken for abandoned while its planner can still live."
   }
 
   assert {

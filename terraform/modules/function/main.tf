@@ -159,4 +159,9 @@ resource "aws_lambda_event_source_mapping" "queue" {
   scaling_config {
     maximum_concurrency = each.value.maximum_concurrency
   }
+
+  # `ultron stage pause` switches a mapping off, and no apply shall switch it on behind one's back.
+  lifecycle {
+    ignore_changes = [enabled]
+  }
 }

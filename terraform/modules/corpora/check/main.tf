@@ -135,11 +135,11 @@ locals {
 
   problems_of_many = concat(
     [
-      for field in local.given : "${field.place} must have at least ${field.rule.minItems} items"
+      for field in local.given : "${field.place} must have ${field.rule.minItems} or more items"
       if try(length(field.value) < field.rule.minItems, false)
     ],
     [
-      for field in local.given : "${field.place} must have at most ${field.rule.maxItems} items"
+      for field in local.given : "${field.place} must have ${field.rule.maxItems} items or fewer"
       if try(length(field.value) > field.rule.maxItems, false)
     ],
     [
@@ -185,6 +185,12 @@ locals {
       [
         for deployed in [join(", ", var.model_ids)] : "${name}.model must be one of the deployed models: ${deployed}"
         if try(!contains(var.model_ids, corpus.model), false)
+      ],
+      # Terraform counts no bytes, but four characters of base64 are three.
+      [
+        for base64 in [try(base64encode(jsonencode(merge(corpus, { name = name }))), "")] :
+        "${name} is longer than the 4096 bytes of JSON that a parameter takes; leave out what is the default, or shorten its expressions"
+        if floor(length(trim(base64, "=")) * 3 / 4) > 4096
       ],
     )
   ])
