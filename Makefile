@@ -14,7 +14,7 @@ BENCH_OPTIONS ?=
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
-	parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-ingest \
+	parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model preflight environments terraform-tool clean
 
 help: ## show this list
@@ -65,11 +65,12 @@ parity: environments ## our vectors against those of sentence-transformers (fetc
 	@$(PYTHON) scripts/environments.py parity
 	@.venv-parity/bin/python -m pytest -m parity tests/parity $(PYTEST_OPTIONS)
 
-bench: environments ## search, quality, embedding, compaction and cost, in full (an hour or two)
+bench: terraform-tool environments ## search, quality, embedding, compaction, pipeline and cost, in full (an hour or two)
 	@$(MAKE) bench-search BENCH_OPTIONS="--slow"
 	@$(MAKE) bench-quality
 	@$(MAKE) bench-embed
 	@$(MAKE) bench-compaction
+	@$(MAKE) bench-pipeline
 	@$(MAKE) bench-cost
 
 bench-search: environments ## search beside hnswlib, faiss, usearch, LanceDB and exact search
@@ -91,8 +92,9 @@ bench-compaction: environments ## seconds, sizes and peak memory of merging shar
 bench-cost: environments ## what AWS charges, from measured figures and list prices
 	@$(RUN) benchmarks.cost $(BENCH_OPTIONS)
 
-bench-ingest: terraform-tool environments ## documents/s and chunks/s of each stage on AWS's API documentation
-	@$(RUN) benchmarks.ingest
+bench-pipeline: terraform-tool environments ## the whole line and its stages on AWS's API documentation, beside one script
+	@$(PYTHON) scripts/environments.py benchmarks
+	@$(RUN) benchmarks.pipeline $(BENCH_OPTIONS)
 
 bench-latency: environments ## cold and warm GET /retrieve, on the stack of `make demo`
 	@$(RUN) benchmarks.latency

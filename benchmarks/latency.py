@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ingest import client_maker
+from benchmarks.measured_run import client_maker
 from scripts.demo.deployment import demo_deployment
 from services.cli.api import ApiClient
 from services.cli.deployment import Deployment

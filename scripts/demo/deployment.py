@@ -69,6 +69,10 @@ class Deployment:
         hosts = ",".join(filter(None, (own.get("no_proxy"), "127.0.0.1,localhost")))
         return own | self.aws_environment() | {"NO_PROXY": hosts, "no_proxy": hosts}
 
+    def local_aws_pid(self) -> int | None:
+        """The process of the local AWS that was started for it; None when it is elsewhere."""
+        return local_aws(self.root, self.directory / "aws").running_pid()
+
     def api_key(self) -> str:
         """The API key, made at the first call and kept."""
         path = self.directory / "api-key"
