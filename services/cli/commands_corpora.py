@@ -120,4 +120,5 @@ def _administration(target: Target) -> CorpusAdministration:
         runs=listing.runs,
         versions=EntityVersions(aws.dynamodb_client(), target.table_name()),
         store=target.objects(),
+        models=target.published.models,
     )

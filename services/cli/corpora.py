@@ -1,19 +1,20 @@
 """Adding, changing and removing corpora by command."""
 
+import contextlib
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.cli.errors import RefusedError
 from services.cli.indexes import find_indexes
 from services.cli.names import require_corpus_name
-from services.cli.schedules import Schedules, rules_of
+from services.cli.schedules import Rule, Schedules, rules_of
 from shared.corpora import CorpusDocuments, StoredCorpus, corpus_document
 from shared.errors import (
     ConflictError,
     CorruptObjectError,
+    InvalidInputError,
     NotFoundError,
     SettingsError,
 )
@@ -40,6 +41,7 @@ def _new_holder() -> str:
 class CorpusAdministration:
     """Changes the corpora that the command looks after, each step such that it may be repeated.
 
+    `models` are the ids of those that the deployment has.
     What a change must not happen under, a run, is kept away by the corpus's lease.
     """
 
@@ -49,6 +51,7 @@ class CorpusAdministration:
     runs: RunStore
     versions: EntityVersions
     store: ObjectStore
+    models: Collection[str]
     new_holder: Callable[[], str] = _new_holder
 
     def add(self, corpus: Corpus, *, replace: bool = False) -> dict[str, Any]:
@@ -62,8 +65,14 @@ class CorpusAdministration:
             RefusedError: Terraform looks after the corpus.
             ConflictError: there is another corpus of that name, and not `replace`.
             LeaseHeldError: a run is under way; names it.
-            InvalidInputError: the name or the document is too long, or a schedule is none.
+            InvalidInputError: the name or the document is too long, a schedule is none, or the
+                model is not deployed.
         """
+        if corpus.model is not None and corpus.model not in self.models:
+            raise InvalidInputError(
+                f"the model {corpus.model} of corpus {corpus.name} is none of the deployed ones: "
+                f"{', '.join(sorted(self.models))}"
+            )
         rules = rules_of(corpus, self.schedules.addresses)
         document = corpus_document(corpus)
         stored = self.documents.find(corpus.name)
@@ -74,9 +83,11 @@ class CorpusAdministration:
                     f"there is a corpus {corpus.name} already, with another document; "
                     "--replace puts this one in its place, `ultron corpus show` shows that one"
                 )
-        self.schedules.put_rules(rules)
-        change, reads_again = self._write(corpus, stored, document)
-        self.schedules.connect(corpus.name, rules)
+        if stored is None or stored.document == document:
+            change, reads_again = self._write(corpus, stored, rules)
+        else:
+            with self._held(corpus.name):
+                change, reads_again = self._write(corpus, stored, rules)
         return {
             "corpus": corpus.name,
             "change": change,
@@ -85,19 +96,35 @@ class CorpusAdministration:
         }
 
     def _write(
-        self, corpus: Corpus, stored: StoredCorpus | None, document: str
+        self, corpus: Corpus, stored: StoredCorpus | None, rules: Mapping[str, Rule]
     ) -> tuple[str, bool]:
+        """Write the rules, which find a wrong schedule, then the document, then the targets."""
+        try:
+            self.schedules.put_rules(rules)
+        except InvalidInputError:
+            self._undo_rules(corpus.name, stored)
+            raise
+        change, reads_again = "added", False
         if stored is None:
             self.documents.create(corpus)
-            return "added", False
-        if stored.document == document:
-            return "unchanged", False
-        with self._held(corpus.name):
-            reads_again = _reads_again(stored, corpus)
+        elif stored.document == corpus_document(corpus):
+            change = "unchanged"
+        else:
+            change, reads_again = "replaced", _reads_again(stored, corpus)
             if reads_again:
                 self.state.forget_progress(corpus.name)
             self.documents.replace(corpus)
-        return "replaced", reads_again
+        self.schedules.connect(corpus.name, rules)
+        return change, reads_again
+
+    def _undo_rules(self, name: str, stored: StoredCorpus | None) -> None:
+        if stored is None:
+            self.schedules.remove(name)
+            return
+        with contextlib.suppress(SettingsError):  # a document that says nothing of its rules
+            former = rules_of(stored.parse(), self.schedules.addresses)
+            self.schedules.put_rules(former)
+            self.schedules.connect(name, former)
 
     def remove(self, name: str, *, delete_index: bool = False) -> dict[str, Any]:
         """Remove a corpus and its rules, and with `delete_index` what it is searched by.
@@ -156,7 +183,7 @@ class CorpusAdministration:
         prefixes = [pattern.format(name) for pattern in patterns]
         return [prefix for prefix in prefixes if next(self.store.list(prefix), None) is not None]
 
-    @contextmanager
+    @contextlib.contextmanager
     def _held(self, name: str) -> Iterator[None]:
         holder = self.new_holder()
         self.state.close_abandoned_run(name, holder, self.runs)

@@ -1,6 +1,6 @@
 """What a deployment says of itself in the SSM parameter `/<name_prefix>/deployment`."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -40,6 +40,7 @@ class PublishedDeployment(BaseModel):
     functions: dict[str, str]
     queue_urls: dict[str, str]
     dead_letter_queue_urls: dict[str, str]
+    models: dict[str, dict[str, Any]]
     schedule: ScheduleAddresses
 
     @classmethod

@@ -28,6 +28,7 @@ class Rule:
     name: str
     description: str
     expression: str
+    is_enabled: bool
     target: "TargetTypeDef"
 
 
@@ -37,7 +38,7 @@ def rule_name(prefix: str, kind: str, corpus: str) -> str:
 
 
 def run_event_template(corpus: str, mode: RunMode) -> str:
-    """Return the event that starts a run, with the places of the rule's id and time.
+    """Return what makes a run's event of the rule's id and time, as Terraform writes it.
 
     They make the run's id: an event delivered twice starts one run.
     """
@@ -58,6 +59,9 @@ def expressions_of(corpus: Corpus, addresses: ScheduleAddresses) -> dict[str, st
 def rules_of(corpus: Corpus, addresses: ScheduleAddresses) -> dict[str, Rule]:
     """Return the rules that a corpus ought to have, by kind.
 
+    Where the deployment's schedule is off, those for runs are there and do nothing, as those that
+    Terraform makes.
+
     Raises:
         InvalidInputError: the corpus's name is too long for one of them.
     """
@@ -72,6 +76,7 @@ def rules_of(corpus: Corpus, addresses: ScheduleAddresses) -> dict[str, Rule]:
             name=rule_name(addresses.rule_prefix, kind, corpus.name),
             description=_description(kind, corpus.name),
             expression=expression,
+            is_enabled=kind == "upkeep" or addresses.default_incremental is not None,
             target=_target(kind, corpus.name, addresses),
         )
         for kind, expression in expressions_of(corpus, addresses).items()
@@ -81,7 +86,7 @@ def rules_of(corpus: Corpus, addresses: ScheduleAddresses) -> dict[str, Rule]:
 def _description(kind: str, corpus: str) -> str:
     return {
         "ingest": f"Ingests what is new in the corpus {corpus}.",
-        "full": f"Ingests the corpus {corpus} in full.",
+        "full": f"Ingests all of the corpus {corpus}.",
         "upkeep": f"Looks after the index of the corpus {corpus}.",
     }[kind]
 
@@ -128,7 +133,7 @@ class Schedules:
                     Name=rule.name,
                     Description=rule.description,
                     ScheduleExpression=rule.expression,
-                    State="ENABLED",
+                    State="ENABLED" if rule.is_enabled else "DISABLED",
                     Tags=[{"Key": "ManagedBy", "Value": COMMAND}],
                 )
             except self._client.exceptions.ClientError as error:
