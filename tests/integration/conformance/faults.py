@@ -12,6 +12,15 @@ def status(code: int, **headers: str) -> Effect:
     return lambda _answer: Answer((b"not now",), code, sent)
 
 
+refused_for_now = status(503, Retry_After="40")
+"""Too busy, with a word on when to come back."""
+
+
+def hung_up(answer: Answer) -> Answer:
+    """Nothing of what was announced."""
+    return replace(answer, pieces=(), announced_bytes=len(answer.body))
+
+
 def slowly(answer: Answer) -> Answer:
     """The right answer, byte by byte at first."""
     body = answer.body

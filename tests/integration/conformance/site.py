@@ -1,6 +1,6 @@
 """What the conformance suite needs of a source: a small dataset served in the source's own form.
 
-To bring a source in, write a `Site` (sites/*.py), name it in `sites/__init__.py`, and every fault
+To bring a source in, write a `Site` (sites/*.py), name it in sites/all_sites.py, and every fault
 that it is able to show is tried on it.
 """
 
@@ -50,12 +50,18 @@ class Site(ABC):
     is_chained: ClassVar[bool]
     """Whether a page tells of the next: then a page that cannot be read hides those behind it."""
 
+    gap_codes: ClassVar[dict[str, str]] = {
+        "wrong_form": "SOURCE",
+        "redirect": "FORBIDDEN_ADDRESS",
+    }
+    """With which code a page becomes a gap that is no such page, or that is redirected inside."""
+
     mapping: ClassVar[dict[str, Any] | None] = None
     """The corpus's mapping, for sources whose records have no shape of their own."""
 
     page_size: ClassVar[int] = 2
-    has_content_pages: ClassVar[bool] = True
-    """Whether fetching (and not planning alone) reads the records over HTTP."""
+    reads_growth: ClassVar[bool] = True
+    """Whether a run reads what was added behind the last page while it was reading."""
 
     def __init__(self) -> None:
         self.records: list[int] = [1, 2, 3, 4, 5]

@@ -131,6 +131,14 @@ class Pipeline:
                 )
                 records.append(_record(message["MessageId"], message["Body"]))
 
+    def count(self, queue: str) -> int:
+        """How many messages a queue holds, those to come later included."""
+        attributes = self._clients.sqs.get_queue_attributes(
+            QueueUrl=self.queues[queue],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"],
+        )["Attributes"]
+        return sum(int(value) for value in attributes.values())
+
     def run_all(self) -> None:
         """Let fetch and derive do all that is waiting."""
         assert self.fetch(self.take("page")) == []

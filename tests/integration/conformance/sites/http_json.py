@@ -99,6 +99,7 @@ class LeadingSite(HttpJsonSite):
         {"changing_totals", "duplicates", "empty_pages", "loops"}
     )
     is_chained = True
+    loops_to: ClassVar[int] = 1
 
     def served(self, step: int) -> list[int]:
         """The records of a step; with an empty page, step 1 has none."""
@@ -110,7 +111,7 @@ class LeadingSite(HttpJsonSite):
         steps = self.page_count + (1 if self.has_empty_page else 0)
         if step + 1 < steps:
             return step + 1
-        return 0 if self.is_looping else None
+        return self.loops_to if self.is_looping else None
 
 
 class CursorSite(LeadingSite):
@@ -129,6 +130,7 @@ class LinkSite(LeadingSite):
     """Each answer names the next in its header `Link`."""
 
     name = "http_json-link"
+    loops_to = 0
     paging: ClassVar[dict[str, Any]] = {"style": "link"}
 
     def answer_query(self, request: Request) -> Answer:

@@ -13,6 +13,8 @@ class MarvelSite(Site):
     name = "marvel"
     abilities: ClassVar[frozenset[Ability]] = frozenset({"changing_totals", "duplicates"})
     is_chained = False
+    gap_codes: ClassVar[dict[str, str]] = {"wrong_form": "SOURCE", "redirect": "SOURCE"}
+    reads_growth = False  # what changed is newer than the watermark: the next run reads it
 
     def source(self, url: str) -> dict[str, Any]:
         return {
