@@ -210,6 +210,48 @@ def test_a_page_the_source_will_not_give_becomes_a_gap(pipeline: Pipeline, gatew
     assert pipeline.ingest("heroes", "request-2")["status"] == "running"
 
 
+def test_a_source_that_refuses_gives_the_page_back(pipeline: Pipeline, gateway: str) -> None:
+    answer = pipeline.ingest("heroes", mode="full")
+    record = pipeline.take("page")["Records"][0]
+    control(
+        gateway, "faults", {"match": ".", "status": 429, "retry_after_seconds": 300, "times": 1}
+    )
+    # The first delivery is refused; the second, though the source would answer, has to wait too.
+    for receives, failures in (("1", 1), ("3", 0)):
+        record["attributes"]["ApproximateReceiveCount"] = receives
+        assert len(pipeline.fetch({"Records": [record]})) == failures
+    assert pipeline.count("page") == 1  # sent again, and delayed
+    progress = pipeline.progress(answer)
+    assert (progress.run.status, progress.pages_gap, progress.pages_failed) == ("running", 0, 0)
+
+    job = PageJob.model_validate_json(record["body"])
+    record["body"] = job.model_copy(update={"postponements": 50}).model_dump_json()
+    assert pipeline.fetch({"Records": [record]}) == []
+    assert pipeline.progress(answer).pages_gap == 1
+    (listed,) = pipeline.store.list("raw/_gaps/heroes/")
+    marker = json.loads(pipeline.store.get(listed.key).data)
+    assert marker["code"] == "SOURCE_UNAVAILABLE"
+    assert "gave up after waiting 50 times" in marker["message"]
+
+
+def test_a_source_that_refuses_for_too_long_leaves_gaps(pipeline: Pipeline, gateway: str) -> None:
+    answer = pipeline.ingest("heroes", mode="full")
+    control(
+        gateway, "faults", {"match": ".", "status": 429, "retry_after_seconds": 1000, "times": 1}
+    )
+    assert pipeline.fetch(pipeline.take("page")) == []
+    assert pipeline.progress(answer).pages_gap == answer["pages_planned"]
+
+
+def test_a_source_on_a_private_host_is_refused(pipeline: Pipeline, gateway: str) -> None:
+    hidden = gateway.replace("127.0.0.1", "localhost")
+    pipeline.put_corpus("hidden", {"kind": "marvel", "base_url": hidden})
+    answer = pipeline.ingest("hidden")
+    assert answer["status"] == "failed"
+    assert "FORBIDDEN_ADDRESS: localhost is at " in answer["reason"]
+    assert "outbound_allowed_hosts" in answer["reason"]
+
+
 def test_one_live_run_a_corpus_and_one_run_a_request(pipeline: Pipeline) -> None:
     first = pipeline.ingest("heroes", "request-1")
     again = pipeline.ingest("heroes", "request-1")
