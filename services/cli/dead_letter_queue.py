@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # Long enough to look through thousands of messages; after it they show again by themselves.
 _HIDDEN_SECONDS = 60
-# Asks all of SQS's servers: without waiting only some of them answer.
+# Asks all of SQS's servers: without waiting only some of them answer, which is enough where SQS
+# knows of no message.
 _WAIT_SECONDS = 1
 _BATCH_SIZE = 10
 
@@ -36,6 +37,7 @@ class HeldLetters:
 
     client: "SQSClient"
     queue_url: str
+    wait_seconds: int
     _receipts: dict[str, str] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
 
@@ -46,7 +48,7 @@ class HeldLetters:
                 QueueUrl=self.queue_url,
                 MaxNumberOfMessages=_BATCH_SIZE,
                 VisibilityTimeout=_HIDDEN_SECONDS,
-                WaitTimeSeconds=_WAIT_SECONDS,
+                WaitTimeSeconds=self.wait_seconds,
                 MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
@@ -82,7 +84,8 @@ class HeldLetters:
 @contextmanager
 def held_letters(client: "SQSClient", queue_url: str) -> Iterator[HeldLetters]:
     """Hold the messages of a queue for the block."""
-    held = HeldLetters(client, queue_url)
+    count = _count(client, queue_url, "ApproximateNumberOfMessages")
+    held = HeldLetters(client, queue_url, _WAIT_SECONDS if count else 0)
     try:
         yield held
     finally:
@@ -91,10 +94,16 @@ def held_letters(client: "SQSClient", queue_url: str) -> Iterator[HeldLetters]:
 
 def hidden_letters(client: "SQSClient", queue_url: str) -> int:
     """Return how many messages somebody else looks at just now, about."""
-    answer = client.get_queue_attributes(
-        QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
-    )
-    return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+    return _count(client, queue_url, "ApproximateNumberOfMessagesNotVisible")
+
+
+def _count(
+    client: "SQSClient",
+    queue_url: str,
+    name: Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+) -> int:
+    answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+    return int(answer["Attributes"][name])
 
 
 def _letter(message: "MessageTypeDef") -> DeadLetter:

@@ -26,7 +26,6 @@ def paused_lines(stage: Mapping[str, Any]) -> Iterator[str]:
     """A stage that does not read its queue any more."""
     yield f"the stage {stage['stage']} is paused; what it was at work on is finished"
     yield _retention_line(stage)
-    yield "`terraform apply` resumes it too"
 
 
 def resumed_lines(stage: Mapping[str, Any]) -> Iterator[str]:
