@@ -69,9 +69,13 @@ class Driver:
 
     def run(self, corpus: str, mode: str = "full") -> Outcome:
         """Start a run, and see it through."""
+        return self.go_on(corpus, self.start(corpus, mode))
+
+    def start(self, corpus: str, mode: str = "full") -> str:
+        """Plan a run, and return its id."""
         answer = self._pipeline.ingest(corpus, uuid.uuid4().hex, mode=mode)
         assert answer["status"] in {"running", "succeeded"}, answer
-        return self.go_on(corpus, answer["run_id"])
+        return str(answer["run_id"])
 
     def retry_gaps(self, corpus: str, run_id: str) -> Outcome:
         """Try the gaps of a run again, and see it through."""
