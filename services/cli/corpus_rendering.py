@@ -99,13 +99,17 @@ def trial_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def _extent_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     records = answer["records_of_source"]
-    pages = answer["pages_of_source"]
     more = " and more, each known from the one before" if answer["has_chained_pages"] else ""
-    of_source = f"; the source speaks of {records} records" if records is not None else ""
+    of_source = f"; the source speaks of {_counted(records, 'record')}" if records else ""
     yield (
-        f"{answer['corpus']}: {answer['records']} records of {answer['pages_read']} pages tried, "
-        f"nothing kept; a full run would plan {pages} pages{more}{of_source}"
+        f"{answer['corpus']}: {_counted(answer['records'], 'record')} of "
+        f"{_counted(answer['pages_read'], 'page')} tried, nothing kept; a full run would plan "
+        f"{_counted(answer['pages_of_source'], 'page')}{more}{of_source}"
     )
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _reject_reason(reject: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from services.ingest.request import (
 )
 from services.ingest.settings import IngestSettings
 from services.ingest.steer_run import Steering
+from services.ingest.try_corpus import Trial, TryRequest, parse_try_request
 from shared import aws, wiring
 from shared.corpora import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
@@ -52,6 +53,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     match event.get("action", "start"):
         case "start":
             return _start(parse_request(event, context.aws_request_id))
+        case "try":
+            return _try(parse_try_request(event))
         case _:
             return _steer(parse_run_request(event))
 
@@ -67,3 +70,10 @@ def _steer(request: RunRequest) -> dict[str, Any]:
     summary = Steering(_planner()).do(request)
     logger.info("steered a run", extra={"action": request.action, **summary.model_dump()})
     return summary.model_dump()
+
+
+def _try(request: TryRequest) -> dict[str, Any]:
+    planner = _planner()
+    answer = Trial(planner.corpora, planner.make_source).run(request)
+    logger.info("tried a corpus", extra={"corpus": answer.corpus, "records": answer.records})
+    return answer.model_dump(mode="json")

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def local_aws_url(local_aws: BackgroundServer) -> str:
+    """Endpoint of the local AWS."""
+    return local_aws.url
+
+
+@pytest.fixture
 def site(
     local_aws: BackgroundServer,
     aws_client: MakeClient,
