@@ -15,6 +15,7 @@ def patient_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:
     """Return the tools of a function that has nobody to give its work back to: it sleeps."""
     wait_policy = WaitPolicy(
         patience_seconds=settings.maximum_wait_seconds,
+        further_patience_seconds=settings.maximum_wait_seconds,
         may_postpone=False,
         maximum_refusal_seconds=settings.maximum_refusal_seconds,
     )

@@ -36,7 +36,7 @@ class _Trouble:
 
 
 class SourceClient:
-    """Calls a source politely, within what all workers together may ask of it."""
+    """Calls a source politely, within what all workers together may ask of it, for one job."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class SourceClient:
         self._retry_policy = retry_policy or RetryPolicy()
         self._wait_policy = wait_policy or WaitPolicy()
         self._timing = timing or Timing()
+        self._patience_seconds = self._wait_policy.patience_seconds
 
     def get(
         self,
@@ -124,7 +125,7 @@ class SourceClient:
     def _take_turn(self) -> Place:
         """Wait for the next place of the shared rate limit, and count the call."""
         policy = self._wait_policy
-        turn = self._rates.take(self._bucket, self._rate, policy.patience_seconds)
+        turn = self._rates.take(self._bucket, self._rate, self._patience_seconds)
         refused = turn.refused_seconds or 0.0
         is_given_up = refused + turn.blocked_seconds > policy.maximum_refusal_seconds
         if turn.blocked_seconds > 0 and is_given_up:
@@ -139,6 +140,7 @@ class SourceClient:
         if self._rate.calls_per_day is not None:
             day = self._timing.now().date()
             self._rates.spend_budget(self._bucket, day, self._rate.calls_per_day)
+        self._patience_seconds = policy.further_patience_seconds
         return turn
 
     def _give_back(self, seconds: float) -> None:
@@ -146,7 +148,7 @@ class SourceClient:
             raise PostponedError(f"{self._bucket} may be called in {seconds:.1f} seconds", seconds)
         raise Unavailable(
             f"{self._bucket} may be called in {seconds:.0f} seconds, and no longer than "
-            f"{self._wait_policy.patience_seconds:.0f} can be waited for here; try again later"
+            f"{self._patience_seconds:.0f} can be waited for here; try again later"
         )
 
     def _wait_out(self, trouble: _Trouble, backoff: Backoff) -> None:
@@ -174,6 +176,8 @@ class SourceClient:
 
     def _hold(self, seconds: float) -> None:
         logger.info("the source refuses", extra={"bucket": self._bucket, "seconds": seconds})
+        # What was begun is not worth sleeping through a refusal.
+        self._patience_seconds = self._wait_policy.patience_seconds
         self._rates.hold(self._bucket, seconds, self._wait_policy.maximum_refusal_seconds)
 
     def _gave_up(self, trouble: _Trouble, backoff: Backoff) -> Unavailable:

@@ -1,17 +1,13 @@
 """One bounded HTTP GET. It repeats and follows nothing: `shared.sources.client` does."""
 
-import socket
-import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from shared.errors import SourceError, SourceUnavailableError
+from shared.sources.connections import Deadline, GuardedPools
 from shared.sources.outbound import OutboundGuard
 from shared.sources.redaction import protect_urllib3_logs, redact
 
@@ -51,48 +47,6 @@ class HttpResponse:
     url: str = ""
 
 
-class _GuardedConnection(HTTPConnection):
-    """Connects where its guard does; all else, as verifying the host's name by TLS, stays."""
-
-    guard: ClassVar[OutboundGuard]
-
-    def _new_conn(self) -> socket.socket:
-        timeout = self.timeout if isinstance(self.timeout, float | int) else None
-        try:
-            connected = self.guard.connect(self._dns_host, self.port or self.default_port, timeout)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, f"{self.host} did not answer in time") from error
-        except OSError as error:
-            raise NewConnectionError(self, f"{self.host} cannot be reached: {error}") from error
-        for option in self.socket_options or ():
-            connected.setsockopt(*option)
-        return connected
-
-
-class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
-    """The same, encrypted."""
-
-
-class _GuardedPools(urllib3.PoolManager):
-    """Pools of guarded connections; variables of the environment that name proxies are not read."""
-
-    def __init__(self, guard: OutboundGuard, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._connections: dict[str, Any] = {
-            "http": type("GuardedHttp", (_GuardedConnection,), {"guard": guard}),
-            "https": type("GuardedHttps", (_GuardedTlsConnection,), {"guard": guard}),
-        }
-
-    def _new_pool(
-        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
-    ) -> urllib3.HTTPConnectionPool:
-        pool = super()._new_pool(scheme, host, port, request_context)
-        pool.ConnectionCls = self._connections[scheme]
-        return pool
-
-
 class HttpClient:
     """Sends polite GETs: one user agent, gzip, no redirects, bounded time and size.
 
@@ -102,14 +56,12 @@ class HttpClient:
     def __init__(
         self,
         limits: HttpLimits | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
         guard: OutboundGuard | None = None,
     ) -> None:
         protect_urllib3_logs()
         self._limits = limits or HttpLimits()
-        self._monotonic = monotonic
         self._guard = guard or OutboundGuard()
-        self._pool = _GuardedPools(
+        self._pool = GuardedPools(
             self._guard,
             timeout=urllib3.Timeout(
                 connect=self._limits.connect_timeout_seconds,
@@ -128,36 +80,45 @@ class HttpClient:
             SourceError: the answer is larger than the bounds, or encoded in another way.
         """
         self._guard.check_url(url)
-        deadline = self._monotonic() + self._limits.total_timeout_seconds
-        try:
-            response = self._pool.request(
-                "GET",
-                url,
-                headers={**self._pool.headers, **headers},
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                retries=False,
-            )
+        with Deadline(self._limits.total_timeout_seconds) as deadline:
             try:
-                received = self._read(response, deadline)
-            except BaseException:
-                response.close()
-                raise
-            response.release_conn()
-        except urllib3.exceptions.HTTPError as error:
-            # `from None`: the library's error may quote the signed URL.
-            raise TransportError(
-                f"no whole answer from the source: {type(error).__name__}: {redact(str(error))}"
-            ) from None
+                response, received = self._receive(url, headers, deadline)
+            except urllib3.exceptions.HTTPError as error:
+                if deadline.is_over:
+                    raise self._too_slow() from None
+                # `from None`: the library's error may quote the signed URL.
+                raise TransportError(
+                    f"no whole answer from the source: {type(error).__name__}: {redact(str(error))}"
+                ) from None
         # By name: a header that comes several times, as `Link` may, is one list.
         lowered = {name.lower(): response.headers[name] for name in response.headers}
         body = self._decompress(received, lowered.get("content-encoding", ""))
         return HttpResponse(response.status, lowered, body)
 
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    def _receive(
+        self, url: str, headers: Mapping[str, str], deadline: Deadline
+    ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        response = self._pool.request(
+            "GET",
+            url,
+            headers={**self._pool.headers, **headers},
+            preload_content=False,
+            decode_content=False,
+            redirect=False,
+            retries=False,
+        )
+        try:
+            received = self._read(response)
+            if deadline.is_over:  # a body without a length ends where its connection was cut
+                raise self._too_slow()
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return response, received
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         received = bytearray()
-        # read1 returns what is there, so a server that drips cannot outlast the deadline.
         while chunk := response.read1(_CHUNK_BYTES, decode_content=False):
             received += chunk
             if len(received) > self._limits.maximum_received_bytes:
@@ -165,12 +126,12 @@ class HttpClient:
                     f"the source's answer exceeds {self._limits.maximum_received_bytes} bytes; "
                     "use a smaller page size"
                 )
-            if self._monotonic() > deadline:
-                raise TransportError(
-                    "the source's answer took longer than "
-                    f"{self._limits.total_timeout_seconds:g} seconds"
-                )
         return bytes(received)
+
+    def _too_slow(self) -> TransportError:
+        return TransportError(
+            f"the source's answer took longer than {self._limits.total_timeout_seconds:g} seconds"
+        )
 
     def _decompress(self, received: bytes, encoding: str) -> bytes:
         if not received or encoding.lower() in {"", "identity"}:

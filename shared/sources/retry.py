@@ -31,12 +31,16 @@ class WaitPolicy:
     """What a caller does that has to wait for its turn or for a source that refuses.
 
     Up to `patience_seconds` are slept: a queue counts in whole seconds, so its messages meet within
-    one. Beyond that the work is given back, or given up where `may_postpone` is false. A source
-    that refuses for longer than `maximum_refusal_seconds` is given up; one that refuses without
-    saying for how long is left alone for `refusal_pause_seconds`.
+    one. Once a first call was made, up to `further_patience_seconds` are: to begin anew would cost
+    that call again, and jobs of several calls would keep each other from ever ending. Beyond that
+    the work is given back, or given up where `may_postpone` is false.
+
+    A source that refuses for longer than `maximum_refusal_seconds` is given up; one that refuses
+    without saying for how long is left alone for `refusal_pause_seconds`.
     """
 
     patience_seconds: float = 1.0
+    further_patience_seconds: float = 30.0
     may_postpone: bool = True
     maximum_refusal_seconds: float = 900.0
     refusal_pause_seconds: float = 30.0

@@ -1,16 +1,17 @@
 """One bounded GET against a real server."""
 
 import gzip
-import itertools
 import logging
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from shared.errors import SourceError
-from shared.sources.http import USER_AGENT, HttpClient, HttpLimits, TransportError
-from tests.integration.sources.clients import LOCAL, local_http
+from shared.sources.http import USER_AGENT, HttpLimits, TransportError
+from tests.integration.sources.clients import local_http
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 
 SMALL = HttpLimits(
@@ -102,11 +103,68 @@ def test_answers_out_of_bounds(server: ScriptedServer, answer: Answer, reason: s
     assert not isinstance(caught.value, TransportError)
 
 
-def test_an_answer_may_not_take_for_ever(server: ScriptedServer) -> None:
-    ticks = itertools.count(step=10)
-    server.script(Answer(body=b"x"))
-    with pytest.raises(TransportError, match="longer than 5 seconds"):
-        HttpClient(SMALL, lambda: float(next(ticks)), LOCAL).get(server.url, {})
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        HEAD + b"X-Slow: ",
+        HEAD + b"Content-Length: 1000000\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5;",
+        HEAD + b"Connection: close\r\n\r\n",
+    ],
+    ids=["status", "header", "body", "chunk", "body-without-length"],
+)
+def test_an_answer_that_drips_may_not_take_for_ever(beginning: bytes) -> None:
+    limits = HttpLimits(read_timeout_seconds=60, total_timeout_seconds=0.5)
+    with dripping_server(beginning) as url, pytest.raises(TransportError, match=r"than 0\.5 s"):
+        local_http(limits).get(url, {})
+
+
+@contextmanager
+def dripping_server(beginning: bytes) -> Iterator[str]:
+    """Send the beginning of an answer, then a byte now and then, until the client hangs up."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(beginning or b"H")
+            while not closed.wait(0.02):
+                connection.sendall(b"x")
+
+    closed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        closed.set()
+        thread.join()
+
+
+def test_a_connection_that_is_used_again_is_cut_too() -> None:
+    """The deadline of a call is for the connection that it uses, be it an old one."""
+    ready = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(10_000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            connection.recv(10_000)
+            ready.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        client = local_http(HttpLimits(read_timeout_seconds=60, total_timeout_seconds=0.5))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        assert client.get(url, {}).body == b"ok"
+        with pytest.raises(TransportError, match="took longer"):
+            client.get(url, {})
+        ready.set()
+        thread.join()
 
 
 def test_a_refused_connection_shows_no_credentials(

@@ -60,7 +60,7 @@ class World:
 
     def source(self, **settings: Any) -> MarvelApi:
         marvel = MarvelSource(base_url=f"{self.server.url}/gateway/", **settings)
-        patient = WaitPolicy(patience_seconds=60, may_postpone=False)
+        patient = WaitPolicy(60, 60, may_postpone=False)
         client = local_client(self.rates, self.time, rate=marvel.rate, wait_policy=patient)
         return MarvelApi(marvel, KEYS, client, local_http(), self.time.timing)
 

@@ -23,7 +23,7 @@ from shared.sources.retry import WaitPolicy
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 
-PATIENT = WaitPolicy(patience_seconds=60, may_postpone=False)
+PATIENT = WaitPolicy(patience_seconds=60, further_patience_seconds=60, may_postpone=False)
 SECRETS = Credentials({"X-Token": "HEADERSECRET"}, {"key": "QUERYSECRET"})
 
 
@@ -319,6 +319,30 @@ def test_a_short_turn_is_waited_for_and_a_long_one_given_back(world: World) -> N
     with pytest.raises(PostponedError, match=r"test may be called in 7\.5 seconds"):
         world.get()
     assert len(world.server.requests) == 1
+
+
+class PatienceNotes(OpenRates):
+    """Keeps how long each caller would wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patience: list[float] = []
+
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Place:
+        self.patience.append(patience_seconds)
+        return super().take(bucket, rate, patience_seconds)
+
+
+def test_a_job_that_has_begun_waits_longer_for_its_turn(world: World) -> None:
+    world.rates = rates = PatienceNotes()
+    client = world.client()
+    world.server.script(Answer(), Answer(500), Answer(), Answer(429, headers={"Retry-After": "9"}))
+    for _ in range(2):
+        client.get(world.server.url)
+    with pytest.raises(PostponedError):
+        client.get(world.server.url)
+    # Not for a source that refuses, though.
+    assert rates.patience == [1.0, 30.0, 30.0, 30.0, 1.0]
 
 
 def test_every_call_spends_and_a_spent_budget_calls_no_more(world: World) -> None:
