@@ -59,7 +59,7 @@ class Answer:
             raise self._wrong(f"has a cursor at {expression!r} that is neither text nor number")
         if len(str(value)) > LONGEST_CURSOR:
             raise self._wrong(f"has a cursor of more than {LONGEST_CURSOR} characters")
-        return str(value)
+        return self._encodable(str(value), expression)
 
     def next_target(self, expression: str) -> str | None:
         """Return the address of the next page as it is written; None, null and "" end them."""
@@ -68,7 +68,7 @@ class Answer:
             return None
         if not isinstance(value, str):
             raise self._wrong(f"has a next address at {expression!r} that is no text")
-        return value
+        return self._encodable(value, expression)
 
     @property
     def etag(self) -> str | None:
@@ -76,6 +76,14 @@ class Answer:
         etag = self.headers.get("etag", "")
         is_sendable = etag.isascii() and etag.isprintable() and 0 < len(etag) <= _LONGEST_ETAG
         return etag if is_sendable else None
+
+    def _encodable(self, text: str, expression: str) -> str:
+        """Return a text; JSON can hold halves of characters, which nobody can send."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise self._wrong(f"has half of a character at {expression!r}") from None
+        return text
 
     def _value(self, expression: str) -> Any:
         try:

@@ -169,7 +169,7 @@ class LedPager(Pager):
             return f"{ENDPOINT}-first"
         is_cursor = isinstance(self._paging, CursorPaging)
         said = step.at if is_cursor else comparable(step.at)
-        return f"{ENDPOINT}-{sha256(said.encode(errors='surrogatepass')).hexdigest()[:40]}"
+        return f"{ENDPOINT}-{sha256(said.encode()).hexdigest()[:40]}"
 
     def following(self, step: Step, answer: Answer) -> Step | None:
         """Return the step that the answer names."""

@@ -113,4 +113,4 @@ class Step(Contract):
 
 
 def _digest(lines: Sequence[str]) -> str:
-    return sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()[:16]
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
