@@ -157,6 +157,14 @@ def test_a_refusal_holds_everybody_back_and_spreads_them(world: World) -> None:
     assert soon.wait_seconds == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("used_at", [0.0, 9.9])
+def test_a_refusal_holds_back_a_bucket_in_use(world: World, used_at: float) -> None:
+    rate = RateLimit(calls_per_second=1, burst=5)
+    assert world.take(used_at, rate).is_granted
+    world.hold(used_at, 30.0)
+    assert not world.take(10.0, rate, 1.0).is_granted
+
+
 def test_a_refusal_holds_back_those_without_a_limit_too(world: World) -> None:
     unlimited = RateLimit()
     assert world.take(0.0, unlimited).is_granted
