@@ -5,9 +5,16 @@ from functools import partial
 from shared.canonical.mapped_records import canonicalise_mapped
 from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.records import Canonicaliser
+from shared.canonical.wiki import canonicalise_wiki_page
 from shared.errors import SettingsError
 from shared.models.corpus import Corpus
-from shared.models.sources import HttpJsonSource, JsonlSource, MarvelArchiveSource, MarvelSource
+from shared.models.sources import (
+    HttpJsonSource,
+    JsonlSource,
+    MarvelArchiveSource,
+    MarvelSource,
+    MediaWikiSource,
+)
 
 
 def canonicaliser(corpus: Corpus) -> Canonicaliser:
@@ -17,5 +24,7 @@ def canonicaliser(corpus: Corpus) -> Canonicaliser:
             return canonicalise_marvel
         case JsonlSource() | HttpJsonSource():
             return partial(canonicalise_mapped, corpus.field_mapping, corpus.source.kind)
+        case MediaWikiSource() as settings:
+            return partial(canonicalise_wiki_page, settings.entity_type)
         case _:
             raise SettingsError(f"there is no canonical form of {corpus.source.kind} yet")

@@ -11,6 +11,7 @@ from shared.models.sources import (
     JsonlSource,
     MarvelArchiveSource,
     MarvelSource,
+    MediaWikiSource,
     RateLimit,
 )
 from shared.sources.base import Source
@@ -20,6 +21,7 @@ from shared.sources.http_json.source import HttpJsonApi
 from shared.sources.marvel.archive import MarvelArchive
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
+from shared.sources.mediawiki.source import MediaWiki
 from shared.sources.objects.source import JsonlObjects
 from shared.sources.rates import SharedRates
 from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
@@ -67,6 +69,9 @@ def make_source(corpus: Corpus, tools: SourceTools) -> Source:
             return JsonlObjects(settings, tools.store)
         case HttpJsonSource() as settings:
             return _make_http_json(settings, tools)
+        case MediaWikiSource() as settings:
+            client = tools.client(_host(settings.api_url), settings.rate)
+            return MediaWiki(settings, client, tools.timing)
         case _:
             raise SettingsError(f"there is no source of kind {corpus.source.kind} yet")
 
@@ -80,8 +85,13 @@ def _make_marvel(settings: MarvelSource, tools: SourceTools) -> Source:
 
 def _make_http_json(settings: HttpJsonSource, tools: SourceTools) -> Source:
     # Corpora that show the same credential, or none to the same host, share its limits.
-    secret, bucket = None, urlsplit(settings.url).netloc.lower()
+    secret, bucket = None, _host(settings.url)
     if settings.auth is not None:
         secret = tools.secret_field(settings.auth.secret_name, settings.auth.secret_field)
         bucket = f"secret/{settings.auth.secret_name}"
     return HttpJsonApi(settings, tools.client(bucket, settings.rate), secret, tools.timing)
+
+
+def _host(url: str) -> str:
+    """The bucket of all that is read from a host without a credential."""
+    return urlsplit(url).netloc.lower()

@@ -1,0 +1,1 @@
+"""The mediawiki source: the pages of a wiki, by its `api.php`."""

@@ -1,0 +1,68 @@
+"""The pages of several answers to one question, each put together again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import SourceError
+from shared.sources.mediawiki.api import WikiAnswer
+
+
+class CollectedPages:
+    """What continued answers told of each page, by page id.
+
+    Raises:
+        SourceError: from `add`: all answers together exceed `maximum_characters`.
+    """
+
+    def __init__(self, maximum_characters: int) -> None:
+        self._maximum_characters = maximum_characters
+        self._characters = 0
+        self._texts: dict[int, list[str]] = {}
+        self._pages: dict[int, dict[str, Any]] = {}
+
+    def add(self, answer: WikiAnswer) -> None:
+        """Take in an answer."""
+        for page, text in zip(answer.pages, answer.page_texts, strict=True):
+            page_id = page.get("pageid")
+            if isinstance(page_id, bool) or not isinstance(page_id, int):
+                raise SourceError("the wiki answered with a page that has no page id")
+            self._characters += len(text)
+            if self._characters > self._maximum_characters:
+                raise SourceError(
+                    f"the pages exceed {self._maximum_characters:,} characters together; "
+                    "use a smaller titles_per_request"
+                )
+            self._texts.setdefault(page_id, []).append(text)
+            known = self._pages.get(page_id, {})
+            self._pages[page_id] = _merged(known, page)
+
+    def having(self, name: str) -> frozenset[int]:
+        """The ids of the pages that have a property, and of those that are gone."""
+        return frozenset(
+            page_id for page_id, page in self._pages.items() if name in page or is_gone(page)
+        )
+
+    def lines(self, only: frozenset[int] | None = None) -> tuple[str, ...]:
+        """The JSON of each page that is there: as received where it came in one piece."""
+        return tuple(
+            texts[0] if len(texts) == 1 else json.dumps(self._pages[page_id], ensure_ascii=False)
+            for page_id, texts in self._texts.items()
+            if not is_gone(self._pages[page_id]) and (only is None or page_id in only)
+        )
+
+
+def is_gone(page: Mapping[str, Any]) -> bool:
+    """Whether a page was deleted, or leads elsewhere."""
+    return bool(page.get("missing") or page.get("invalid") or page.get("redirect"))
+
+
+def _merged(known: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(known)
+    for name, value in new.items():
+        before = merged.get(name)
+        if isinstance(before, list) and isinstance(value, list):
+            merged[name] = [*before, *(item for item in value if item not in before)]
+        else:
+            merged[name] = value
+    return merged
