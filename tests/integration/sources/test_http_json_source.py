@@ -122,11 +122,11 @@ def test_records_that_are_announced_and_not_there_are_an_error(server: ScriptedS
 def test_an_incremental_run_asks_for_changes_since_the_last_good_one(
     server: ScriptedServer,
 ) -> None:
-    server.script(things(1, 2, total=2))
+    server.script(things(1, 2, total=5))
     source = api(server, paging=OFFSET, total="total", since_parameter="changed_after")
     moment = "2026-11-22T06:00:00Z"
     plan = source.plan("incremental", read_at(moment))
-    fetch_first(source, plan, etag="e")
+    assert fetch_first(source, plan, etag="e").lines == lines(1, 2)
     assert [request.query["changed_after"] for request in server.requests] == [moment, moment]
     # The etag was that of another question.
     assert "if-none-match" not in server.requests[1].headers
