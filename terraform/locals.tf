@@ -56,7 +56,7 @@ locals {
     fetch = {
       description         = "Fetches one page of a source and keeps it as it came."
       memory_mb           = 512
-      timeout_seconds     = 150 # a call that fails begins anew for a minute, the last may take half of one; a minute for the rest
+      timeout_seconds     = 300 # a page of several calls, each of which may wait ten seconds and take thirty
       consumes            = "page-jobs"
       publishes           = "derive-jobs"
       batch_size          = 1

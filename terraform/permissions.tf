@@ -6,6 +6,9 @@ locals {
     "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
   ]
 
+  # Items are many: what is known of some of them is asked for at once.
+  read_many_and_write_items = concat(local.read_and_write_items, ["dynamodb:BatchGetItem"])
+
   # What a sweep records of the entities that are gone, so that a rebuild leaves them out too.
   sweep_records = ["chunks/*/sweep-0000.jsonl.gz", "embeddings/*/sweep-0000.npz"]
 
@@ -19,9 +22,10 @@ locals {
       item_keys = ["CORPUS#*", "RUN#*", "BUDGET#*", "RATE#*"]
     }
     fetch = {
-      reads     = ["sources/*", "raw/*"]
-      writes    = ["raw/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*", "RATE#*"]
+      reads        = ["sources/*", "raw/*"]
+      writes       = ["raw/*"]
+      item_keys    = ["CORPUS#*", "RUN#*", "DLQ#fetch", "BUDGET#*", "RATE#*"]
+      item_actions = local.read_many_and_write_items
     }
     derive = {
       reads     = ["raw/*"]
@@ -34,11 +38,10 @@ locals {
       item_keys = ["CORPUS#*", "RUN#*", "DLQ#chunk"]
     }
     embedder = {
-      reads     = concat(["chunks/*"], local.model_objects)
-      writes    = ["embeddings/*", "indexes/*/shards/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
-      # Entities are many: what is known of those of a part is asked for at once.
-      item_actions = concat(local.read_and_write_items, ["dynamodb:BatchGetItem"])
+      reads        = concat(["chunks/*"], local.model_objects)
+      writes       = ["embeddings/*", "indexes/*/shards/*"]
+      item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
+      item_actions = local.read_many_and_write_items
     }
     indexer = {
       reads     = ["indexes/*"]
@@ -50,7 +53,7 @@ locals {
       writes       = concat(["indexes/*"], local.sweep_records)
       deletes      = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"]
       item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compact"]
-      item_actions = concat(local.read_and_write_items, ["dynamodb:BatchGetItem"])
+      item_actions = local.read_many_and_write_items
     }
     # An index beyond one environment's memory is searched by several: retrieve calls itself.
     retrieve = {

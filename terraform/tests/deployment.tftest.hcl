@@ -96,7 +96,7 @@ run "defaults" {
       ]
       } == {
       ingest       = [300, 512, 512]
-      fetch        = [150, 512, 512]
+      fetch        = [300, 512, 512]
       derive       = [120, 512, 512]
       chunker      = [120, 512, 512]
       embedder     = [300, 3008, 2048]

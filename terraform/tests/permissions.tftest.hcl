@@ -138,6 +138,13 @@ run "defaults" {
     error_message = "Each function uses the items of its own concern."
   }
 
+  assert {
+    condition = toset([
+      for name, function in module.functions : name if strcontains(function.policy, "dynamodb:BatchGetItem")
+    ]) == toset(["fetch", "embedder", "compactor", "orchestrator"])
+    error_message = "Who asks for many items at once may: pages that a page told of, entities, chat sessions."
+  }
+
   # Queues.
 
   assert {
