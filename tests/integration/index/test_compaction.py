@@ -158,6 +158,22 @@ def test_an_index_is_rebuilt_without_embedding(
     assert maintenance.answers() == before
 
 
+def test_a_damaged_shard_is_taken_out_and_rebuilt(maintenance: Maintenance) -> None:
+    maintenance.ingest(1, TEXTS)
+    maintenance.jobs()
+    before = maintenance.answers()
+    damaged = maintenance.manifest.shards[1]
+    for file in damaged.files:
+        maintenance.line.store.put(file.key, b"damaged")
+    answer = maintenance.invoke({"mark_bad": {"corpus": CORPUS, "shard": damaged.shard_id}})
+    assert (answer["version"], answer["vectors"]) == (5, 3)
+    assert answer["rebuild"]["steps"] == 1
+    assert maintenance.work_off(copies=2)[0] == "rebuild"
+    assert maintenance.answers() == before
+    with pytest.raises(NotFoundError, match="no shard"):
+        maintenance.invoke({"mark_bad": {"corpus": CORPUS, "shard": "0123456789abcdef"}})
+
+
 def test_an_older_version_is_restored(maintenance: Maintenance) -> None:
     maintenance.ingest(1, {"hero:1": TEXTS["hero:1"]})
     before = maintenance.answers()

@@ -14,6 +14,9 @@ def test_each_task_is_understood() -> None:
     assert (restore.corpus, restore.version) == ("a", 3)
     assert parse_request({"rebuild": {"corpus": "a"}}).rebuild is not None
     assert parse_request({"maintain": {"corpus": "a"}}).maintain is not None
+    marked = parse_request({"mark_bad": {"corpus": "a", "shard": "0123abcd"}}).mark_bad
+    assert marked is not None
+    assert (marked.corpus, marked.shard, marked.rebuild) == ("a", "0123abcd", True)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,9 @@ def test_each_task_is_understood() -> None:
         ({"restore": {"corpus": "a", "version": "x"}}, "restore.version"),
         ({"sweep": {"corpus": "a"}}, "sweep"),
         ({"maintain": "a"}, "maintain"),
+        ({"mark_bad": {"corpus": "a"}}, "mark_bad.shard"),
+        ({"mark_bad": {"corpus": "a", "shard": "../x"}}, "mark_bad.shard"),
+        ({"mark_bad": {"corpus": "a", "shard": "0123abcd", "rebuild": "perhaps"}}, "mark_bad"),
     ],
 )
 def test_anything_else_is_refused(event: dict[str, Any], named: str) -> None:
