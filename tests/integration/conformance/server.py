@@ -17,6 +17,7 @@ class SiteServer:
         self.url = url
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
+        """The first that is due spoils an answer."""
         self.changes: dict[int, Callable[[], None]] = {}
         """What happens to the site right after so many requests."""
         self._site: Site | None = None
@@ -34,8 +35,9 @@ class SiteServer:
                 return Answer(status=404)
             self.requests.append(request)
             answer = self._site.answer(request)
-            for fault in self.faults:
-                answer = fault.apply(request, answer)
+            fault = next((f for f in self.faults if f.is_due(request, answer)), None)
+            if fault is not None:
+                answer = fault.apply(answer)
             change = self.changes.pop(len(self.requests), None)
             if change is not None:
                 change()

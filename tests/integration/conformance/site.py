@@ -116,10 +116,12 @@ class Fault:
     matches: Callable[[Request, Answer], bool]
     times: int | None = 1
 
-    def apply(self, request: Request, answer: Answer) -> Answer:
+    def is_due(self, request: Request, answer: Answer) -> bool:
+        """Whether it spoils this answer."""
+        return self.times != 0 and self.matches(request, answer)
+
+    def apply(self, answer: Answer) -> Answer:
         """Return what is sent instead of the good answer."""
-        if self.times == 0 or not self.matches(request, answer):
-            return answer
         if self.times is not None:
             self.times -= 1
         return self.effect(answer)
