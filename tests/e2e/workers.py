@@ -1,0 +1,71 @@
+"""Killing the workers of a local AWS at a moment that is certain, not lucky."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from scripts.local_aws.process import becomes_true
+from scripts.local_aws.workers import Worker, kill, workers
+from tests.e2e.stack import Stack
+
+# A worker that was just about to take its next message loses none: then the next one is killed.
+ATTEMPTS = 50
+NOTICE_SECONDS = 3.0
+WORK_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes of a stack's functions."""
+
+    stack: Stack
+    server_pid: int
+
+    def kill_midway(self, function: str, is_midway: Callable[[], bool]) -> list[Worker]:
+        """Kill the workers of a function at a moment at which `is_midway`; those killed.
+
+        They are stopped first: what is then seen stays so until they are dead.
+        """
+        assert becomes_true(is_midway, WORK_SECONDS), f"{function} was not seen at work"
+        with self._stopped(function) as found:
+            assert is_midway(), f"{function} was done before its workers could be stopped"
+            assert found, f"{function} has no worker"
+            return [worker for worker in found if kill(worker)]
+
+    def kill_with_a_message(self, function: str, is_midway: Callable[[], bool]) -> list[Worker]:
+        """Do so until a message was lost in the hands of a worker that was killed."""
+        lost_before = self.lost_batches(function)
+
+        def is_lost() -> bool:
+            return self.lost_batches(function) > lost_before
+
+        for _ in range(ATTEMPTS):
+            killed = self.kill_midway(function, is_midway)
+            if becomes_true(is_lost, NOTICE_SECONDS):
+                return killed
+        raise AssertionError(f"no worker of {function} was killed with a message in its hands")
+
+    def lost_batches(self, function: str) -> int:
+        """Count the batches of a function that ended with its worker, as the local AWS logs it."""
+        name = self.stack.outputs["function_names"][function]
+        log = self.stack.deployment.directory / "aws" / "log.txt"
+        return log.read_text(errors="replace").count(
+            f"ESM: Lambda {name} failed processing SQS batch"
+        )
+
+    @contextmanager
+    def _stopped(self, function: str) -> Iterator[list[Worker]]:
+        found = workers(self.server_pid, self.stack.outputs["function_names"][function])
+        _signal(found, signal.SIGSTOP)
+        try:
+            yield found
+        finally:
+            _signal(found, signal.SIGCONT)
+
+
+def _signal(found: list[Worker], number: signal.Signals) -> None:
+    for worker in found:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, number)
