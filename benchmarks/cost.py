@@ -33,10 +33,16 @@ STORAGE_MB = {"embedder": 2048, "compactor": 4096, "retrieve": 4096}
 # As benchmarks/embed.py names the rate of the precision that is shipped, on one thread.
 EMBEDDING_RATE = f"embed.{RECIPES[DEFAULT_MODEL].precision}.1.real.chunks_per_second"
 
+# As benchmarks/pipeline.py names what the line does, the encoder left out.
+CHUNKS_PER_DOCUMENT = "pipeline.chunks_per_document"
+LINE_CPU_MS = "pipeline.before_embedding.cpu_ms_per_document"
+
 # Names of measured figures, what they are, and what stands in for them.
 KNOWN_FIGURES: Mapping[str, tuple[str, float]] = {
     "embed.query_ms": ("embedding one query, 1 thread", 8.4),
     EMBEDDING_RATE: ("chunks embedded a second, 1 thread", 53.0),
+    CHUNKS_PER_DOCUMENT: ("chunks of a document", 2.0),
+    LINE_CPU_MS: ("ms of CPU of planning, fetching, deriving and chunking a document", 6.0),
     "search.100000.hybrid_p50_ms": ("one hybrid search of 100,000 vectors", 5.0),
     "search.100000.bytes_per_vector": ("bytes of an index a vector", 2500.0),
     "search.open_100_mb_seconds": ("opening a shard of 100 MB", 0.5),
@@ -51,7 +57,6 @@ class Assumptions:
     """What was not measured: sizes, habits and waiting times."""
 
     documents_per_page: int = 100
-    chunks_per_document: float = 2.0
     chunks_per_part: int = 256
     jobs_per_commit: int = 10
     merges_per_vector: float = 2.0
@@ -62,7 +67,6 @@ class Assumptions:
     log_bytes_per_invocation: int = 1500
     other_query_ms: float = 8.0
     waiting_seconds_per_job: float = 0.5
-    documents_per_cpu_second: float = 500.0
     cold_share: float = 0.01
     cold_cpu_seconds: float = 3.0
     queries_per_manifest_check: float = 1.0
@@ -121,9 +125,9 @@ def query_items(figures: Figures, assumed: Assumptions, queries: float = 1.0) ->
     ]
 
 
-def ingest_items(figures: Figures, assumed: Assumptions, vectors: float) -> list[Item]:
-    """The bill of taking in so many vectors once: from the source to compacted shards."""
-    documents = vectors / assumed.chunks_per_document
+def ingest_items(figures: Figures, assumed: Assumptions, documents: float) -> list[Item]:
+    """The bill of taking in so many documents once: from the source to compacted shards."""
+    vectors = documents * figures[CHUNKS_PER_DOCUMENT]
     pages = documents / assumed.documents_per_page
     parts = max(vectors / assumed.chunks_per_part, pages)
     merges = _merges(figures, assumed, vectors)
@@ -153,9 +157,9 @@ def ingest_items(figures: Figures, assumed: Assumptions, vectors: float) -> list
     ]
 
 
-def keeping_items(figures: Figures, assumed: Assumptions, vectors: float) -> list[Item]:
+def keeping_items(figures: Figures, assumed: Assumptions, documents: float) -> list[Item]:
     """The bill of a month in which nobody asks and nothing changes."""
-    documents = vectors / assumed.chunks_per_document
+    vectors = documents * figures[CHUNKS_PER_DOCUMENT]
     index_gb = vectors * figures["search.100000.bytes_per_vector"] / 1e9
     # The raw page, the entities and the chunks: three times the documents, before compression.
     pipeline_gb = (vectors * assumed.embedding_bytes + 3 * documents * assumed.document_bytes) / 1e9
@@ -193,7 +197,7 @@ def _merge_seconds(figures: Figures, assumed: Assumptions, vectors: float) -> fl
 
 
 def _ingest_gb_seconds(figures: Figures, assumed: Assumptions, vectors: float) -> float:
-    documents = vectors / assumed.chunks_per_document
+    documents = vectors / figures[CHUNKS_PER_DOCUMENT]
     pages = documents / assumed.documents_per_page
     parts = max(vectors / assumed.chunks_per_part, pages)
     waits = {"fetch": pages, "derive": pages, "chunker": pages, "embedder": parts, "indexer": parts}
@@ -201,8 +205,7 @@ def _ingest_gb_seconds(figures: Figures, assumed: Assumptions, vectors: float) -
         held_gb_seconds(function, jobs * assumed.waiting_seconds_per_job)
         for function, jobs in waits.items()
     )
-    # Fetching, deriving and chunking, each at that rate.
-    cpu_seconds = 3 * documents / assumed.documents_per_cpu_second
+    cpu_seconds = documents * figures[LINE_CPU_MS] / 1000.0
     cpu_seconds += _embedder_cpu_seconds(figures, vectors)
     merging = held_gb_seconds("compactor", _merge_seconds(figures, assumed, vectors))
     return waiting + cpu_gb_seconds(cpu_seconds) + merging
@@ -253,8 +256,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     million = 1_000_000.0
     _print_bill("one query", query_items(figures, assumed))
     _print_bill("one million queries", query_items(figures, assumed, million))
-    _print_bill("ingest of one million vectors", ingest_items(figures, assumed, million))
-    _print_bill("keeping one million vectors for a month", keeping_items(figures, assumed, million))
+    vectors = million * figures[CHUNKS_PER_DOCUMENT]
+    each = f"one million documents ({vectors:,.0f} vectors)"
+    _print_bill(f"ingest of {each}", ingest_items(figures, assumed, million))
+    _print_bill(f"keeping {each} for a month", keeping_items(figures, assumed, million))
     return 0
 
 

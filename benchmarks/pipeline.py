@@ -52,7 +52,7 @@ COLD, WARM, STUBBED = "cold", "warm", "stubbed"
 PREFIX = "sources/botocore/"
 MAPPING = FieldMapping(entity_type="operation", metadata={"service": "service"})
 DEFAULT_RECORDS = 4000
-RECORDS_PER_OBJECT = 50
+RECORDS_PER_OBJECT = 100
 WANTED_RATIO = 1.5
 # Functions that do the same whatever the model is.
 _BEFORE_EMBEDDING = ("ingest", "fetch", "derive", "chunker")

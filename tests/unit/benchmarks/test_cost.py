@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks import cost
 from benchmarks.cost import (
+    CHUNKS_PER_DOCUMENT,
     EMBEDDING_RATE,
+    LINE_CPU_MS,
     Assumptions,
     Item,
     ingest_items,
@@ -21,6 +23,8 @@ from scripts.build_support import repository_root
 FIGURES = {
     "embed.query_ms": 4.2,
     EMBEDDING_RATE: 50.0,
+    CHUNKS_PER_DOCUMENT: 2.0,
+    LINE_CPU_MS: 6.0,
     "search.100000.hybrid_p50_ms": 2.1,
     "search.100000.bytes_per_vector": 2000.0,
     "search.open_100_mb_seconds": 0.5,
@@ -63,32 +67,28 @@ def test_a_million_queries_cost_a_million_times_one() -> None:
 def test_ingest_by_hand() -> None:
     assumed = Assumptions(
         documents_per_page=100,
-        chunks_per_document=2.0,
         chunks_per_part=200,
         jobs_per_commit=10,
         merges_per_vector=1.0,
         waiting_seconds_per_job=0.0,
-        documents_per_cpu_second=500.0,
     )
-    items = ingest_items(FIGURES, assumed, 1_000_000)
-    # 500,000 documents, 5,000 pages, 5,000 parts, 20 merges.
+    items = ingest_items(FIGURES, assumed, 500_000)
+    # 1,000,000 vectors, 5,000 pages, 5,000 parts, 20 merges.
     assert quantity(items, "Lambda", "requests") == 3 * 5000 + 2 * 5000 + 20
     assert quantity(items, "SQS", "requests") == 3 * 25_020
     commits = 500 + 20
     assert quantity(items, "S3", "PUT") == 4 * 5000 + 5 * 5000 + 2 * commits + 3 * 20
     assert quantity(items, "S3", "GET") == 2 * 5000 + 2 * 5000 + commits + 3 * (5000 + 20)
     assert quantity(items, "DynamoDB", "write units") == 4 * (4 * 5000 + 2 * 5000) + 2 * 500_000
-    # 20,000 s of embedding, 500 s of building, 3,000 s of the three stages before.
+    # 20,000 s of embedding, 500 s of building, 3,000 s of all before.
     cpu = (20_000 + 500 + 3000) * 1769 / 1024
     merging = 20 * 20 * 3538 / 1024
     assert quantity(items, "Lambda", "GB-seconds") == pytest.approx(cpu + merging)
 
 
 def test_keeping_by_hand() -> None:
-    assumed = Assumptions(
-        chunks_per_document=2.0, embedding_bytes=1600, document_bytes=1000, entity_item_bytes=200
-    )
-    items = keeping_items(FIGURES, assumed, 1_000_000)
+    assumed = Assumptions(embedding_bytes=1600, document_bytes=1000, entity_item_bytes=200)
+    items = keeping_items(FIGURES, assumed, 500_000)
     assert [item.quantity for item in items] == pytest.approx([2.0, 1.6 + 1.5, 0.1, 0.1])
     assert total(items) == pytest.approx(5.1 * 0.023 + 0.1 * 0.25 + 0.1 * 0.20)
 
@@ -116,6 +116,9 @@ def test_it_prints_where_each_figure_is_from(
     assert any("99.50" in line and line.endswith("measured") for line in lines)
     assert any(line.endswith("stand-in") for line in lines)
     assert sum(line.startswith("one million queries: $") for line in lines) == 1
+    assert any(
+        line.startswith("ingest of one million documents (2,000,000 vectors): $") for line in lines
+    )
 
 
 @pytest.mark.parametrize("text", ["nothing=1", "embed.query_ms=", "embed.query_ms=-1"])
