@@ -8,8 +8,10 @@ from shared.models.base import Contract, CorpusName
 from shared.models.mapping import FieldMapping
 from shared.models.sources import AnySource, HttpJsonSource, JsonlSource
 
+_CRON = r"cron\([^ )]+( [^ )]+){5}\)"
+_RATE = r"rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\)"
 ScheduleExpression = Annotated[
-    str, StringConstraints(pattern=r"^(cron|rate)\([A-Za-z0-9 ,*?/#-]+\)$", max_length=256)
+    str, StringConstraints(pattern=rf"^({_CRON}|{_RATE})$", max_length=256)
 ]
 """An expression of EventBridge, in UTC: `cron(0 6 * * ? *)`, `rate(6 hours)`."""
 
