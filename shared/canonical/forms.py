@@ -5,8 +5,8 @@ from functools import partial
 from shared.canonical.mapped_records import canonicalise_mapped
 from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.records import Canonicaliser
+from shared.canonical.web import canonicalise_web_page
 from shared.canonical.wiki import canonicalise_wiki_page
-from shared.errors import SettingsError
 from shared.models.corpus import Corpus
 from shared.models.sources import (
     HttpJsonSource,
@@ -14,6 +14,7 @@ from shared.models.sources import (
     MarvelArchiveSource,
     MarvelSource,
     MediaWikiSource,
+    SitemapSource,
 )
 
 
@@ -26,5 +27,5 @@ def canonicaliser(corpus: Corpus) -> Canonicaliser:
             return partial(canonicalise_mapped, corpus.field_mapping, corpus.source.kind)
         case MediaWikiSource() as settings:
             return partial(canonicalise_wiki_page, settings.entity_type)
-        case _:
-            raise SettingsError(f"there is no canonical form of {corpus.source.kind} yet")
+        case SitemapSource() as settings:
+            return partial(canonicalise_web_page, settings.entity_type)

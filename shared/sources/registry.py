@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
-from shared.errors import SettingsError
 from shared.models.corpus import Corpus
 from shared.models.sources import (
     HttpJsonSource,
@@ -13,6 +13,7 @@ from shared.models.sources import (
     MarvelSource,
     MediaWikiSource,
     RateLimit,
+    SitemapSource,
 )
 from shared.sources.base import Source
 from shared.sources.client import SourceClient
@@ -25,6 +26,8 @@ from shared.sources.mediawiki.source import MediaWiki
 from shared.sources.objects.source import JsonlObjects
 from shared.sources.rates import SharedRates
 from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
+from shared.sources.sitemap.robots import RobotsCache
+from shared.sources.sitemap.source import SitemapPages
 from shared.storage.object_store import ObjectStore
 
 
@@ -44,6 +47,7 @@ class SourceTools:
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     wait_policy: WaitPolicy = field(default_factory=WaitPolicy)
     timing: Timing = field(default_factory=Timing)
+    robots: RobotsCache = field(default_factory=RobotsCache)
 
     def client(self, bucket: str, rate: RateLimit) -> SourceClient:
         """Return the way to a source; callers of the same bucket share its limits."""
@@ -72,8 +76,9 @@ def make_source(corpus: Corpus, tools: SourceTools) -> Source:
         case MediaWikiSource() as settings:
             client = tools.client(_host(settings.api_url), settings.rate)
             return MediaWiki(settings, client, tools.timing)
-        case _:
-            raise SettingsError(f"there is no source of kind {corpus.source.kind} yet")
+        case SitemapSource() as settings:
+            make_client = partial(tools.client, _host(settings.sitemap_url))
+            return SitemapPages(settings, make_client, tools.robots, tools.timing)
 
 
 def _make_marvel(settings: MarvelSource, tools: SourceTools) -> Source:
