@@ -88,10 +88,11 @@ def event_to_send(letter: DeadLetter, rule_prefix: str) -> dict[str, Any]:
         InvalidInputError: it is no event of the schedule.
     """
     body = body_of(letter)
-    if "corpus" in body:
+    if isinstance(body.get("corpus"), str):
         return body
-    arns = [letter.attributes.get("RULE_ARN"), *(body.get("resources") or [])]
-    for arn in filter(None, arns):
+    resources = body.get("resources")
+    arns = [letter.attributes.get("RULE_ARN"), *(resources if isinstance(resources, list) else [])]
+    for arn in arns:
         name = str(arn).rpartition("/")[2]
         for kind in KINDS:
             if name.startswith(f"{rule_prefix}-{kind}-"):

@@ -95,3 +95,27 @@ def test_the_table_keeps_the_rules_that_the_embedder_is_tested_against(
         assert versions.read(CORPUS, MODEL, KEYS) == model.held
         if seq != 2:
             read = dict(model.held)
+
+
+def test_all_versions_up_to_a_run_are_forgotten_at_once(versions: EntityVersions) -> None:
+    corpus = "forgetful"
+    begun = {"a:1": version(1, 0, "c"), "a:2": version(2, 0, "c"), "a:3": version(3, 0, "c")}
+    versions.begin(corpus, MODEL, begun)
+    versions.forget_until(corpus, 2)
+    assert versions.read(corpus, MODEL, KEYS) == {"a:3": begun["a:3"]}
+    versions.forget_until(corpus, 1)  # an older word changes nothing
+    assert versions.read(corpus, MODEL, KEYS) == {"a:3": begun["a:3"]}
+    # That a newer job has seen an entity is not forgotten: what is redriven late stays out.
+    assert versions.begin(corpus, MODEL, {"a:2": version(1, 0, "old")}) == {"a:2"}
+    again = {"a:2": version(4, 0, "c")}
+    assert versions.begin(corpus, MODEL, again) == set()
+    assert versions.read(corpus, MODEL, ["a:2"]) == again
+
+
+def test_more_entities_than_are_read_at_once_are_forgotten_too(versions: EntityVersions) -> None:
+    corpus = "large"
+    keys = [f"a:{number}" for number in range(250)]
+    versions.begin(corpus, MODEL, {key: version(1, 0, "c") for key in keys})
+    assert len(versions.read(corpus, MODEL, keys)) == 250
+    versions.forget_until(corpus, 1)
+    assert versions.read(corpus, MODEL, keys) == {}

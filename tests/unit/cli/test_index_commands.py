@@ -358,7 +358,10 @@ def test_a_version_from_before_is_not_read_again(bucket: MemoryObjectStore) -> N
 
 def test_a_rebuild_that_does_not_end_is_left_after_the_timeout(bucket: MemoryObjectStore) -> None:
     seconds = iter([0.0, 5.0, 10.0])
-    with pytest.raises(UnavailableError, match=r"not ended within 10 s.*index list.*ultron dlq list --stage compact"):
+    with pytest.raises(
+        UnavailableError,
+        match=r"not ended within 10 s.*index list.*ultron dlq list --stage compact",
+    ):
         wait_for_rebuild(
             bucket, "marvel", "0123abcd", {}, 10, lambda: next(seconds), lambda _: None
         )
@@ -448,3 +451,57 @@ def test_the_command_needs_neither_numpy_nor_hnswlib() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# shards and mark-bad
+
+
+def test_the_shards_of_the_newest_version_are_listed(
+    bucket: MemoryObjectStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(bucket, 2)
+    assert main(["index", "shards", "--corpus", "marvel"]) == 0
+    title, header, first, second = capsys.readouterr().out.splitlines()
+    assert title == "marvel under tiny-model, version 2"
+    assert header.split() == ["shard", "vectors", "entities", "MB", "made", "by"]
+    assert first.split() == ["00000000", "10", "5", "0.5", "run/page/0"]
+    assert second.split()[0] == "00000001"
+    assert main(["index", "shards", "--corpus", "other"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "rebuild", "words"),
+    [
+        ([], {"rebuild_id": "0123abcd", "steps": 4}, "rebuild 0123abcd has begun, in 4 steps"),
+        (["--no-rebuild"], None, "`ultron run start --corpus marvel --mode full`"),
+    ],
+)
+def test_a_shard_is_marked_bad(
+    functions: FakeFunctions,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    rebuild: dict[str, Any] | None,
+    words: str,
+) -> None:
+    functions.answer = {
+        "corpus": "marvel", "version": 7, "shards": 3, "vectors": 120, "entities": 12,
+        "rebuild": rebuild,
+    }  # fmt: skip
+    arguments = ["index", "mark-bad", "--corpus", "marvel", "--shard", "0123abcd"]
+    assert main([*arguments, *options]) == 0
+    printed = capsys.readouterr().out
+    assert "version 7 of marvel has no such shard any more: 120 vectors in 3 shards" in printed
+    assert "its 12 entities are not found for now" in printed
+    assert words in printed
+    expected = {"corpus": "marvel", "shard": "0123abcd", "rebuild": rebuild is not None}
+    assert functions.asked == [("ultron-compactor", {"mark_bad": expected})]
+
+
+def test_an_unknown_shard_is_not_found(
+    functions: FakeFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    functions.function_error = "Unhandled"
+    functions.answer = {"errorType": "NotFoundError", "errorMessage": "version 7 has no shard x"}
+    arguments = ["index", "mark-bad", "--corpus", "marvel", "--shard", "x"]
+    assert main(arguments) == 3
+    assert capsys.readouterr().err == "error: version 7 has no shard x\n"

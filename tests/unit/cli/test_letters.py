@@ -1,0 +1,136 @@
+"""What dead letters are about, whatever their bodies hold."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.cli.dead_letter_queue import DeadLetter
+from services.cli.dead_letters import STAGE_NAMES
+from services.cli.letter_rendering import (
+    dropped_lines,
+    letter_lines,
+    letters_lines,
+    redriven_lines,
+)
+from services.cli.letters import (
+    body_of,
+    description,
+    event_to_send,
+    meaning_of_drop,
+    page_job,
+    subject,
+)
+from shared.errors import InvalidInputError
+from shared.models.jobs import EmbedJob
+from shared.models.maintenance import RebuildJob
+
+RUN_ID = "20261123T060000Z-0000000a"
+JOB = EmbedJob(
+    corpus="notes", run_id=RUN_ID, page_id="p-1", seq=1, part=2, parts=3, chunks_key="chunks/x"
+)
+SENT_AT = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+def letter(body: object, **attributes: str) -> DeadLetter:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return DeadLetter("m-1", text, SENT_AT, attributes)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (JOB.model_dump(mode="json"), f"embed notes run {RUN_ID} page p-1 part 2"),
+        (
+            RebuildJob(corpus="notes", rebuild_id="0123abcd", step=4).model_dump(mode="json"),
+            "rebuild notes rebuild 0123abcd step 4",
+        ),
+        ({"corpus": "notes", "mode": "full"}, "event notes full"),
+        ({}, "unreadable"),
+    ],
+)
+def test_a_job_is_named_in_a_few_words(body: dict[str, Any], words: str) -> None:
+    assert subject(body) == words
+
+
+def test_a_page_is_known_by_any_job_about_it() -> None:
+    job = page_job(JOB.model_dump(mode="json"))
+    assert job is not None
+    assert (job.run_id, job.page_id) == (RUN_ID, "p-1")
+    assert page_job({"corpus": "notes"}) is None
+
+
+@given(st.text() | st.builds(json.dumps, st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.sampled_from(["corpus", "kind", "run_id", "page_id", "seq", "resources"]) | st.text(),
+        inner,
+    ),
+)))  # fmt: skip
+def test_any_body_can_be_looked_at(text: str) -> None:
+    shown = description("derive", letter(text), None)
+    assert list(letter_lines(shown))
+    assert list(letters_lines({"dead_letters": [shown], "hidden": {}, "more": []}))
+    for stage in STAGE_NAMES:
+        assert meaning_of_drop(stage, body_of(letter(text)))
+    try:
+        assert event_to_send(letter(text), "ultron")["corpus"] is not None
+    except InvalidInputError as error:
+        assert "no event of the schedule" in str(error)
+
+
+def test_a_recorded_reason_is_shown_before_any_other() -> None:
+    recorded = {"code": "SOURCE", "reason": "it was strange", "failed_at": "then"}
+    shown = description("fetch", letter(JOB.model_dump(mode="json")), recorded)
+    assert (shown["code"], shown["reason"], shown["failed_at"]) == (
+        "SOURCE", "it was strange", "then"
+    )  # fmt: skip
+    lines = list(letter_lines(shown))
+    assert lines[:4] == [
+        f"message m-1 of fetch: embed notes run {RUN_ID} page p-1 part 2",
+        "sent at 2026-11-23T06:00:00+00:00",
+        "failed at then",
+        "SOURCE: it was strange",
+    ]
+    assert "  chunks_key: chunks/x" in lines
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ({"ErrorCode": "200", "ErrorMessage": "timed out"}, "200"),
+        ({"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "timed out"}, "NO_PERMISSIONS"),
+        ({"ErrorMessage": "timed out"}, None),
+    ],
+)
+def test_what_aws_says_of_an_event_is_its_reason(
+    attributes: dict[str, str], code: str | None
+) -> None:
+    shown = description("ingest", letter({"corpus": "notes"}, **attributes), None)
+    assert (shown["code"], shown["reason"]) == (code, "timed out")
+
+
+def test_nested_fields_stand_under_their_names() -> None:
+    job = {"kind": "index", "shard": {"shard_id": "s", "fields": ["a", "b"]}}
+    shown = description("index", letter(job), None)
+    assert list(letter_lines(shown))[-3:] == ["  shard:", "    shard_id: s", "    fields: a, b"]
+
+
+@pytest.mark.parametrize(
+    "resources", [None, "text", {"a": 1}, [1, None], ["rule/other-ingest-notes"]]
+)
+def test_events_of_other_rules_are_not_sent(resources: object) -> None:
+    with pytest.raises(InvalidInputError, match="ultron dlq drop ingest m-1 --yes"):
+        event_to_send(letter({"id": "e", "resources": resources}), "ultron")
+
+
+def test_what_was_done_is_said() -> None:
+    assert list(redriven_lines({"stage": "fetch", "redriven": ["a", "b"], "failed": {}})) == [
+        "2 messages of fetch sent again"
+    ]
+    assert list(dropped_lines({"stage": "fetch", "dropped": {"a": "it is gone"}})) == [
+        "a is dropped: it is gone"
+    ]
