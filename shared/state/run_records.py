@@ -36,6 +36,15 @@ def run_partition(run_id: str) -> str:
     return f"RUN#{run_id}"
 
 
+def counters_partition(run_id: str) -> str:
+    """`PK` of a run's counters.
+
+    Not among its pages: what they are moved and read by shall not share a partition's throughput
+    with the pages, nor be looked for among them.
+    """
+    return f"{run_partition(run_id)}#COUNTERS"
+
+
 def counter_row(page_id: str) -> int:
     """Which of a run's rows of counters a page moves: several, so that pages do not collide."""
     return zlib.crc32(page_id.encode()) % _COUNTER_ROWS
@@ -89,7 +98,7 @@ class RunRecords:
         if record is None:
             raise NotFoundError(f"there is no run {run_id}")
         counters: dict[str, Any] = {}
-        for item in self._table.query(run_partition(run_id), "COUNTERS#"):
+        for item in self._table.query(counters_partition(run_id), "ROW#"):
             _add_counters(counters, item)
         fields = {name: record[name] for name in RunRecord.model_fields if name in record}
         return record, RunProgress(run=RunRecord.model_validate(fields), **counters)
@@ -143,8 +152,8 @@ class RunRecords:
         self, run_id: str, row: int, counts: Mapping[str, int]
     ) -> "TransactWriteItemTypeDef":
         return self._table.update_write(
-            run_partition(run_id),
-            f"COUNTERS#{row}",
+            counters_partition(run_id),
+            f"ROW#{row}",
             "ADD " + ", ".join(f"{name} :{name}" for name in counts) + " SET moved_at = :now",
             {f":{name}": count for name, count in counts.items()} | {":now": self._now()},
         )
