@@ -12,6 +12,8 @@ from tests.integration.conformance.sites.http_json import (
     SingleSite,
 )
 from tests.integration.conformance.sites.marvel import MarvelSite
+from tests.integration.conformance.sites.mediawiki import ExtractSite, MediaWikiSite
+from tests.integration.conformance.sites.sitemap import SitemapSite
 
 SITES: tuple[type[Site], ...] = (
     MarvelSite,
@@ -23,6 +25,9 @@ SITES: tuple[type[Site], ...] = (
     LinkSite,
     NextUrlSite,
     SingleSite,
+    MediaWikiSite,
+    ExtractSite,
+    SitemapSite,
 )
 
 
