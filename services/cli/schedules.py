@@ -141,7 +141,8 @@ class Schedules:
                     raise
                 raise InvalidInputError(
                     f"EventBridge does not take the schedule {rule.expression} of {rule.name}; "
-                    "write it as `cron(0 6 * * ? *)` or `rate(6 hours)`"
+                    "write it as `cron(0 6 * * ? *)`, where one of the two days is `?`, or as "
+                    "`rate(6 hours)`"
                 ) from None
 
     def connect(self, corpus: str, rules: Mapping[str, Rule]) -> None:

@@ -8,16 +8,29 @@ import pytest
 
 from services.cli.schedules import Schedules
 from shared.corpora import CorpusDocuments
+from shared.index.manifest_store import ManifestStore
 from shared.models.entity_version import EntityVersion
-from shared.models.manifest import ModelIdentity
+from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.models.run import EndpointCheckpoint, RunRecord
 from shared.state.corpus_state import PlannedRun
 from shared.state.entity_versions import EntityVersions
+from shared.storage.keys import shard_key
 from tests.integration.cli.site import Site
 
 MODEL = ModelIdentity(id="tiny", revision="1", dims=3)
 NOTES: dict[str, Any] = {"name": "notes", "source": {"kind": "jsonl", "prefix": "sources/notes/"}}
 RUN_ID = "20261123T060000Z-0000000a"
+
+
+def a_shard() -> ShardDescriptor:
+    shard_id = "0123abcd"
+    file = FileReference(
+        key=shard_key("notes", MODEL, shard_id, "npz"), size_bytes=1, sha256="0" * 64
+    )
+    return ShardDescriptor(
+        shard_id=shard_id, origin="run/page/0", seq=1, model=MODEL, vectors=0, entities=1,
+        catalog=file, graph=None, sidecar=None,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -166,7 +179,10 @@ def test_what_terraform_manages_is_left_to_it(site: Site, notes: Path) -> None:
     [
         ({"model": "huge"}, "none of the deployed ones: large, tiny"),
         ({"name": "n" * 60}, "too long"),
-        ({"schedule": {"incremental": "rate(1 day)", "full": "cron(1 2)"}}, "cron(1 2)"),
+        (
+            {"schedule": {"incremental": "rate(1 day)", "full": "cron(0 6 * * * *)"}},
+            "cron(0 6 * * * *)",
+        ),
         ({"source": {"kind": "jsonl"}}, "source.jsonl.prefix"),
         ({"mapping": {"metadata": {f"m{n}": "x" * 90 for n in range(50)}}}, "4096"),
     ],
@@ -183,9 +199,9 @@ def test_what_cannot_be_a_corpus_leaves_nothing_behind(
 def test_a_wrong_schedule_leaves_the_former_one(site: Site, tmp_path: Path, notes: Path) -> None:
     site.ultron("corpus", "add", str(notes))
     before = site.rules()
-    schedule = {"incremental": "rate(2 days)", "full": "cron(1 2)"}
+    schedule = {"incremental": "rate(2 days)", "full": "cron(0 6 * * * *)"}
     path = written(tmp_path, NOTES | {"schedule": schedule}, "other.json")
-    assert "cron(1 2)" in site.ultron("corpus", "add", str(path), "--replace", status=2)
+    assert "cron(0 6 * * * *)" in site.ultron("corpus", "add", str(path), "--replace", status=2)
     assert site.rules() == before
     assert site.answer("corpus", "show", "notes")["document"] == NOTES
 
@@ -240,10 +256,12 @@ def test_removing_leaves_the_data_and_says_where_they_are(site: Site, notes: Pat
 def test_without_its_index_a_later_corpus_of_the_name_starts_anew(site: Site, notes: Path) -> None:
     versions = EntityVersions(site.dynamodb, site.table_name)
     site.ultron("corpus", "add", str(notes))
+    manifests = ManifestStore(site.store, "notes", MODEL)
+    manifests.commit([a_shard()])
     begin_run(site, seq=7)
     versions.begin("notes", MODEL, {"a:1": EntityVersion(7, f"{RUN_ID}/p/0", "sum")})
     end_run(site)
-    for key in ("indexes/notes/model=tiny/x", "embeddings/notes/x", "indexes/notes-2/x"):
+    for key in ("embeddings/notes/x", "indexes/notes-2/x"):
         site.store.put(key, b"x")
     assert set(versions.read("notes", MODEL, ["a:1"])) == {"a:1"}
     outcome = site.answer("corpus", "remove", "notes", "--delete-index")
@@ -253,6 +271,7 @@ def test_without_its_index_a_later_corpus_of_the_name_starts_anew(site: Site, no
     assert versions.read("notes", MODEL, ["a:1"]) == {}
     assert site.state.checkpoint("notes", "objects") == EndpointCheckpoint()
     assert site.state.lease("notes") is None
+    assert site.state.swept_seq("notes", MODEL) > 7  # what is redriven of that run stays out
     newer = {"a:1": EntityVersion(8, "later/p/0", "sum")}
     assert versions.begin("notes", MODEL, newer) == set()
     assert versions.read("notes", MODEL, ["a:1"]) == newer

@@ -164,7 +164,9 @@ def test_corpora_stand_in_a_table() -> None:
     assert header.split() == ["corpus", "kind", "schedule", "managed", "by", "last", "run"]
     assert line.endswith("  terraform   succeeded (full, now)")
     assert "full rate(1 day)" in line
-    damaged: dict[str, Any] = SUMMARY | {"kind": None, "schedule": {}, "last_run": None, "problem": "it is bad"}
+    damaged: dict[str, Any] = SUMMARY | {
+        "kind": None, "schedule": {}, "last_run": None, "problem": "it is bad"
+    }  # fmt: skip
     *_, line, warning = corpora_lines({"corpora": [SUMMARY, damaged]})
     assert "not valid" in line
     assert "none yet" in line

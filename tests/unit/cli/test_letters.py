@@ -2,13 +2,13 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.dead_letter_queue import DeadLetter
+from services.cli.dead_letter_queue import DeadLetter, held_letters
 from services.cli.dead_letters import STAGE_NAMES
 from services.cli.letter_rendering import (
     dropped_lines,
@@ -134,3 +134,42 @@ def test_what_was_done_is_said() -> None:
     assert list(dropped_lines({"stage": "fetch", "dropped": {"a": "it is gone"}})) == [
         "a is dropped: it is gone"
     ]
+
+
+class ForgetfulQueue:
+    """Shows its messages again at once, as SQS does when their time has run out."""
+
+    def __init__(self, *batches: list[str]) -> None:
+        self.batches = list(batches)
+        self.shown: list[str] = []
+
+    def get_queue_attributes(self, *, AttributeNames: list[str], **_: str) -> dict[str, Any]:  # noqa: N803
+        return {"Attributes": dict.fromkeys(AttributeNames, "1")}
+
+    def receive_message(self, **_: object) -> dict[str, Any]:
+        batch = self.batches.pop(0) if len(self.batches) > 1 else self.batches[0]
+        return {
+            "Messages": [
+                {"MessageId": name, "ReceiptHandle": f"{name}-{len(self.batches)}", "Body": "{}"}
+                for name in batch
+            ]
+        }
+
+    def change_message_visibility_batch(self, *, Entries: list[Any], **_: str) -> None:  # noqa: N803
+        assert len(Entries) <= 10
+        self.shown += [entry["ReceiptHandle"] for entry in Entries]
+
+
+def test_messages_that_come_round_again_are_looked_at_once() -> None:
+    queue = ForgetfulQueue(["a", "b"], ["b", "c"], ["a", "b"])
+    with held_letters(cast(Any, queue), "url") as held:
+        assert [letter.message_id for letter in held] == ["a", "b", "c"]
+    assert queue.shown == ["a-1", "b-1", "c-1"]  # by the newest receipt of each
+
+
+def test_all_are_shown_again_ten_at_a_time() -> None:
+    names = [f"m{number}" for number in range(23)]
+    queue = ForgetfulQueue(names, [])
+    with held_letters(cast(Any, queue), "url") as held:
+        assert len(list(held)) == 23
+    assert len(queue.shown) == 23
