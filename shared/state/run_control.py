@@ -51,7 +51,7 @@ class RunControl(RunPages):
             "RUN",
             "ADD changes :one",
             {":one": 1, ":reopening": item.get("reopening", "")},
-            "reopening = :reopening AND attribute_not_exists(cancel_requested)",
+            "reopening = :reopening",
         )
         change = "REMOVE outcome, ended_at, reason"
         self._move_pages(

@@ -19,6 +19,7 @@ from shared.models.corpus import Corpus
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress
 from shared.models.sources import JsonlSource
+from shared.observability import metrics
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
 from shared.state.corpus_state import CorpusState
 from shared.state.runs import RunStore
@@ -130,6 +131,7 @@ class Line:
         """Deliver a message to fetch."""
         if not skip_recorded(job, "fetch", self.runs):
             self.fetcher.fetch(job)
+        metrics.clear_metrics()  # which the end of an invocation does
 
     def finish(self, job: DeriveJob) -> None:
         """Stand in for the later stages."""

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -191,6 +191,26 @@ def test_pages_told_of_after_the_run_has_ended_are_gaps(line: Line) -> None:
     line.work()
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.pages_done) == ("succeeded", 3)
+
+
+def test_a_page_that_joins_while_the_run_is_about_to_end_keeps_it_open(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = line.start().run_id
+    first = only_job(line)
+    following = first.model_copy(update={"page_id": "b", "query": {"page": "b"}})
+    due_ending = line.runs._due_ending
+
+    def joined_meanwhile(*arguments: Any) -> Any:
+        due = due_ending(*arguments)
+        monkeypatch.undo()
+        line.runs.add_next_pages(first, [following])
+        return due
+
+    monkeypatch.setattr(line.runs, "_due_ending", joined_meanwhile)
+    line.runs.end_page(first, "gap", "another delivery was luckier")
+    progress = line.assert_exact(run_id)
+    assert (progress.run.status, progress.run.pages_planned) == ("running", 2)
 
 
 def test_a_run_that_has_succeeded_takes_no_page(line: Line) -> None:

@@ -1,7 +1,7 @@
 """Cancelling, resuming and retrying runs; who may hold a corpus, and for how long."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -134,6 +134,24 @@ def test_a_run_that_waits_for_its_sweep_can_be_cancelled(line: Line) -> None:
     line.runs.finish_sweep(run_id, 5)
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.entities_deleted) == ("cancelled", 0)
+
+
+def test_a_cancel_that_comes_as_the_run_is_about_to_end_counts(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = line.start().run_id
+    due_ending = line.runs._due_ending
+
+    def cancelled_meanwhile(*arguments: Any) -> Any:
+        due = due_ending(*arguments)
+        if due is not None and due[0] == "succeeded":
+            line.runs.request_cancel(run_id)
+        return due
+
+    monkeypatch.setattr(line.runs, "_due_ending", cancelled_meanwhile)
+    line.work()
+    assert line.assert_exact(run_id).run.status == "cancelled"
+    assert line.state.checkpoint(line.corpus, "list") == EndpointCheckpoint()
 
 
 def test_no_page_joins_a_cancelled_run(line: Line) -> None:
@@ -405,6 +423,24 @@ def test_a_retry_that_was_cut_off_can_be_cancelled(
     run_id = cut_off_retry(line, monkeypatch)
     assert line.steer("cancel", run_id).status == "cancelled"
     assert line.assert_exact(run_id).pages_gap == 1
+
+
+def test_a_retry_whose_run_was_cancelled_meanwhile_takes_up_nothing(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = broken_run(line)
+    move_pages = line.runs._move_pages
+
+    def cancelled_meanwhile(*arguments: Any) -> None:
+        monkeypatch.undo()
+        line.steer("cancel", run_id)
+        move_pages(*arguments)
+
+    monkeypatch.setattr(line.runs, "_move_pages", cancelled_meanwhile)
+    with pytest.raises(ConflictError, match="was changed by somebody else meanwhile"):
+        line.steer("retry_gaps", run_id)
+    progress = line.assert_exact(run_id)
+    assert (progress.run.status, progress.pages_gap) == ("cancelled", 1)
 
 
 def test_only_the_newest_run_retries_its_gaps(line: Line) -> None:
