@@ -16,7 +16,7 @@ from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
 from shared import aws
 from shared.canonical.marvel.edges import ENTITY_TYPES as TYPE_NAMES
-from shared.errors import NotFoundError
+from shared.errors import InvalidInputError, NotFoundError
 from shared.models.entity import Entity
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint
@@ -250,6 +250,55 @@ def test_a_source_on_a_private_host_is_refused(pipeline: Pipeline, gateway: str)
     assert answer["status"] == "failed"
     assert "FORBIDDEN_ADDRESS: localhost is at " in answer["reason"]
     assert "outbound_allowed_hosts" in answer["reason"]
+
+
+def test_retried_gaps_end_the_run_as_if_there_had_been_none(
+    pipeline: Pipeline, gateway: str
+) -> None:
+    answer = pipeline.ingest("heroes", mode="full")
+    control(gateway, "faults", {"match": "^/v1/public/events", "status": 500, "times": 1000})
+    pipeline.run_all()
+    pipeline.finish()
+    gaps = pipeline.runs.gaps(answer["run_id"])
+    assert gaps
+    assert {gap.endpoint for gap in gaps} == {"events"}
+    control(gateway, "reset")
+    assert pipeline.steer("retry_gaps", answer["run_id"])["status"] == "running"
+    waiting = pipeline.take("page")
+    assert len(waiting["Records"]) == len(gaps)
+    assert pipeline.fetch(twice(waiting)) == []
+    assert pipeline.derive(pipeline.take("derive")) == []
+    pipeline.finish()
+    progress = pipeline.progress(answer)
+    assert (progress.run.status, progress.pages_gap) == ("succeeded", 0)
+    assert progress.entities == len(expected_keys())
+    assert pipeline.state.checkpoint("heroes", "comics") != EndpointCheckpoint()
+
+
+def test_a_cancelled_run_leaves_its_messages_undone(pipeline: Pipeline) -> None:
+    answer = pipeline.ingest("heroes", mode="full")
+    pages = pipeline.take("page")
+    assert pipeline.steer("cancel", answer["run_id"])["status"] == "cancelled"
+    assert pipeline.fetch(pages) == []
+    assert pipeline.take("derive")["Records"] == []
+    progress = pipeline.progress(answer)
+    assert progress.pages_cancelled == progress.run.pages_planned == len(pages["Records"])
+    assert pipeline.ingest("heroes", "request-2")["status"] == "running"
+
+
+def test_a_resumed_run_publishes_what_was_not_fetched(pipeline: Pipeline) -> None:
+    answer = pipeline.ingest("heroes", mode="full")
+    pages = pipeline.take("page")["Records"]  # most of which get lost
+    assert pipeline.fetch({"Records": pages[:2]}) == []
+    assert pipeline.steer("resume", answer["run_id"])["status"] == "running"
+    assert len(pipeline.take("page")["Records"]) == len(pages) - 2
+
+
+def test_what_cannot_be_steered_says_why(pipeline: Pipeline) -> None:
+    with pytest.raises(NotFoundError, match="there is no run"):
+        pipeline.steer("cancel", "20261123T060000Z-00000000")
+    with pytest.raises(InvalidInputError, match="action: "):
+        pipeline.steer("stop", "20261123T060000Z-00000000")
 
 
 def test_one_live_run_a_corpus_and_one_run_a_request(pipeline: Pipeline) -> None:

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.ingest.request import parse_request
+from services.ingest.request import parse_request, parse_run_request
 from shared.errors import InvalidInputError
 
 NOW = datetime(2026, 11, 23, 12, 30, 5, 999_999, tzinfo=UTC)
+
+
+RUN_ID = "20261123T060000Z-1a2b3c4d"
 
 
 def test_the_events_id_names_the_request() -> None:
@@ -56,3 +59,31 @@ def test_one_event_starts_different_runs_for_different_corpora() -> None:
 def test_a_wrong_request_names_its_fields(event: dict[str, Any], problem: str) -> None:
     with pytest.raises(InvalidInputError, match=problem):
         parse_request(event, "invocation-1")
+
+
+@pytest.mark.parametrize("action", ["resume", "cancel", "retry_gaps"])
+def test_an_action_names_its_run(action: str) -> None:
+    request = parse_run_request({"action": action, "run_id": RUN_ID})
+    assert (request.action, request.run_id) == (action, RUN_ID)
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ({"action": "stop", "run_id": RUN_ID}, "action: "),
+        ({"action": None, "run_id": RUN_ID}, "action: "),
+        ({"action": "cancel"}, "run_id: Field required"),
+        ({"action": "cancel", "run_id": "run-1"}, "run_id: "),
+        ({"action": "cancel", "run_id": RUN_ID, "corpus": "marvel"}, "corpus: "),
+    ],
+)
+def test_a_wrong_action_names_its_fields(event: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        parse_run_request(event)
+
+
+def test_starting_may_be_said() -> None:
+    event = {"action": "start", "corpus": "marvel", "request_id": "event-1"}
+    assert parse_request(event, "i") == parse_request(
+        {"corpus": "marvel", "request_id": "event-1"}, "i"
+    )
