@@ -1,6 +1,7 @@
 """Killing the workers of a local AWS at a moment that is certain, not lucky."""
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -48,12 +49,14 @@ class Workers:
         raise AssertionError(f"no worker of {function} was killed with a message in its hands")
 
     def lost_batches(self, function: str) -> int:
-        """Count the batches of a function that ended with its worker, as the local AWS logs it."""
+        """Count the batches that died with a worker of a function, as the local AWS logs them.
+
+        A worker that dies while it starts up has begun none.
+        """
         name = self.stack.outputs["function_names"][function]
         log = self.stack.deployment.directory / "aws" / "log.txt"
-        return log.read_text(errors="replace").count(
-            f"ESM: Lambda {name} failed processing SQS batch"
-        )
+        died = rf"ESM: Lambda {re.escape(name)} failed processing SQS batch .*Worker process died"
+        return len(re.findall(died, log.read_text(errors="replace")))
 
     @contextmanager
     def _stopped(self, function: str) -> Iterator[list[Worker]]:
