@@ -1,5 +1,6 @@
 """The readable part of a web page, as trafilatura finds it, and what its head says of it."""
 
+import logging
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ _REFUSALS = frozenset({"noindex", "none"})
 _VALUED = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 # Only dates that are marked as such, and the same ones whatever day it is.
 _DATES = {"original_date": False, "extensive_search": False, "max_date": "2199-12-31"}
+# They complain of each odd page with its whole address; the rejects say it without.
+_TALKATIVE = ("trafilatura", "htmldate", "courlan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,24 @@ def read_web_page(html: str, address: str) -> WebText:
         raise RecordRejectedError(
             f"the page has more than {MAXIMUM_HTML_CHARACTERS:,} characters", "html"
         )
+    try:
+        return _read(html, address)
+    except RecordRejectedError:
+        raise
+    except Exception as error:
+        # What a page makes the libraries stumble over must not take its neighbours with it.
+        raise RecordRejectedError(
+            f"the page cannot be read: {type(error).__name__}", "html"
+        ) from error
+
+
+def _read(html: str, address: str) -> WebText:
     # Imported where it is needed: it costs every other corpus a fifth of a second.
     from trafilatura import bare_extraction
     from trafilatura.utils import load_html
 
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     tree = load_html(html) if html.strip() else None
     if tree is None:
         raise RecordRejectedError("the page cannot be parsed as HTML", "html")

@@ -92,6 +92,7 @@ def test_the_address_that_is_shown(head: str, found_at: str | None, shown: str) 
         ({"url": ADDRESS, "status": 200}, "was not read"),
         (record(""), "cannot be parsed"),
         (record("   "), "cannot be parsed"),
+        (record("<svg><html>"), "cannot be read: AssertionError"),
         (record(html(body="")), "no readable text"),
         (record(html("<meta name='Robots' content='NOINDEX, follow'>")), "not to be indexed"),
         (record(html("<meta name='robots' content='none'>")), "not to be indexed"),
