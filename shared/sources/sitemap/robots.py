@@ -14,8 +14,8 @@ from shared.sources.sitemap import ROBOT_NAME
 _MAXIMUM_BYTES = 500 * 1024
 _MAXIMUM_AGE = timedelta(hours=1)
 _MOST_KEPT = 100
-# A site without a robots.txt allows everything; 429 is no such answer.
-_ANSWERS = frozenset({HTTPStatus.OK, *(status for status in range(400, 500) if status != 429)})
+# A site that gives no robots.txt allows everything.
+_ANSWERS = frozenset({HTTPStatus.OK, *range(400, 500)})
 
 
 class Robots:

@@ -312,6 +312,13 @@ def test_a_site_without_robots_txt_allows_everything(site: WebSite, status: int)
     assert read(site, site.source().fetch(PAGES, content(site, "/a"), None)) == ["/a"]
 
 
+def test_only_the_beginning_of_a_huge_robots_txt_counts(site: WebSite) -> None:
+    site.put("/robots.txt", f"User-agent: *\n#{'x' * 512_000}\nDisallow: /\n")
+    site.put("/a", "<p>x")
+    page = site.source().fetch(PAGES, content(site, "/a"), None)
+    assert "html" in json.loads(page.lines[0])
+
+
 @pytest.mark.parametrize("endpoint", [PAGES, SITEMAP])
 def test_nothing_is_read_while_robots_txt_is_broken(site: WebSite, endpoint: str) -> None:
     site.files["/robots.txt"] = Answer(status=500)

@@ -143,6 +143,8 @@ def test_the_field_at_fault_is_named(record: dict[str, Any], field_path: str) ->
         ("----\nText", "Text"),
         ("#REDIRECT [[Vision]]", "REDIRECT Vision"),
         ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("a\ufdd0b\ufdd1", "ab"),
+        ("a&#xD800;b &#x80;", "a\ufffdb €"),
     ],
 )
 def test_markup_goes_and_words_stay(wikitext: str, text: str) -> None:
