@@ -8,13 +8,15 @@ import pytest
 
 from scripts.local_aws.server import CREDENTIALS, REGION
 
+# Powertools reads it as `shared.observability` is imported, which the conftest of a folder that is
+# named on the command line does at once, and refuses metrics without it.
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
+
 
 def pytest_configure() -> None:
     """Let an interrupt or a request to end run the fixtures' endings: their servers outlive us."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    # Powertools reads it as `shared.observability` is imported, and refuses metrics without it.
-    os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
 
 
 @pytest.fixture(autouse=True)
