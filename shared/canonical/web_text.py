@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Both bound the seconds that one page can cost.
 MAXIMUM_HTML_CHARACTERS = 5 * 1024 * 1024
-MAXIMUM_ELEMENTS = 50_000
+MAXIMUM_ELEMENTS = 30_000
 _REFUSALS = frozenset({"noindex", "none"})
 _VALUED = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 # Only dates that are marked as such, and the same ones whatever day it is.

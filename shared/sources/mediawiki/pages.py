@@ -9,30 +9,24 @@ from shared.sources.mediawiki.api import WikiAnswer
 
 
 class CollectedPages:
-    """What continued answers told of each page, by page id.
+    """What continued answers told of each page, by page id; `characters` is their length."""
 
-    Raises:
-        SourceError: from `add`: all answers together exceed `maximum_characters`.
-    """
-
-    def __init__(self, maximum_characters: int) -> None:
-        self._maximum_characters = maximum_characters
-        self._characters = 0
+    def __init__(self) -> None:
+        self.characters = 0
         self._texts: dict[int, list[str]] = {}
         self._pages: dict[int, dict[str, Any]] = {}
 
     def add(self, answer: WikiAnswer) -> None:
-        """Take in an answer."""
+        """Take in an answer.
+
+        Raises:
+            SourceError: a page in it has no page id.
+        """
         for page, text in zip(answer.pages, answer.page_texts, strict=True):
             page_id = page.get("pageid")
             if isinstance(page_id, bool) or not isinstance(page_id, int):
                 raise SourceError("the wiki answered with a page that has no page id")
-            self._characters += len(text)
-            if self._characters > self._maximum_characters:
-                raise SourceError(
-                    f"the pages exceed {self._maximum_characters:,} characters together; "
-                    "use a smaller titles_per_request"
-                )
+            self.characters += len(text)
             self._texts.setdefault(page_id, []).append(text)
             known = self._pages.get(page_id, {})
             self._pages[page_id] = _merged(known, page)

@@ -5,7 +5,7 @@ A listing page has no records; it tells of the content pages, and of the listing
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,7 +31,8 @@ PAGES = "pages"
 _OVERLAP = timedelta(minutes=5)
 _LISTED_PAGES = "500"
 _MOST_ANSWERS = 500
-_MAXIMUM_CHARACTERS = 32 * 1024 * 1024
+# What derive can read in its time, on the part of a processor that it has.
+_MAXIMUM_CHARACTERS = 12 * 1024 * 1024
 _IDENTIFIERS = re.compile(r"[0-9]{1,20}(\|[0-9]{1,20}){0,49}", re.ASCII)
 
 
@@ -107,7 +108,7 @@ class MediaWiki:
         if not _IDENTIFIERS.fullmatch(wanted):
             raise SourceError("a page of a mediawiki corpus names no pageids")
         question = {**self._content_question(), "pageids": wanted}
-        collected = CollectedPages(_MAXIMUM_CHARACTERS)
+        collected = CollectedPages()
         licence: str | None = None
         continuation: dict[str, str] = {}
         seen: set[str] = set()
@@ -123,6 +124,8 @@ class MediaWiki:
                 next_pages = (_planned(PAGES, {"pageids": "|".join(rest)}),) if rest else ()
                 return FetchedPage(collected.lines(done), None, licence, next_pages=next_pages)
             collected.add(answer)
+            if collected.characters > _MAXIMUM_CHARACTERS:
+                return FetchedPage(next_pages=_halves(wanted.split("|")))
             licence = licence or answer.licence
             continuation = answer.continuation
             if not continuation:
@@ -158,6 +161,17 @@ class MediaWiki:
 
 def _planned(endpoint: str, query: dict[str, str]) -> PlannedPage:
     return PlannedPage(endpoint, f"{endpoint}-{query_hash(endpoint, query)[:32]}", query)
+
+
+def _halves(page_ids: Sequence[str]) -> tuple[PlannedPage, ...]:
+    """Pages that are too long together are read in two parts."""
+    if len(page_ids) == 1:
+        raise SourceError(f"the wiki's page {page_ids[0]} has too long a text to be read")
+    middle = len(page_ids) // 2
+    return tuple(
+        _planned(PAGES, {"pageids": "|".join(half)})
+        for half in (page_ids[:middle], page_ids[middle:])
+    )
 
 
 def _since(query: Mapping[str, str]) -> datetime | None:

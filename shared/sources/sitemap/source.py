@@ -41,7 +41,8 @@ MAXIMUM_DEPTH = 4
 MAXIMUM_SITEMAPS = 5_000
 # As many as one function plans in a few seconds.
 _PAGES_A_STEP = 400
-_MAXIMUM_CHARACTERS = 12 * 1024 * 1024
+# What derive can read in its time, on the part of a processor that it has.
+_MAXIMUM_CHARACTERS = 4 * 1024 * 1024
 # Clocks differ, and a site may write its sitemap some time after the page.
 _OVERLAP = timedelta(minutes=5)
 _READ = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})

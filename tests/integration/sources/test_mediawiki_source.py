@@ -281,12 +281,15 @@ def test_an_endless_answer_is_given_up(wiki: Wiki, monkeypatch: pytest.MonkeyPat
     assert len(wiki.queries) == 4
 
 
-def test_pages_that_are_too_long_together_are_refused(
+def test_pages_that_are_too_long_together_are_read_in_parts(
     wiki: Wiki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.sources.mediawiki.source._MAXIMUM_CHARACTERS", 100)
     wiki.documents = [{"query": {"pages": listed(1, extract="x" * 100)}}]
-    with pytest.raises(SourceError, match="use a smaller titles_per_request"):
+    page = wiki.source().fetch(PAGES, {"pageids": "1|2|3"}, None)
+    assert page.lines == ()
+    assert ids_of(page) == ["1", "2|3"]
+    with pytest.raises(SourceError, match="page 1 has too long a text"):
         wiki.source().fetch(PAGES, {"pageids": "1"}, None)
 
 
