@@ -19,6 +19,8 @@ from shared.sources.redirects import place
 # The wiki says with status 200 that it has too much to do, and how long to wait.
 _BUSY = frozenset({"maxlag", "ratelimited"})
 _LONGEST_INFO = 300
+# It goes into the metadata of an object, of which S3 keeps two kilobytes.
+_LONGEST_LICENCE = 120
 _LONGEST_ERROR_BYTES = 20_000
 
 
@@ -74,7 +76,7 @@ class WikiAnswer:
         """Under which licence the wiki's text stands, if it was asked and says so."""
         rights = self._query.get("rightsinfo")
         text = rights.get("text") if isinstance(rights, dict) else None
-        return text[:_LONGEST_INFO] if isinstance(text, str) and text.strip() else None
+        return text[:_LONGEST_LICENCE] if isinstance(text, str) and text.strip() else None
 
     @property
     def _query(self) -> dict[str, Any]:
