@@ -34,6 +34,8 @@ def variables(deployment: Deployment) -> dict[str, Any]:
         "publish_copies": 2,
         "retry_delay_seconds": 0,
         "index_maintenance": {"compaction_fan_in": 4},
+        # Sources that tests serve on ports of their own, besides the gateway.
+        "outbound_allowed_hosts": ["127.0.0.1"],
         "default_corpus": "marvel",
         "corpora": {
             "marvel": {"source": marvel},

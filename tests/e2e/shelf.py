@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,24 +94,9 @@ class Shelf:
         """Wait until its index is as small as it gets."""
         maintained(self.stack)
 
-    def command(self, *arguments: str, status: int = 0) -> str:
-        """Run `ultron` as a user does; what it printed."""
-        deployment = self.stack.deployment
-        done = subprocess.run(
-            [sys.executable, "-m", "services.cli", *arguments,
-             "--outputs", str(deployment.outputs_path)],
-            env=deployment.aws_environment() | {"PATH": ""},
-            cwd=deployment.root,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )  # fmt: skip
-        assert done.returncode == status, done.stderr
-        return done.stdout
-
     def versions(self) -> Sequence[dict[str, Any]]:
         """What `ultron index list` tells, newest first."""
-        document = json.loads(self.command("index", "list", "--corpus", CORPUS, "--json"))
+        document = self.stack.ask("index", "list", "--corpus", CORPUS)
         listed: list[dict[str, Any]] = document["indexes"][0]["versions"]
         return listed
 

@@ -1,6 +1,8 @@
 """A deployed stack as a test sees it: its API over HTTP, and the AWS behind it."""
 
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -130,6 +132,24 @@ class Stack:
         [key] = [k for k in self.keys(f"indexes/{corpus}/") if k.endswith("/manifest.json")]
         model = Manifest.model_validate_json(self.store.get(key).data).model
         return ManifestStore(self.store, corpus, model).versions()
+
+    def command(self, *arguments: str, status: int = 0) -> str:
+        """Run `ultron` as a user does; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments,
+             "--outputs", str(self.deployment.outputs_path)],
+            env=self.deployment.aws_environment() | {"PATH": ""},
+            cwd=self.deployment.root,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )  # fmt: skip
+        assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def ask(self, *arguments: str, status: int = 0) -> Any:
+        """Run `ultron … --json`; what it printed, read."""
+        return json.loads(self.command(*arguments, "--json", status=status))
 
     def control(self, method: str, path: str, document: Any = None) -> Any:
         """Steer the local gateway."""

@@ -138,7 +138,7 @@ def test_an_older_version_is_restored_and_the_next_run_catches_up(
         v["version"] for v in present if v["vectors"] == len(shelf.books) + 1 and v["shards"] > 0
         and v["version"] < min(w["version"] for w in present if w["change"] == "sweep")
     )  # fmt: skip
-    shelf.command("index", "restore", "--corpus", CORPUS, "--version", str(before_changes))
+    shelf.stack.command("index", "restore", "--corpus", CORPUS, "--version", str(before_changes))
     newest = shelf.versions()[0]
     assert newest["change"] == f"restore:{before_changes}"
     assert newest["version"] > present[0]["version"]
@@ -157,7 +157,7 @@ def test_the_whole_index_is_rebuilt_from_its_vectors(shelf: Shelf, first_run: Ru
     shelf.maintained()
     questions = [record["text"] for record in shelf.books.values()]
     before = [[r["id"] for r in shelf.search(q, k="3", mode="dense")] for q in questions]
-    shelf.command("index", "rebuild", "--corpus", CORPUS, "--wait")
+    shelf.stack.command("index", "rebuild", "--corpus", CORPUS, "--wait")
     newest = shelf.versions()[0]["version"]
     wait_for(lambda: True if shelf.version() >= newest else None, "the rebuilt index", 60)
     after = [[r["id"] for r in shelf.search(q, k="3", mode="dense")] for q in questions]
@@ -166,7 +166,7 @@ def test_the_whole_index_is_rebuilt_from_its_vectors(shelf: Shelf, first_run: Ru
 
 
 def test_recall_can_be_asked_for(shelf: Shelf, first_run: RunProgress) -> None:
-    printed = shelf.command(
+    printed = shelf.stack.command(
         "index", "recall", "--corpus", CORPUS, "--samples", "20", "--k", "5", "--json"
     )
     measured = json.loads(printed)
@@ -175,6 +175,6 @@ def test_recall_can_be_asked_for(shelf: Shelf, first_run: RunProgress) -> None:
 
 
 def test_bad_requests_of_the_index_commands_are_told_in_one_sentence(shelf: Shelf) -> None:
-    shelf.command("index", "restore", "--corpus", CORPUS, "--version", "999999", status=3)
-    shelf.command("index", "list", "--corpus", "no-such-corpus", status=3)
-    shelf.command("index", "rebuild", "--corpus", "notes-empty", status=3)
+    shelf.stack.command("index", "restore", "--corpus", CORPUS, "--version", "999999", status=3)
+    shelf.stack.command("index", "list", "--corpus", "no-such-corpus", status=3)
+    shelf.stack.command("index", "rebuild", "--corpus", "notes-empty", status=3)
