@@ -108,12 +108,11 @@ class Planner:
     def _plan_pages(self, corpus: Corpus, record: RunRecord) -> None:
         source = self.make_source(corpus)
         plan = source.plan(record.mode, partial(self.state.checkpoint, corpus.name))
+        checkpoints = self.runs.note_checkpoints(record.run_id, plan.next_checkpoints)
         self.runs.add_pages(_page_jobs(record, plan))
         # Read back: an attempt that was cut off may have planned pages that this plan has not.
         self.publisher.publish(self.runs.unfetched_pages(record.run_id))
-        self.runs.finish_planning(
-            record.run_id, plan.next_checkpoints, plan.records, self.lease_seconds
-        )
+        self.runs.finish_planning(record.run_id, checkpoints, plan.records, self.lease_seconds)
 
     def _busy(self, corpus: str, error: LeaseHeldError) -> RunSummary:
         lease = self.state.lease(corpus)

@@ -33,6 +33,28 @@ class RunEndings(RunRecords):
     the last page ends every run.
     """
 
+    def note_checkpoints(
+        self, run_id: str, checkpoints: Mapping[str, EndpointCheckpoint]
+    ) -> Mapping[str, EndpointCheckpoint]:
+        """Keep the checkpoints of a run's first plan, before any of its pages is read.
+
+        Returns:
+            Those that hold. A run that is planned again still counts from its first plan: a page
+            that was read after it may have changed before the second.
+        """
+        write = self._table.update_write(
+            run_partition(run_id),
+            "RUN",
+            "SET next_checkpoints = :found",
+            {":found": _plain(checkpoints), ":none": {}},
+            "next_checkpoints = :none",
+        )
+        try:
+            self._table.transact([write])
+        except ConditionFailedError:
+            return self.get_run(run_id).run.next_checkpoints
+        return checkpoints
+
     def finish_planning(
         self,
         run_id: str,
@@ -53,10 +75,7 @@ class RunEndings(RunRecords):
             "status": "running",
             "planned_at": self._now(),
             "records_planned": records_planned,
-            "next_checkpoints": {
-                name: checkpoint.model_dump(exclude_none=True)
-                for name, checkpoint in checkpoints.items()
-            },
+            "next_checkpoints": _plain(checkpoints),
         }
         known = {name: value for name, value in values.items() if value is not None}
         write = self._table.update_write(
@@ -209,3 +228,7 @@ class RunEndings(RunRecords):
             )
             for endpoint, checkpoint in run.next_checkpoints.items()
         ]
+
+
+def _plain(checkpoints: Mapping[str, EndpointCheckpoint]) -> dict[str, dict[str, str]]:
+    return {name: found.model_dump(exclude_none=True) for name, found in checkpoints.items()}

@@ -57,9 +57,10 @@ class ChainedSource:
         self.follows: dict[str, list[str]] = {}
         self.broken: set[str] = set()
         self.fetched: list[str] = []
+        self.checkpoint = CHECKPOINT
 
     def plan(self, mode: RunMode, checkpoints: CheckpointReader) -> Plan:
-        return Plan((EndpointPlan("list", tuple(map(_page, self.planned)), CHECKPOINT),))
+        return Plan((EndpointPlan("list", tuple(map(_page, self.planned)), self.checkpoint),))
 
     def fetch(self, endpoint: str, query: Mapping[str, str], etag: str | None) -> FetchedPage:
         page_id = query["page"]
