@@ -1,8 +1,9 @@
 """A corpus as configuration: one JSON document in SSM, written by Terraform or `ultron corpus`."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.models.base import Contract, CorpusName
 from shared.models.mapping import FieldMapping
@@ -10,8 +11,16 @@ from shared.models.sources import AnySource, HttpJsonSource, JsonlSource
 
 _CRON = r"cron\([^ )]+( [^ )]+){5}\)"
 _RATE = r"rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\)"
+
+
+def _as_eventbridge_wants_it(expression: str) -> str:
+    if re.fullmatch(f"{_CRON}|{_RATE}", expression) is None:
+        raise ValueError("must be cron(…) with six fields, rate(1 hour) or rate(2 hours)")
+    return expression
+
+
 ScheduleExpression = Annotated[
-    str, StringConstraints(pattern=rf"^({_CRON}|{_RATE})$", max_length=256)
+    str, StringConstraints(max_length=256), AfterValidator(_as_eventbridge_wants_it)
 ]
 """An expression of EventBridge, in UTC: `cron(0 6 * * ? *)`, `rate(6 hours)`."""
 

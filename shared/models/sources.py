@@ -9,6 +9,7 @@ from shared.models.expressions import Expression
 from shared.models.mapping import EntityType
 
 MEGABYTE = 1024 * 1024
+_MOST_EXTRACTS = 20
 
 MarvelEndpoint = Literal["characters", "comics", "series", "events", "stories", "creators"]
 MARVEL_ENDPOINTS: tuple[MarvelEndpoint, ...] = (
@@ -174,16 +175,21 @@ class MediaWikiSource(Contract):
     namespace: Annotated[int, Field(ge=0, le=9999)] = 0
     category: Annotated[str, Field(min_length=1, max_length=250)] | None = None
     text: Literal["wikitext", "extract"] = "wikitext"
-    titles_per_request: Annotated[int, Field(ge=1, le=50)] = 50
+    titles_per_request: Annotated[int, Field(ge=1, le=50)] | None = None
     maximum_lag_seconds: Annotated[int, Field(ge=1, le=60)] = 5
     entity_type: EntityType = "page"
     rate: RateLimit = RateLimit(calls_per_second=5, burst=5)
 
     @model_validator(mode="after")
     def _extracts_come_twenty_at_a_time(self) -> "MediaWikiSource":
-        if self.text == "extract" and self.titles_per_request > 20:
+        if self.text == "extract" and (self.titles_per_request or 0) > _MOST_EXTRACTS:
             raise ValueError("with text = extract, titles_per_request must be at most 20")
         return self
+
+    @property
+    def titles_at_once(self) -> int:
+        """How many texts are asked for at once: as many as wikis give, unless it is set."""
+        return self.titles_per_request or (_MOST_EXTRACTS if self.text == "extract" else 50)
 
 
 class SitemapSource(Contract):

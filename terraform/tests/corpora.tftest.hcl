@@ -106,7 +106,7 @@ run "what_is_wrong_is_named" {
       a-header      = { source = { kind = "http_json", url = "https://example.com", headers = { "X Y" = "a", Z = "" } } }
       a-query       = { source = { kind = "http_json", url = "https://example.com", query = { limit = 5 } } }
       queries       = { source = { kind = "http_json", url = "https://example.com", query = "limit=5" } }
-      extracts      = { source = { kind = "mediawiki", api_url = "https://example.com", text = "extract" } }
+      extracts      = { source = { kind = "mediawiki", api_url = "https://example.com", text = "extract", titles_per_request = 21 } }
       prefixes      = { source = { kind = "sitemap", sitemap_url = "https://example.com/sitemap.xml", url_prefixes = ["docs/"] } }
       small-chunks  = { source = { kind = "jsonl", prefix = "sources/docs/" }, chunking = { target_characters = 79, overlap_characters = 0 } }
       overlap       = { source = { kind = "jsonl", prefix = "sources/docs/" }, chunking = { overlap_characters = 141 } }

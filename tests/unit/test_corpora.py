@@ -1,9 +1,11 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from shared.corpora import parse_corpus
 from shared.errors import SettingsError
+from shared.models.corpus import CorpusSchedule
 from shared.models.sources import JsonlSource, MarvelSource
 
 MARVEL = {"name": "marvel", "source": {"kind": "marvel", "base_url": "https://gateway.example"}}
@@ -49,3 +51,19 @@ def test_a_wrong_field_is_named(change: dict[str, object], field: str) -> None:
 def test_what_is_no_json_is_said_to_be_none() -> None:
     with pytest.raises(SettingsError, match="document: Invalid JSON"):
         parse_corpus("{", "here")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["cron(0 6 * * ? *)", "cron(0/15 8-17 ? * MON-FRI *)", "rate(1 hour)", "rate(12 hours)"],
+)
+def test_a_schedule_that_eventbridge_takes(expression: str) -> None:
+    assert CorpusSchedule(full=expression).full == expression
+
+
+@pytest.mark.parametrize(
+    "expression", ["", "daily", "cron(0 6 * * ?)", "rate(1 hours)", "rate(2 hour)", "rate(0 hours)"]
+)
+def test_a_schedule_that_eventbridge_refuses(expression: str) -> None:
+    with pytest.raises(ValidationError, match="six fields"):
+        CorpusSchedule(full=expression)

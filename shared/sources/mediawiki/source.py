@@ -73,7 +73,7 @@ class MediaWiki:
             for page in answer.pages
             if "pageid" in page and not is_gone(page) and _is_touched(page, since)
         ]
-        size = self._settings.titles_per_request
+        size = self._settings.titles_at_once
         planned = [
             _planned(PAGES, {"pageids": "|".join(found[start : start + size])})
             for start in range(0, len(found), size)
@@ -139,7 +139,7 @@ class MediaWiki:
                 **shared,
                 "prop": "extracts|info|revisions",
                 "explaintext": "1",
-                "exlimit": str(self._settings.titles_per_request),
+                "exlimit": str(self._settings.titles_at_once),
                 "rvprop": "ids|timestamp",
             }
         return {

@@ -173,7 +173,7 @@ locals {
         for source in [try(corpus.source, null)] : "${name}.source.titles_per_request must be at most 20 with text = extract"
         if try(
           source.kind == "mediawiki" && source.text == "extract"
-          && try(source.titles_per_request, local.definitions.MediaWikiSource.properties.titles_per_request.default) > 20,
+          && try(source.titles_per_request, 0) > 20,
           false,
         )
       ],
