@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, SettingsError
 from shared.models.corpus import Corpus
+from shared.validation import field_problems
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -182,10 +183,7 @@ def check_corpus(document: object, origin: str) -> Corpus:
 
 
 def _not_valid(error: ValidationError, origin: str) -> str:
-    problems = "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'document'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
-    )
+    problems = field_problems(error, "document")
     return f"the corpus at {origin} is not valid: {problems}"
 
 

@@ -7,8 +7,8 @@ from services.cli.watching import StageReading
 from shared.models.run import ProblemPage, RunProgress
 
 _COUNTERS = (
-    "raw_records", "entities", "edges", "rejects", "chunks", "chunks_unchanged", "vectors",
-    "shards", "entities_deleted",
+    "raw_records", "entities", "edges", "rejects", "left_out", "chunks", "chunks_unchanged",
+    "vectors", "shards", "entities_deleted",
 )  # fmt: skip
 _PAGE_OUTCOMES = (
     ("unchanged", "pages_unchanged"),

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName
 from shared.models.maintenance import ShardId
+from shared.validation import field_problems
 
 
 class CorpusTask(Contract):
@@ -62,10 +63,7 @@ def parse_request(event: Mapping[str, Any]) -> DirectRequest:
     try:
         return parse(event=dict(event), model=DirectRequest)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
+        problems = field_problems(error, "event")
         raise InvalidInputError(
             f'the request is not valid: {problems}; send {{"restore": {{"corpus": "…", '
             '"version": 1}}, {"rebuild": {"corpus": "…"}}, {"maintain": {"corpus": "…"}} or '

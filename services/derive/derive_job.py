@@ -37,20 +37,21 @@ class Deriver:
         canonicalise = canonicaliser(self.corpora.get(job.corpus))
         page = derive_page(jsonl.decode_lines(raw.data, job.raw_key), canonicalise, context)
         self._write(job, page)
-        if page.rejects:
+        rejects = len(page.rejects) - page.left_out
+        if rejects:
             logger.warning(
-                "rejected raw lines",
-                extra={"rejects": len(page.rejects), "key": keys.rejects_key(job)},
+                "rejected raw lines", extra={"rejects": rejects, "key": keys.rejects_key(job)}
             )
         self.publisher.publish([_chunk_job(job)])
         counts = {
             "entities": len(page.entities),
             "edges": len(page.edges),
-            "rejects": len(page.rejects),
+            "rejects": rejects,
+            "left_out": page.left_out,
         }
         if self.runs.record_stage(job, "derive", counts):
             metrics.add_metric("Entities", MetricUnit.Count, len(page.entities))
-            metrics.add_metric("Rejects", MetricUnit.Count, len(page.rejects))
+            metrics.add_metric("Rejects", MetricUnit.Count, rejects)
 
     def _write(self, job: DeriveJob, page: DerivedPage) -> None:
         # All three are always written: a page derived again after a fix must not keep old rejects.

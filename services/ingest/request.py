@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName, RunId
 from shared.models.run import RunMode
+from shared.validation import field_problems
 
 _USAGE = (
     'send {"corpus": "…", "mode": "incremental" or "full", "request_id": "…"} to start a run, or '
@@ -77,8 +78,5 @@ def parse_run_request(event: Mapping[str, Any]) -> RunRequest:
 
 
 def _invalid(error: ValidationError) -> InvalidInputError:
-    problems = "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
-    )
+    problems = field_problems(error, "event")
     return InvalidInputError(f"the request is not valid: {problems}; {_USAGE}")

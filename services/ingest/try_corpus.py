@@ -16,6 +16,7 @@ from shared.models.corpus import Corpus
 from shared.models.entity import Reject
 from shared.models.run import EndpointCheckpoint
 from shared.sources.base import PlannedPage, Source
+from shared.validation import field_problems
 
 # A listing, what it lists, and a few empty ones: more would be a run.
 MAXIMUM_PAGES = 5
@@ -63,10 +64,7 @@ def parse_try_request(event: Mapping[str, Any]) -> TryRequest:
     try:
         return parse(event=dict(event), model=TryRequest)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'event'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
+        problems = field_problems(error, "event")
         raise InvalidInputError(
             f'the request is not valid: {problems}; send {{"action": "try", "corpus": "…", '
             '"limit": 5} or {"action": "try", "document": {…}}'

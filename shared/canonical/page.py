@@ -10,6 +10,7 @@ from shared.canonical.records import (
     CanonicalRecord,
     Record,
     RecordContext,
+    RecordLeftOutError,
     RecordRejectedError,
 )
 from shared.models.entity import Edge, Entity, Reject
@@ -30,6 +31,11 @@ class DerivedPage:
     entities: tuple[Entity, ...]
     edges: tuple[Edge, ...]
     rejects: tuple[Reject, ...]
+
+    @property
+    def left_out(self) -> int:
+        """How many of the rejects were not meant to become entities."""
+        return sum(reject.is_left_out for reject in self.rejects)
 
 
 def derive_page(
@@ -107,5 +113,6 @@ def _reject(number: int, line: str, error: RecordRejectedError) -> Reject:
         line_number=number,
         reason=str(error)[:_LONGEST_REASON],
         field_path=error.field_path,
+        is_left_out=isinstance(error, RecordLeftOutError),
         raw=line[:_LONGEST_RAW],
     )

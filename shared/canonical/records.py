@@ -25,6 +25,12 @@ class RecordRejectedError(UltronError):
         self.field_path = field_path
 
 
+class RecordLeftOutError(RecordRejectedError):
+    """A record that is not to be indexed, and nothing of it that was before: no mistake to mend."""
+
+    code = "RECORD_LEFT_OUT"
+
+
 @dataclass(frozen=True, slots=True)
 class RecordContext:
     """What an entity takes from its page and not from its own record."""

@@ -10,6 +10,7 @@ from shared.canonical.records import (
     CanonicalRecord,
     Record,
     RecordContext,
+    RecordLeftOutError,
     RecordRejectedError,
     readable_date,
     record_checksum,
@@ -42,16 +43,18 @@ def canonicalise_web_page(
         page = _WebPage.model_validate(record)
     except ValidationError as error:
         raise rejected(error) from None
-    if page.problem is not None or page.html is None:
-        raise RecordRejectedError(page.problem or "the page was not read", "html")
+    if page.problem is not None:
+        raise RecordLeftOutError(page.problem, "html")
+    if page.html is None:
+        raise RecordRejectedError("the page was not read", "html")
     if is_refused(page.robots):
-        raise RecordRejectedError("the site asks not to index the page", "robots")
+        raise RecordLeftOutError("the site asks not to index the page", "robots")
     identity = page_identity(page.url)
     web = read_web_page(page.html, page.found_at or page.url)
     if web.head.is_refused:
-        raise RecordRejectedError("the page asks not to be indexed", "html")
+        raise RecordLeftOutError("the page asks not to be indexed", "html")
     if not web.text:
-        raise RecordRejectedError("the page has no readable text", "html")
+        raise RecordLeftOutError("the page has no readable text", "html")
     warnings: list[str] = [] if web.head.title else ["the source has no title"]
     modified = page.last_modified or web.published
     try:

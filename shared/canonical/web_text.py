@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from shared.canonical.records import RecordRejectedError
+from shared.canonical.records import RecordLeftOutError, RecordRejectedError
 from shared.sources.sitemap import ROBOT_NAME
 from shared.text.html import collapse
 
@@ -68,7 +68,7 @@ def read_web_page(html: str, address: str) -> WebText:
         RecordRejectedError: it cannot be parsed, or is too large.
     """
     if len(html) > MAXIMUM_HTML_CHARACTERS:
-        raise RecordRejectedError(
+        raise RecordLeftOutError(
             f"the page has more than {MAXIMUM_HTML_CHARACTERS:,} characters", "html"
         )
     try:
@@ -93,7 +93,7 @@ def _read(html: str, address: str) -> WebText:
     if tree is None:
         raise RecordRejectedError("the page cannot be parsed as HTML", "html")
     if sum(1 for _ in tree.iter()) > MAXIMUM_ELEMENTS:
-        raise RecordRejectedError(f"the page has more than {MAXIMUM_ELEMENTS:,} elements", "html")
+        raise RecordLeftOutError(f"the page has more than {MAXIMUM_ELEMENTS:,} elements", "html")
     head = _Head.of(tree, address)
     found = bare_extraction(
         tree,

@@ -9,6 +9,7 @@ from shared.canonical.records import (
     CanonicalRecord,
     Record,
     RecordContext,
+    RecordLeftOutError,
     RecordRejectedError,
     readable_date,
     record_checksum,
@@ -97,7 +98,7 @@ def _text(page: _Page, revision: _Revision) -> str:
         return collapse(page.extract)
     main = revision.main
     if main.texthidden:
-        raise RecordRejectedError("the wiki hides the text of this revision", "revisions")
+        raise RecordLeftOutError("the wiki hides the text of this revision", "revisions")
     if main.content is None:
         raise RecordRejectedError(
             "the wiki gave neither wikitext nor an extract; with text = extract it needs the "
@@ -107,9 +108,9 @@ def _text(page: _Page, revision: _Revision) -> str:
     if main.contentmodel in _PLAIN_MODELS:
         return collapse(main.content)
     if main.contentmodel != "wikitext":
-        raise RecordRejectedError(f"a page of {main.contentmodel[:50]} is no wikitext", "revisions")
+        raise RecordLeftOutError(f"a page of {main.contentmodel[:50]} is no wikitext", "revisions")
     if len(main.content) > MAXIMUM_WIKITEXT_CHARACTERS:
-        raise RecordRejectedError(
+        raise RecordLeftOutError(
             f"its wikitext has more than {MAXIMUM_WIKITEXT_CHARACTERS:,} characters", "revisions"
         )
     return wikitext_to_text(

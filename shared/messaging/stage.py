@@ -15,6 +15,7 @@ from shared.models.jobs import Job
 from shared.observability import logger, metrics
 from shared.state.failures import FailureLog
 from shared.state.runs import RunStore, StageName
+from shared.validation import field_problems
 
 JobT = TypeVar("JobT", bound=Job)
 Event = Mapping[str, Any]
@@ -106,10 +107,7 @@ def parse_job(body: str, job_type: type[JobT]) -> JobT:
 
 def invalid_job(error: ValidationError, expected: str) -> InvalidJobError:
     """Say which fields of a message are wrong, without their values."""
-    fields = "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'message'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
-    )
+    fields = field_problems(error, "message")
     return InvalidJobError(f"the message is no {expected}: {fields}")
 
 

@@ -55,9 +55,13 @@ class Edge(Contract):
 
 
 class Reject(Contract):
-    """A raw line that could not become an entity: where, why, and the field path."""
+    """A raw line that could not become an entity: where, why, and the field path.
+
+    `is_left_out` says that it was not meant to: nothing is wrong with it.
+    """
 
     line_number: Annotated[int, Field(ge=1)]
     reason: str
     field_path: str | None = None
+    is_left_out: bool = False
     raw: Annotated[str, Field(max_length=2000)]

@@ -54,7 +54,8 @@ class RunProgress(Contract):
 
     In every terminal state pages planned = done + gaps + failed + cancelled. `pages_unchanged`
     pages are also counted in `pages_done`. `chunks` are either embedded anew (`vectors`) or found
-    indexed already (`chunks_unchanged`). `entities_deleted` are those that a full run no longer
+    indexed already (`chunks_unchanged`). `left_out` records were not meant to become entities,
+    unlike `rejects`. `entities_deleted` are those that a full run no longer
     saw. `moved_at` is when a counter last moved, ISO 8601 in UTC.
     """
 
@@ -68,6 +69,7 @@ class RunProgress(Contract):
     entities: int = 0
     edges: int = 0
     rejects: int = 0
+    left_out: int = 0
     chunks: int = 0
     chunks_unchanged: int = 0
     vectors: int = 0

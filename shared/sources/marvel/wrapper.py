@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import SourceError
 from shared.sources.raw_json import array_element_texts, load_json
+from shared.validation import field_problems
 
 _RESULTS = ("data", "results")
 _LONGEST_MESSAGE = 200
@@ -70,10 +71,7 @@ def parse_page(body: bytes) -> ResultPage:
         wrapper = _Wrapper.model_validate(load_json(text))
         lines = array_element_texts(text, _RESULTS)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'body'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
+        problems = field_problems(error, "body")
         raise SourceError(f"the source's answer has another shape: {problems}") from None
     except ValueError as error:
         raise SourceError(f"the source's answer is no JSON: {error}") from None

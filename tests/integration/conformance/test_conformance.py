@@ -5,9 +5,11 @@ import pytest
 from tests.integration.conformance import faults
 from tests.integration.conformance.driver import Driver, Outcome
 from tests.integration.conformance.server import SiteServer, running_site_server
-from tests.integration.conformance.site import Fault, Site, on_page_of
+from tests.integration.conformance.site import Answer, Fault, Site, on_page_of
 from tests.integration.conformance.sites.all_sites import SITES, sites_with
+from tests.integration.conformance.sites.sitemap import SitemapSite
 from tests.integration.sources.pipeline import Pipeline
+from tests.integration.sources.scripted_server import Request
 
 MIDDLE = 3
 """A record that is neither on the first page nor, where there are several, on the last."""
@@ -59,6 +61,25 @@ def test_trouble_that_passes_loses_nothing(
     assert outcome.gaps == []
     assert all(fault.times == 0 for fault in server.faults), "a fault was never met"
     assert len(server.requests) <= _MOST_REQUESTS
+
+
+class SiteWithImage(SitemapSite):
+    """Its sitemap also names what is no page."""
+
+    def answer(self, request: Request) -> Answer:
+        if request.path == "/things/4":
+            return Answer((b"not HTML",), headers=(("Content-Type", "image/png"),))
+        return super().answer(request)
+
+
+@each_site((SiteWithImage,))
+def test_what_is_not_for_indexing_is_left_out_and_no_mistake(
+    site: Site, driver: Driver, corpus: str
+) -> None:
+    outcome = driver.run(corpus)
+    outcome.assert_adds_up()
+    assert set(outcome.entities) == site.entity_keys() - {site.entity_key(4)}
+    assert (outcome.progress.left_out, outcome.progress.rejects) == (1, 0)
 
 
 def assert_one_gap(outcome: Outcome, code: str, readable: dict[str, int]) -> None:

@@ -7,7 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.canonical import web_text
-from shared.canonical.records import RecordContext, RecordRejectedError
+from shared.canonical.records import (
+    RecordContext,
+    RecordLeftOutError,
+    RecordRejectedError,
+)
 from shared.canonical.web import canonicalise_web_page, page_identity
 from shared.canonical.web_text import is_refused
 from shared.models.entity import Entity
@@ -88,23 +92,34 @@ def test_the_address_that_is_shown(head: str, found_at: str | None, shown: str) 
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
-        (record(problem="not a web page: its type is application/pdf"), "application/pdf"),
         ({"url": ADDRESS, "status": 200}, "was not read"),
         (record(""), "cannot be parsed"),
         (record("   "), "cannot be parsed"),
         (record("<svg><html>"), "cannot be read: AssertionError"),
-        (record(html(body="")), "no readable text"),
-        (record(html("<meta name='Robots' content='NOINDEX, follow'>")), "not to be indexed"),
-        (record(html("<meta name='robots' content='none'>")), "not to be indexed"),
-        (record(html("<meta name='ultron-embeddings' content='noindex'>")), "not to be indexed"),
-        (record(robots="noindex"), "site asks not to index"),
         ({"url": 5, "html": "x"}, "valid string"),
         ({"url": "ftp://site.example/x", "html": html()}, "must be a web address"),
         ({"url": "https://[broken", "html": html()}, "must be a web address"),
     ],
 )
-def test_what_is_no_page_to_be_indexed_is_rejected(page: dict[str, Any], reason: str) -> None:
-    with pytest.raises(RecordRejectedError, match=reason):
+def test_what_cannot_be_read_is_rejected(page: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RecordRejectedError, match=reason) as caught:
+        entity_of(page)
+    assert not isinstance(caught.value, RecordLeftOutError)
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        (record(problem="not a web page: its type is application/pdf"), "application/pdf"),
+        (record(html(body="")), "no readable text"),
+        (record(html("<meta name='Robots' content='NOINDEX, follow'>")), "not to be indexed"),
+        (record(html("<meta name='robots' content='none'>")), "not to be indexed"),
+        (record(html("<meta name='ultron-embeddings' content='noindex'>")), "not to be indexed"),
+        (record(robots="noindex"), "site asks not to index"),
+    ],
+)
+def test_what_is_not_for_indexing_is_left_out(page: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RecordLeftOutError, match=reason):
         entity_of(page)
 
 
@@ -142,15 +157,15 @@ def test_a_page_without_a_title_says_so() -> None:
 
 def test_the_size_of_a_page_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_text, "MAXIMUM_ELEMENTS", 8)
-    with pytest.raises(RecordRejectedError, match="more than 8 elements"):
+    with pytest.raises(RecordLeftOutError, match="more than 8 elements"):
         entity_of(record())
     monkeypatch.setattr(web_text, "MAXIMUM_HTML_CHARACTERS", 100)
-    with pytest.raises(RecordRejectedError, match="more than 100 characters"):
+    with pytest.raises(RecordLeftOutError, match="more than 100 characters"):
         entity_of(record())
 
 
 def test_elements_within_elements_without_end() -> None:
-    with pytest.raises(RecordRejectedError):
+    with pytest.raises(RecordLeftOutError):
         entity_of(record("<html><body>" + "<div>" * 20_000 + "text"))
 
 
