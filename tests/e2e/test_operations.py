@@ -154,7 +154,7 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven(
     letters = [
         letter
         for letter in stack.ask("dlq", "list", "--stage", "derive")["dead_letters"]
-        if letter["job"]["run_id"] == run.run.run_id
+        if isinstance(letter["job"], dict) and letter["job"].get("run_id") == run.run.run_id
     ]
     assert {letter["code"] for letter in letters} == {"NOT_FOUND"}
     assert lost.key in letters[0]["reason"]
