@@ -23,7 +23,7 @@ from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.jobs import Job, PageJob
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
-from shared.models.run import RunProgress
+from shared.models.run import TERMINAL_STATUSES, RunProgress
 from shared.observability import logger
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
@@ -88,8 +88,9 @@ class Sweeper:
         try:
             return self._sweep(job, progress)
         finally:
-            # A run that goes on holds its lease to its end; one that had ended took it for this.
-            if progress.run.status == "incomplete":
+            # A run that goes on holds its lease to its end. One that has ended took it for this, or
+            # a twin of this job ended it just before the lease was taken anew.
+            if self.runs.get_run(job.run_id).run.status in TERMINAL_STATUSES:
                 self.state.release_lease(job.corpus, job.run_id)
 
     def _sweep(self, job: SweepJob, progress: RunProgress) -> SweepOutcome:

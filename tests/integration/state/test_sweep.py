@@ -1,5 +1,7 @@
 """After a full run the index holds what the run saw, whoever dies and whatever comes late."""
 
+from typing import Any
+
 import pytest
 
 from shared.errors import CorruptObjectError, NotFoundError
@@ -184,6 +186,27 @@ def test_a_late_sweep_of_a_redriven_run_waits_for_nobody_and_keeps_no_lease(shel
     progress = shelf.progress(2)
     assert (progress.run.status, progress.entities_deleted) == ("succeeded", 1)
     assert shelf.live() == checksums(without("a:3"))
+    assert shelf.state.lease(CORPUS) is None
+
+
+def test_a_sweep_that_a_twin_finishes_first_keeps_no_lease(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.run(1, [FIRST])
+    for page in shelf.plan(2, 1):
+        shelf.finish(shelf.chunked(page, without("a:2")))
+    job = shelf.sweeps[0]
+    acquire = shelf.state.acquire_lease
+
+    def after_the_twin(*arguments: Any) -> None:
+        monkeypatch.setattr(shelf.state, "acquire_lease", acquire)
+        shelf.sweeper.sweep(job)
+        acquire(*arguments)
+
+    monkeypatch.setattr(shelf.state, "acquire_lease", after_the_twin)
+    shelf.sweeper.sweep(job)
+    progress = shelf.progress(2)
+    assert (progress.run.status, progress.entities_deleted) == ("succeeded", 1)
     assert shelf.state.lease(CORPUS) is None
 
 
