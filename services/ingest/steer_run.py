@@ -1,5 +1,7 @@
 """What may be done with a run that there is: resume it, cancel it, try its gaps again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from services.ingest.plan_run import Planner, RunSummary
@@ -53,8 +55,8 @@ class Steering:
                 f"run {run_id} is being cancelled; `ultron run cancel {run_id}` finishes that"
             )
         if run.status == "planning":
-            self.planner.take_lease(run.corpus, run_id)
-            self.planner.plan_pages(run)
+            with self._held(run.corpus, run_id):
+                self.planner.plan_pages(run)
         elif self.planner.runs.last_progress(run_id) is None:
             self._retry_gaps(run_id)  # which was cut off
         else:
@@ -75,9 +77,19 @@ class Steering:
                 f"run {latest.run_id} of {run.corpus} is newer and has read what this one missed; "
                 "retry its gaps, or start another run"
             )
-        self.planner.take_lease(run.corpus, run_id)
-        self.planner.runs.reopen_run(run_id)
-        self._go_on(run_id)
+        with self._held(run.corpus, run_id):
+            self.planner.runs.reopen_run(run_id)
+            self._go_on(run_id)
+
+    @contextmanager
+    def _held(self, corpus: str, run_id: str) -> Iterator[None]:
+        """Hold the corpus for a run; not beyond its end, which a twin may bring about meanwhile."""
+        self.planner.take_lease(corpus, run_id)
+        try:
+            yield
+        finally:
+            if self.planner.runs.get_run(run_id).run.status not in LIVE_STATUSES:
+                self.planner.state.release_lease(corpus, run_id)
 
     def _check_gaps(self, progress: RunProgress) -> None:
         run_id = progress.run.run_id

@@ -314,6 +314,49 @@ def test_gaps_are_listed_with_what_was_asked_and_why_it_was_not_given(line: Line
     assert gap.reason == "SOURCE_UNAVAILABLE: b answered 503"
 
 
+def let_a_twin_be_first(line: Line, patch: pytest.MonkeyPatch, action: str, run_id: str) -> None:
+    """Have another of the same request see the run to its end before this one holds the corpus."""
+    acquire = line.state.acquire_lease
+
+    def late(*arguments: Any) -> None:
+        patch.setattr(line.state, "acquire_lease", acquire)
+        line.steer(action, run_id)
+        line.work()
+        acquire(*arguments)
+
+    patch.setattr(line.state, "acquire_lease", late)
+
+
+def test_gaps_that_a_twin_has_retried_keep_no_lease(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = broken_run(line)
+    line.source.broken = set()
+    let_a_twin_be_first(line, monkeypatch, "retry_gaps", run_id)
+    with pytest.raises(ConflictError):
+        line.steer("retry_gaps", run_id)
+    assert line.assert_exact(run_id).run.status == "succeeded"
+    assert line.state.lease(line.corpus) is None
+
+
+def test_a_run_that_a_twin_has_resumed_keeps_no_lease(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise WorkerDiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(line.pages, "publish", die)
+        with pytest.raises(WorkerDiedError):
+            line.start()
+    (progress,) = line.runs.list_runs(line.corpus)
+    run_id = progress.run.run_id
+    let_a_twin_be_first(line, monkeypatch, "resume", run_id)
+    line.steer("resume", run_id)
+    assert line.assert_exact(run_id).run.status == "succeeded"
+    assert line.state.lease(line.corpus) is None
+
+
 def test_retried_gaps_turn_the_run_into_a_succeeded_one(line: Line) -> None:
     run_id = broken_run(line)
     line.source.broken = set()
