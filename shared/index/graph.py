@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.ranking import Ranked, best_rows, rounded_scores
-from shared.index.sketch import Sketch, is_settled, is_worth_sketching, promising
+from shared.index.sketch import Sketch, is_worth_sketching, least_estimate_in_reach, promising
 
 Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -33,8 +33,8 @@ _LABEL_BYTES = 8
 # Picking rows costs a copy, multiplying all where they lie the reading of those not wanted.
 _COPYING_PAYS_BELOW = 0.4
 _COPIED_AT_ONCE = 256
-# How many rows are compared in full where sketches are.
-_FIRST_COMPARED, _THEN_COMPARED = 256, 1024
+# How many rows, and how many for each that is wanted, tell what sketches lack.
+_FIRST_COMPARED, _FIRST_COMPARED_FOR_ONE = 256, 4
 # By how much two ways of computing one cosine may differ.
 _TIE = 2e-6
 
@@ -116,20 +116,19 @@ class GraphFile:
     def sketched(self, query: Vectors, count: int, candidates: Labels) -> Ranked:
         """The best rows among many `candidates`, of which few are compared in full.
 
-        Where sketches do not tell the candidates apart well enough, all are compared.
+        Those that look best are compared first, and tell which others may be better. Where sketches
+        do not tell the candidates apart well enough, that is all of them.
         """
-        if not is_worth_sketching(self.dims):
+        first = max(_FIRST_COMPARED, _FIRST_COMPARED_FOR_ONE * count)
+        if first >= len(candidates) or not is_worth_sketching(self.dims):
             return self.exact(query, count, candidates)
         estimates = self._sketches().estimates(query, candidates)
-        mapped = self._vectors()
-        for compared in (_FIRST_COMPARED, _THEN_COMPARED):
-            if compared >= len(candidates):
-                break
-            chosen = promising(estimates, compared)
-            cosines = mapped.products_of(candidates[chosen], query)
-            if is_settled(estimates[chosen], cosines, count):
-                return self.best(candidates[chosen], cosines, query, count)
-        return self.exact(query, count, candidates)
+        chosen = promising(estimates, first)
+        cosines = self._vectors().products_of(candidates[chosen], query)
+        least = least_estimate_in_reach(estimates[chosen], cosines, count)
+        if least < float(estimates[chosen].min()):
+            return self.exact(query, count, candidates[estimates >= least])
+        return self.best(candidates[chosen], cosines, query, count)
 
     def best(
         self, labels: Labels, scores: npt.NDArray[np.float32], query: Vectors, count: int

@@ -206,7 +206,11 @@ class Shard:
         if allowed == self._live_rows:  # no filter, but rows that died since the graph was loaded
             breadth = int(breadth / share) + 1
         else:
-            needed = max(_breadth_for(wanted, share), int(_WIDER_UNDER_FILTER * breadth))
+            needed = max(
+                _breadth_for(wanted, share),
+                int(_WIDER_UNDER_FILTER * breadth),
+                self._tuning.breadth,  # what passes may lie in one of many shards
+            )
             if needed > self._tuning.widest * breadth:
                 return None
             breadth = needed

@@ -60,15 +60,12 @@ def promising(estimates: Scores, count: int) -> npt.NDArray[np.int64]:
     return np.argpartition(estimates, len(estimates) - count)[len(estimates) - count :]
 
 
-def is_settled(estimates: Scores, cosines: Scores, count: int) -> bool:
-    """Whether the best `count` of compared rows are likely to be the best of all rows.
+def least_estimate_in_reach(estimates: Scores, cosines: Scores, count: int) -> float:
+    """Return the estimate below which no row is likely to be among the best `count` of all.
 
-    `estimates` and `cosines` are of the rows that were compared: those with the greatest
-    estimates. A row that was not would have to exceed its estimate by far more than they do.
+    `estimates` and `cosines` are of `count` rows or more that were compared, those with the
+    greatest estimates. A row below would have to exceed its estimate by far more than they do.
     """
-    if count > len(cosines):
-        return False
     missing = cosines - estimates
-    reach = float(estimates.min() + missing.mean() + _CERTAINTY * missing.std())
     worst = np.partition(cosines, len(cosines) - count)[len(cosines) - count]
-    return reach < float(worst)
+    return float(worst - missing.mean() - _CERTAINTY * missing.std())

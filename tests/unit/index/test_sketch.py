@@ -8,7 +8,7 @@ import pytest
 from shared.index.filters import FieldFilter, SearchFilters
 from shared.index.graph import GraphFile, Labels, Vectors, write_graph
 from shared.index.shard_reader import SearchTuning, Shard
-from shared.index.sketch import SKETCH_DIMS, Sketch, is_settled, is_worth_sketching
+from shared.index.sketch import SKETCH_DIMS, Sketch, is_worth_sketching, least_estimate_in_reach
 from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import build_shard, chunk, open_shard, unit_vectors
@@ -132,10 +132,27 @@ def test_short_vectors_are_not_sketched() -> None:
     assert is_worth_sketching(384)
 
 
-def test_a_ranking_is_settled_when_no_other_row_can_reach_it() -> None:
+def test_few_rows_are_in_reach_when_sketches_lack_little() -> None:
     estimates = np.linspace(0.9, 0.5, 100, dtype=np.float32)
-    assert is_settled(estimates, estimates + np.float32(0.01), 10)
+    steady = least_estimate_in_reach(estimates, estimates + np.float32(0.01), 10)
+    assert steady == pytest.approx(float(estimates[9]), abs=1e-5)
     noise = np.random.default_rng(1).normal(0, 0.2, 100).astype(np.float32)
-    assert not is_settled(estimates, estimates + noise, 10)
-    assert not is_settled(estimates, estimates, 101)
-    assert not is_settled(estimates, estimates, 100)
+    assert least_estimate_in_reach(estimates, estimates + noise, 10) < 0.3
+    assert least_estimate_in_reach(estimates, estimates, 100) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.05, 0.3])
+def test_the_best_are_found_however_much_the_sketches_lack(tmp_path: Path, noise: float) -> None:
+    random = np.random.default_rng(6)
+    latent = random.standard_normal((6000, 20)) @ random.standard_normal((20, DIMS))
+    vectors = latent / np.linalg.norm(latent, axis=1, keepdims=True)
+    vectors += noise * random.standard_normal((6000, DIMS)) / np.sqrt(DIMS) * 3.0
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    graph = graph_file(tmp_path, vectors)
+    candidates = np.flatnonzero(random.random(6000) < 0.7)
+    hits = 0
+    for query in vectors[:20]:
+        for count in (1, 10, 200):
+            found = {label for label, _ in graph.sketched(query, count, candidates)}
+            hits += len(found & best(vectors, query, candidates, count))
+    assert hits >= 0.995 * 20 * 211
