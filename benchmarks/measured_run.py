@@ -13,7 +13,7 @@ from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack
 from scripts.local_aws.process import becomes_true
 from scripts.local_aws.workers import cpu_seconds, workers
-from services.cli.runs import start_run, watch_run
+from services.cli.runs import start_run
 from shared.models.run import RunProgress
 from shared.state.runs import RunStore
 
@@ -135,7 +135,8 @@ def measure_run(stack: LiveStack, corpus: str, cpu: CpuWatch) -> MeasuredRun:
     """Ingest a corpus in full while nothing else is done, and let its maintenance end after it.
 
     Raises:
-        UltronError: the run could not be started, or has not ended in time.
+        UltronError: the run could not be started.
+        StackError: the run, or the maintenance after it, has not ended in time.
     """
     client = client_maker(stack.deployment)
     runs = RunStore(client("dynamodb"), stack.outputs.checkpoint_table)
@@ -143,27 +144,37 @@ def measure_run(stack: LiveStack, corpus: str, cpu: CpuWatch) -> MeasuredRun:
     cpu.begin()
     begun = time.monotonic()
 
-    def see(progress: RunProgress) -> None:
+    run_id = start_run(client("lambda"), stack.outputs.function_names["ingest"], corpus, "full")
+
+    def is_ended() -> bool:
+        progress = runs.get_run(run_id)
         now_seconds = time.monotonic() - begun
         for counter, movement in movements.items():
             movement.see(getattr(progress, counter), now_seconds)
         cpu.read()
+        return progress.is_ended
 
-    run_id = start_run(client("lambda"), stack.outputs.function_names["ingest"], corpus, "full")
-    progress = watch_run(
-        runs, run_id, see, LONGEST_RUN_SECONDS, pause=lambda _: time.sleep(POLL_SECONDS)
-    )
-    measured = MeasuredRun(progress, time.monotonic() - begun, movements, cpu.seconds())
-    _wait_for_maintenance(client("sqs"), stack)
+    if not becomes_true(is_ended, LONGEST_RUN_SECONDS, POLL_SECONDS):
+        raise StackError(f"run {run_id} has not ended within {LONGEST_RUN_SECONDS} s")
+    seconds = time.monotonic() - begun
+    measured = MeasuredRun(runs.get_run(run_id), seconds, movements, cpu.seconds())
+    wait_for_maintenance(client("sqs"), stack.outputs.queue_urls["compact-jobs"])
     return measured
 
 
-def _wait_for_maintenance(sqs: Any, stack: LiveStack) -> None:
+def wait_for_maintenance(
+    sqs: Any, queue_url: str, timeout_seconds: float = LONGEST_MAINTENANCE_SECONDS
+) -> None:
+    """Wait until no maintenance is left that the next run would be measured beside.
+
+    Raises:
+        StackError: there is some left when the time is over.
+    """
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    url = stack.outputs.queue_urls["compact-jobs"]
 
     def is_idle() -> bool:
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
         return set(found.values()) == {"0"}
 
-    becomes_true(is_idle, LONGEST_MAINTENANCE_SECONDS)
+    if not becomes_true(is_idle, timeout_seconds, POLL_SECONDS):
+        raise StackError(f"maintenance has not ended within {timeout_seconds:g} s")

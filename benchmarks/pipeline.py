@@ -61,13 +61,17 @@ _STUB_WORDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ScriptRun:
-    """What the script told; `process_seconds` are those of the whole process."""
+    """What the script told; `process_seconds` are those of the whole process.
+
+    `versions` are those of the libraries that it embeds with.
+    """
 
     documents: int
     chunks: int
     work_seconds: float
     process_seconds: float
     steps: Mapping[str, float]
+    versions: Mapping[str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +130,7 @@ def _run_script(folder: Path) -> ScriptRun:
     told = json.loads(done.stdout.splitlines()[-1])
     steps = {name: told[f"{name}_seconds"] for name in ("load", "chunk", "encode", "index")}
     work = sum(steps.values()) - steps["load"]
-    return ScriptRun(told["documents"], told["chunks"], work, seconds, steps)
+    return ScriptRun(told["documents"], told["chunks"], work, seconds, steps, told["versions"])
 
 
 def _run_line(folder: Path) -> dict[str, MeasuredRun]:
@@ -219,7 +223,8 @@ def _print_totals(script: ScriptRun, runs: Mapping[str, MeasuredRun]) -> None:
         rows.append([f"line, {name}", run.seconds, run.documents_per_second, rate, ratio])
     print_table(("", "seconds", "documents/s", "chunks/s", "x the script"), rows)
     steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in script.steps.items())
-    print(f"the script's seconds: {steps}")
+    versions = ", ".join(f"{name} {version}" for name, version in script.versions.items())
+    print(f"the script's seconds: {steps}; {versions}")
 
 
 def _print_stages(run: MeasuredRun) -> None:

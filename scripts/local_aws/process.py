@@ -205,7 +205,7 @@ def process_identity(pid: int) -> str | None:
     None when there is no such process, or only the remains of one that nobody waited for.
     """
     if Path("/proc/self/stat").exists():
-        fields = _proc_stat(pid)
+        fields = proc_stat(pid)
         if fields is None or fields[0] == "Z":
             return None
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -225,14 +225,17 @@ def live_group_members(group: int) -> set[int]:
         return {int(row[0]) for row in rows if int(row[1]) == group and row[2][0] != "Z"}
     members = set()
     for entry in Path("/proc").iterdir():
-        fields = _proc_stat(int(entry.name)) if entry.name.isdigit() else None
+        fields = proc_stat(int(entry.name)) if entry.name.isdigit() else None
         if fields and fields[0] != "Z" and int(fields[2]) == group:
             members.add(int(entry.name))
     return members
 
 
-def _proc_stat(pid: int) -> list[str] | None:
-    """Fields 3 and later of /proc/<pid>/stat (proc(5)); the name before them may hold spaces."""
+def proc_stat(pid: int) -> list[str] | None:
+    """Fields 3 and later of /proc/<pid>/stat (proc(5)), None when there is no such process.
+
+    The name before them may hold spaces.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -274,13 +277,15 @@ def signal_group(pid: int, number: signal.Signals, *, leader_only: bool = False)
         return
 
 
-def becomes_true(condition: Callable[[], bool], timeout_seconds: float) -> bool:
+def becomes_true(
+    condition: Callable[[], bool], timeout_seconds: float, poll_seconds: float = POLL_SECONDS
+) -> bool:
     """Ask until it is true or the time is over; the last answer."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     return True
 
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.local_aws.process import proc_stat
+
 _NAME_VARIABLE = b"AWS_LAMBDA_FUNCTION_NAME="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -40,17 +42,20 @@ def kill(worker: Worker) -> bool:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU seconds that a process itself has used; raises OSError when there is none."""
-    user, system = _stat(pid)[11:13]
+    """The CPU seconds that a process itself has used; raises ProcessLookupError without one."""
+    fields = proc_stat(pid)
+    if fields is None:
+        raise ProcessLookupError(f"there is no process {pid}")
+    user, system = fields[11:13]
     return (int(user) + int(system)) / _TICKS_PER_SECOND
 
 
 def _children(parent_pid: int) -> Iterator[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # it ended meanwhile
-                if int(_stat(int(entry.name))[1]) == parent_pid:
-                    yield int(entry.name)
+            fields = proc_stat(int(entry.name))
+            if fields is not None and int(fields[1]) == parent_pid:
+                yield int(entry.name)
 
 
 def _worker(pid: int) -> Worker | None:
@@ -60,9 +65,3 @@ def _worker(pid: int) -> Worker | None:
                 name = variable.removeprefix(_NAME_VARIABLE).decode()
                 return Worker(pid, name, cpu_seconds(pid))
     return None
-
-
-def _stat(pid: int) -> list[str]:
-    """Fields 3 and later of /proc/<pid>/stat (proc(5)); the name before them may hold spaces."""
-    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return text.rpartition(")")[2].split()

@@ -6,21 +6,27 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.measured_run import LOCAL_AWS, CpuWatch, MeasuredRun, Movement
+from benchmarks.measured_run import (
+    LOCAL_AWS,
+    CpuWatch,
+    MeasuredRun,
+    Movement,
+    wait_for_maintenance,
+)
 from benchmarks.peers import one_script
 from benchmarks.pipeline import COLD, STUBBED, WARM, ScriptRun, figures, overhead_ms_per_page
 from benchmarks.stub_model import MODEL_ID, write_stub_model
-from scripts.local_aws.workers import kill, workers
+from scripts.demo.errors import StackError
+from scripts.local_aws.workers import cpu_seconds, kill, workers
 from shared.embedding.model_files import open_model_directory
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.models.mapping import FieldMapping
 from shared.models.run import RunProgress, RunRecord
-
-ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
 
 
 def measured(seconds: float, cpu: dict[str, float] | None = None) -> MeasuredRun:
@@ -45,8 +51,30 @@ def test_a_counter_that_moved_once_has_no_rate() -> None:
     assert movement.rate is None
 
 
+class Queue:
+    """An SQS that counts what lies in a queue: another answer each time it is asked."""
+
+    def __init__(self, *counts: tuple[int, int]) -> None:
+        self.counts = list(counts)
+
+    def get_queue_attributes(self, *, AttributeNames: list[str], **_: str) -> dict[str, Any]:  # noqa: N803
+        counts = self.counts.pop(0) if len(self.counts) > 1 else self.counts[0]
+        return {"Attributes": dict(zip(AttributeNames, map(str, counts), strict=True))}
+
+
+def test_no_run_is_measured_beside_the_maintenance_of_the_one_before() -> None:
+    queue = Queue((1, 0), (0, 1), (0, 0))
+    wait_for_maintenance(queue, "the queue")
+    assert queue.counts == [(0, 0)]
+
+
+def test_maintenance_that_does_not_end_is_no_quiet_machine() -> None:
+    with pytest.raises(StackError, match="maintenance has not ended within 0 s"):
+        wait_for_maintenance(Queue((0, 1)), "the queue", timeout_seconds=0)
+
+
 def test_the_figures_by_hand() -> None:
-    script = ScriptRun(200, 300, work_seconds=6.0, process_seconds=10.0, steps={})
+    script = ScriptRun(200, 300, work_seconds=6.0, process_seconds=10.0, steps={}, versions={})
     cpu = {"ingest": 0.1, "fetch": 0.4, "derive": 0.3, "chunker": 0.2, "embedder": 9.0,
            LOCAL_AWS: 9.0}  # fmt: skip
     found = figures(script, {COLD: measured(6.0), WARM: measured(3.0), STUBBED: measured(2.0, cpu)})
@@ -83,7 +111,6 @@ def test_the_script_cuts_what_it_reads_as_the_line_does(tmp_path: Path) -> None:
     assert all(passage.startswith("T") for passage in passages)
 
 
-@ON_LINUX
 def test_workers_are_the_children_that_name_a_function() -> None:
     wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     plain = subprocess.Popen(wait, stdin=subprocess.PIPE)
@@ -105,6 +132,8 @@ def test_workers_are_the_children_that_name_a_function() -> None:
         assert named.wait() == -9
         assert workers(os.getpid()) == []
         assert not kill(found)
+        with pytest.raises(ProcessLookupError):
+            cpu_seconds(found.pid)
     finally:
         for process in (plain, named):
             process.kill()
