@@ -1,9 +1,8 @@
 """`ultron stage` on the local AWS: mappings, and messages that stay while a stage is paused."""
 
-import time
-
 import pytest
 
+from scripts.local_aws.process import becomes_true
 from services.cli.errors import UnavailableError
 from services.cli.stages import STAGES, StageControl
 from tests.integration.cli.site import ACCOUNT, Site
@@ -29,10 +28,7 @@ def waiting(site: Site, queue: str) -> int:
 
 
 def wait_until_empty(site: Site, queue: str) -> None:
-    deadline = time.monotonic() + 20
-    while waiting(site, queue):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert becomes_true(lambda: waiting(site, queue) == 0, 20), f"{queue} still has messages"
 
 
 def test_a_paused_stage_leaves_its_messages_in_the_queue(connected: Site) -> None:

@@ -1,8 +1,6 @@
 """TLS through the outbound guard: the name is verified though the address was looked up before."""
 
-import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +10,7 @@ import pytest
 
 from shared.sources.http import HttpClient, TransportError
 from shared.sources.outbound import AllowedHosts, OutboundGuard
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="needs openssl to make a certificate")
+from tests.integration.sources.certificates import self_signed
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,17 +33,9 @@ class QuietServer(ThreadingHTTPServer):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate of `wiki.example` that vouches for itself, and its key, in one file."""
-    folder = tmp_path_factory.mktemp("certificate")
-    command = [
-        str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-        "-nodes", "-days", "2", "-subj", "/CN=wiki.example",
-        "-addext", "subjectAltName=DNS:wiki.example", "-addext", "keyUsage=digitalSignature",
-        "-keyout", "key.pem", "-out", "certificate.pem",
-    ]  # fmt: skip
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
-    return both
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    path.write_text(self_signed("wiki.example"))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +64,7 @@ def client() -> HttpClient:
 def test_the_name_is_verified_and_not_the_address(
     certificate: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("certificate.pem")))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     answer = client().get(f"https://wiki.example:{port}/", {})
     assert answer.body == f"wiki.example:{port}".encode()
     for other in ("other.example", "127.0.0.1"):

@@ -416,9 +416,12 @@ def test_retrying_again_finishes_what_was_cut_off(
 ) -> None:
     run_id = broken_run(line)
     line.source.broken = set()
+
+    def retry() -> None:
+        line.steer("retry_gaps", run_id)
+
     with monkeypatch.context() as patch:
         death = Death(patch, line)
-        retry = lambda: line.steer("retry_gaps", run_id)  # noqa: E731
         assert death.until_it_lives(retry, is_after=is_after) > 2
     line.assert_exact(run_id)
     line.work()
