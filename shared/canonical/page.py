@@ -19,6 +19,10 @@ from shared.sources.raw_json import load_json
 MAXIMUM_TEXT_CHARACTERS = 1_000_000
 """An entity's chunks are embedded in one job: more would not end within its function's timeout."""
 
+MAXIMUM_CARRIED_CHARACTERS = 20_000
+"""Goes along with each chunk of an entity, of which a long text makes thousands."""
+
+_CARRIED = {"title", "modified", "urls", "attribution", "extras"}
 _LONGEST_RAW = 2000
 _LONGEST_REASON = 500
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -67,6 +71,7 @@ def _derive_line(line: str, canonicalise: Canonicaliser, context: RecordContext)
         # What can just be parsed may be too deep for the checksum.
         raise RecordRejectedError("the record is nested too deeply") from None
     _require_bounded_text(record.entity)
+    _require_bounded_rest(record.entity)
     return record
 
 
@@ -80,13 +85,14 @@ def parse_record(line: str) -> Record:
         record = load_json(line)
     except ValueError as error:
         raise RecordRejectedError(f"the line is no JSON: {error}") from None
+    # First of all: none of it may get into a reason, which is written down like any text.
+    if _SURROGATE_ESCAPE.search(line) and not _is_encodable(record):
+        raise RecordRejectedError("the line holds half of a surrogate pair, which is no text")
     if isinstance(record, str):
         # So do sources say why they could not make a record of something.
         raise RecordRejectedError(f"the line is no JSON object, but the text: {record}")
     if not isinstance(record, dict):
         raise RecordRejectedError("the line is no JSON object")
-    if _SURROGATE_ESCAPE.search(line) and not _is_encodable(record):
-        raise RecordRejectedError("the line holds half of a surrogate pair, which is no text")
     return record
 
 
@@ -100,9 +106,18 @@ def _require_bounded_text(entity: Entity) -> None:
         )
 
 
-def _is_encodable(record: Record) -> bool:
+def _require_bounded_rest(entity: Entity) -> None:
+    length = len(entity.model_dump_json(include=_CARRIED))
+    if length > MAXIMUM_CARRIED_CHARACTERS:
+        raise RecordRejectedError(
+            f"its title, date, addresses and metadata have {length:,} characters, over the limit "
+            f"of {MAXIMUM_CARRIED_CHARACTERS:,}; they go along with each piece of its text"
+        )
+
+
+def _is_encodable(document: object) -> bool:
     try:
-        json.dumps(record, ensure_ascii=False).encode()
+        json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
     return True

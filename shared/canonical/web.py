@@ -56,7 +56,7 @@ def canonicalise_web_page(
     if not web.text:
         raise RecordLeftOutError("the page has no readable text", "html")
     warnings: list[str] = [] if web.head.title else ["the source has no title"]
-    modified = page.last_modified or web.published
+    modified = page.last_modified or web.head.modified or web.published
     try:
         entity = Entity(
             entity_type=entity_type,

@@ -18,8 +18,10 @@ MAXIMUM_HTML_CHARACTERS = 5 * 1024 * 1024
 MAXIMUM_ELEMENTS = 30_000
 _REFUSALS = frozenset({"noindex", "none"})
 _VALUED = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
-# Only dates that are marked as such, and the same ones whatever day it is.
-_DATES = {"original_date": False, "extensive_search": False, "max_date": "2199-12-31"}
+# An agent's name before its directives, unlike the hours of a date.
+_AGENT = re.compile(r"[a-z0-9_*-]+")
+# Only dates that are marked as such, of publication, and the same ones whatever day it is.
+_DATES = {"original_date": True, "extensive_search": False, "max_date": "2199-12-31"}
 # They complain of each odd page with its whole address; the rejects say it without.
 _TALKATIVE = ("trafilatura", "htmldate", "courlan")
 
@@ -31,6 +33,7 @@ class _Head:
     title: str
     canonical: str | None
     language: str | None
+    modified: str | None
     is_refused: bool
 
     @staticmethod
@@ -43,6 +46,14 @@ class _Head:
             title=_line(str(tree.findtext(".//title") or "")),
             canonical=None if link is None else _joined(address, str(link.get("href") or "")),
             language=str(tree.get("lang") or "").strip()[:35] or None,
+            modified=next(
+                (
+                    str(meta.get("content") or "").strip() or None
+                    for meta in tree.iter("meta")
+                    if "article:modified_time" in str(meta.get("property") or "").lower().split()
+                ),
+                None,
+            ),
             is_refused=any(
                 _words(meta.get("name")) & {"robots", ROBOT_NAME}
                 and _words(meta.get("content")) & _REFUSALS
@@ -65,7 +76,8 @@ def read_web_page(html: str, address: str) -> WebText:
     """Return what a page says.
 
     Raises:
-        RecordRejectedError: it cannot be parsed, or is too large.
+        RecordRejectedError: it cannot be parsed.
+        RecordLeftOutError: it is too large.
     """
     if len(html) > MAXIMUM_HTML_CHARACTERS:
         raise RecordLeftOutError(
@@ -73,10 +85,11 @@ def read_web_page(html: str, address: str) -> WebText:
         )
     try:
         return _read(html, address)
-    except RecordRejectedError:
-        raise
+    except (RecordRejectedError, ImportError, MemoryError):
+        raise  # the latter two are not the page's doing
     except Exception as error:
-        # What a page makes the libraries stumble over must not take its neighbours with it.
+        # Whatever a page makes the libraries stumble over, be it an assertion of their own, must
+        # not take its neighbours with it.
         raise RecordRejectedError(
             f"the page cannot be read: {type(error).__name__}", "html"
         ) from error
@@ -114,9 +127,9 @@ def is_refused(directives: str) -> bool:
     agent: str | None = None
     for part in directives.lower().split(","):
         name, colon, value = part.partition(":")
-        if colon and name.strip() not in _VALUED:
+        if colon and name.strip() not in _VALUED and _AGENT.fullmatch(name.strip()):
             agent, part = name.strip(), value
-        if agent in {None, ROBOT_NAME} and part.strip() in _REFUSALS:
+        if agent in {None, "*", ROBOT_NAME} and part.strip() in _REFUSALS:
             return True
     return False
 

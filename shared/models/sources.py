@@ -215,5 +215,3 @@ AnySource = (
     | MediaWikiSource
     | SitemapSource
 )
-MappedSource = JsonlSource | HttpJsonSource
-"""Sources of records that have no shape of their own: the corpus's mapping says what is what."""

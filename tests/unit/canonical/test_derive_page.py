@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from shared.canonical.links import web_addresses
 from shared.canonical.mapped_records import canonicalise_mapped
 from shared.canonical.marvel.entities import canonicalise_marvel
-from shared.canonical.page import MAXIMUM_TEXT_CHARACTERS, derive_page
+from shared.canonical.page import (
+    MAXIMUM_CARRIED_CHARACTERS,
+    MAXIMUM_TEXT_CHARACTERS,
+    derive_page,
+)
 from shared.canonical.records import CanonicalRecord, Record, RecordContext
+from shared.canonical.web import canonicalise_web_page
 from shared.models.mapping import FieldMapping
+from shared.storage.jsonl import encode_models
 from tests.unit.canonical import wire_samples as samples
 
 CONTEXT = RecordContext("records", "20261123T060000Z-1a2b3c4d")
@@ -34,6 +40,8 @@ JSONL = partial(canonicalise_mapped, FieldMapping(), "jsonl")
         ('{"id": 1, "title": "\\ud83d"}', "the line holds half of a surrogate pair"),
         ('{"id": 1, "title": "t", "\\uDE00": 1}', "the line holds half of a surrogate pair"),
         ("null", "the line is no JSON object"),
+        ('"a text"', "the line is no JSON object, but the text: a text"),
+        ('"\\ud83d"', "the line holds half of a surrogate pair"),
     ],
 )
 def test_a_bad_line_fails_alone(line: str, reason: str) -> None:
@@ -44,6 +52,7 @@ def test_a_bad_line_fails_alone(line: str, reason: str) -> None:
     assert reject.line_number == 2
     assert reject.reason.startswith(reason)
     assert reject.raw == line[:2000]
+    assert encode_models(page.rejects), "it can be written down"
 
 
 def test_a_whole_surrogate_pair_is_text() -> None:
@@ -133,3 +142,42 @@ def test_a_text_that_no_job_could_embed_in_time_is_rejected() -> None:
     (reject,) = page.rejects
     assert (reject.line_number, reject.field_path) == (2, "description")
     assert "1,000,001 characters" in reject.reason
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"url": "https://x.example/" + "a" * MAXIMUM_CARRIED_CHARACTERS},
+        {"day": "some day " * MAXIMUM_CARRIED_CHARACTERS},
+    ],
+    ids=["url", "day"],
+)
+def test_what_goes_along_with_each_chunk_is_bounded(member: dict[str, str]) -> None:
+    canonicalise = partial(canonicalise_mapped, FieldMapping(modified="day"), "jsonl")
+    lines = [json.dumps({"id": 1, "text": "t", **member}), '{"id": 2, "text": "t"}']
+    page = derive_page(lines, canonicalise, CONTEXT)
+    assert [entity.source_id for entity in page.entities] == ["2"]
+    (reject,) = page.rejects
+    assert "over the limit of 20,000" in reject.reason
+
+
+def test_a_web_page_cannot_make_its_chunks_large_by_its_own_address() -> None:
+    markup = f"<link rel=canonical href='/{'a' * MAXIMUM_CARRIED_CHARACTERS}'><p>A text.</p>"
+    line = json.dumps({"url": "https://x.example/", "html": f"<html>{markup}</html>"})
+    page = derive_page([line], partial(canonicalise_web_page, "page"), CONTEXT)
+    assert page.entities == ()
+    assert "over the limit of 20,000" in page.rejects[0].reason
+
+
+def test_as_much_as_a_mapping_keeps_is_within_that_bound() -> None:
+    metadata = {f"m{number}": f"m{number}" for number in range(8)}
+    canonicalise = partial(canonicalise_mapped, FieldMapping(metadata=metadata), "jsonl")
+    record = {
+        "id": 1,
+        "title": "t" * 1000,
+        "url": [f"https://x.example/{number:0400}" for number in range(20)],
+        **dict.fromkeys(metadata, "m" * 1000),
+    }
+    page = derive_page([json.dumps(record)], canonicalise, CONTEXT)
+    assert page.rejects == ()
+    assert page.entities[0].warnings == ()

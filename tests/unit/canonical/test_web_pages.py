@@ -68,6 +68,17 @@ def test_the_day_of_publication_stands_in_for_that_of_the_last_change() -> None:
     assert entity_of(record(html(head))).modified == "2020-01-02"
 
 
+def test_publication_and_the_last_change_are_told_apart() -> None:
+    head = (
+        "<title>U</title><meta property='article:published_time' content='2020-01-02'>"
+        "<meta property='article:modified_time' content='2021-03-04T05:06:07Z'>"
+    )
+    entity = entity_of(record(html(head)))
+    assert entity.extras["published"] == "2020-01-02"
+    assert entity.modified == "2021-03-04T05:06:07Z"
+    assert entity_of(record(html(head), last_modified="2026-01-02")).modified == "2026-01-02"
+
+
 @pytest.mark.parametrize(
     ("head", "found_at", "shown"),
     [
@@ -136,6 +147,8 @@ def test_what_is_not_for_indexing_is_left_out(page: dict[str, Any], reason: str)
         ("otherbot: noindex, ultron-embeddings: none", True),
         ("max-snippet: 20, noindex", True),
         ("unavailable_after: 25 Jun 2030 15:00:00 PST", False),
+        ("unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT, noindex", True),
+        ("*: noindex", True),
         ("noindexing", False),
     ],
 )
@@ -161,6 +174,18 @@ def test_the_size_of_a_page_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         entity_of(record())
     monkeypatch.setattr(web_text, "MAXIMUM_HTML_CHARACTERS", 100)
     with pytest.raises(RecordLeftOutError, match="more than 100 characters"):
+        entity_of(record())
+
+
+@pytest.mark.parametrize("error", [ModuleNotFoundError, MemoryError])
+def test_what_is_not_the_fault_of_a_page_rejects_none(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(web_text, "_read", fail)
+    with pytest.raises(error):
         entity_of(record())
 
 
