@@ -26,10 +26,12 @@ from shared.state.runs import RunStore
 from shared.storage.object_store import ObjectStore
 
 _LEASE_SECONDS = 900
+_DELETED_PER_RENEWAL = 1000
 # What an index is, and what it can be made from again.
 _INDEX_PREFIXES = ("indexes/{}/", "embeddings/{}/")
 _OTHER_PREFIXES = (
-    "raw/{}/", "raw/_gaps/{}/", "derived/{}/", "derived/_rejects/{}/", "chunks/{}/",
+    "raw/{}/", "raw/_next/{}/", "raw/_gaps/{}/", "derived/{}/", "derived/_rejects/{}/",
+    "chunks/{}/",
 )  # fmt: skip
 
 
@@ -145,14 +147,14 @@ class CorpusAdministration:
             require_managed_here(stored)
         elif not (self.schedules.states(name) or (delete_index and self._prefixes_of_index(name))):
             raise NotFoundError(f"there is no corpus named {name!r}")
-        with self._held(name):
+        with self._held(name) as holder:
             self.schedules.remove(name)
-            deleted = self._delete_index(name) if delete_index else 0
+            deleted = self._delete_index(name, holder) if delete_index else 0
             self.documents.delete(name)
         stay = self._filled(name, (*_INDEX_PREFIXES, *_OTHER_PREFIXES))
         return {"corpus": name, "objects_deleted": deleted, "stay": stay}
 
-    def _delete_index(self, name: str) -> int:
+    def _delete_index(self, name: str, holder: str) -> int:
         """Delete an index, its vectors, and what would make a later corpus rely on them."""
         latest = self.state.latest_run(name)
         if latest is not None:
@@ -167,6 +169,9 @@ class CorpusAdministration:
             for found in self.store.list(pattern.format(name)):
                 self.store.delete(found.key)
                 deleted += 1
+                if deleted % _DELETED_PER_RENEWAL == 0:
+                    # Many objects take longer than a lease: what a new run writes must not go, too.
+                    self.state.acquire_lease(name, holder, _LEASE_SECONDS)
         return deleted
 
     def _models(self, name: str) -> list[ModelIdentity]:
@@ -184,12 +189,13 @@ class CorpusAdministration:
         return [prefix for prefix in prefixes if next(self.store.list(prefix), None) is not None]
 
     @contextlib.contextmanager
-    def _held(self, name: str) -> Iterator[None]:
+    def _held(self, name: str) -> Iterator[str]:
+        """Keep runs away for the block; who holds the corpus."""
         holder = self.new_holder()
         self.state.close_abandoned_run(name, holder, self.runs)
         self.state.acquire_lease(name, holder, _LEASE_SECONDS)
         try:
-            yield
+            yield holder
         finally:
             self.state.release_lease(name, holder)
 

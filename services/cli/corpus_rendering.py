@@ -49,7 +49,8 @@ def added_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield "what was read before was forgotten: its next run reads the whole source"
     for rule in outcome["rules"]:
         yield f"rule {rule['name']}: {rule['expression']}"
-    yield f"`ultron run start --corpus {name}` begins a run at once"
+    when = " after that minute" if outcome["change"] == "replaced" else ""
+    yield f"`ultron run start --corpus {name}`{when} begins a run"
 
 
 def removed_lines(outcome: Mapping[str, Any], bucket_name: str) -> Iterator[str]:
@@ -90,7 +91,8 @@ def trial_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"   warning: {warning}"
     for reject in answer["rejects"]:
         yield ""
-        yield f"rejected: {_reject_reason(reject)}"
+        kind = "left out" if reject["is_left_out"] else "rejected"
+        yield f"{kind}: {_reject_reason(reject)}"
         yield f"   {shortened(reject['raw'])}"
     for warning in answer["warnings"]:
         yield ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.cli import corpora as administration
 from services.cli.schedules import Schedules
 from shared.corpora import CorpusDocuments
 from shared.index.manifest_store import ManifestStore
@@ -15,6 +16,7 @@ from shared.models.run import EndpointCheckpoint, RunRecord
 from shared.state.corpus_state import PlannedRun
 from shared.state.entity_versions import EntityVersions
 from shared.storage.keys import shard_key
+from shared.storage.s3 import S3ObjectStore
 from tests.integration.cli.site import Site
 
 MODEL = ModelIdentity(id="tiny", revision="1", dims=3)
@@ -243,9 +245,11 @@ def test_a_corpus_is_shown_with_its_rules_and_its_document(site: Site, notes: Pa
 def test_removing_leaves_the_data_and_says_where_they_are(site: Site, notes: Path) -> None:
     site.ultron("corpus", "add", str(notes))
     site.store.put("raw/notes/2026/11/23/x.jsonl.gz", b"x")
+    site.store.put("raw/_next/notes/2026/11/23/x.jsonl.gz", b"x")
     site.store.put("indexes/notes/model=tiny/dims=3/manifest.json", b"x")
     printed = site.ultron("corpus", "remove", "notes")
     assert f"aws s3 rm --recursive s3://{site.bucket_name}/raw/notes/" in printed
+    assert f"aws s3 rm --recursive s3://{site.bucket_name}/raw/_next/notes/" in printed
     assert "--delete-index" in printed
     assert site.store.exists("indexes/notes/model=tiny/dims=3/manifest.json")
     assert site.rules() == {}
@@ -275,6 +279,31 @@ def test_without_its_index_a_later_corpus_of_the_name_starts_anew(site: Site, no
     newer = {"a:1": EntityVersion(8, "later/p/0", "sum")}
     assert versions.begin("notes", MODEL, newer) == set()
     assert versions.read("notes", MODEL, ["a:1"]) == newer
+
+
+def test_the_corpus_is_held_for_as_long_as_deleting_takes(
+    site: Site, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.ultron("corpus", "add", str(notes))
+    for number in range(3):
+        site.store.put(f"embeddings/notes/{number}", b"x")
+    delete = S3ObjectStore.delete
+    held_until: list[float] = []
+
+    def slow_delete(store: S3ObjectStore, key: str) -> None:
+        lease = site.state.lease("notes")
+        assert lease is not None
+        held_until.append(lease.expires_at)
+        delete(store, key)
+        # Instead of waiting: what is taken from now on ends a thousand seconds later.
+        monkeypatch.setattr(administration, "_LEASE_SECONDS", 900 + 1000 * len(held_until))
+
+    monkeypatch.setattr(S3ObjectStore, "delete", slow_delete)
+    monkeypatch.setattr(administration, "_DELETED_PER_RENEWAL", 1)
+    site.ultron("corpus", "remove", "notes", "--delete-index")
+    first, second, third = held_until
+    assert first + 900 < second < third - 900
+    assert site.state.lease("notes") is None
 
 
 def test_a_removal_that_was_cut_off_is_done_again(

@@ -186,6 +186,8 @@ def test_what_adding_did_is_said(change: str) -> None:
     lines = list(added_lines(outcome | {"rules": [{"name": "r", "expression": "rate(1 day)"}]}))
     assert "rule r: rate(1 day)" in lines
     assert ("its next run reads the whole source" in "\n".join(lines)) == (change == "replaced")
+    # A function that was just at work goes on with the former document for a minute.
+    assert ("after that minute" in lines[-1]) == (change == "replaced")
 
 
 def test_a_removal_names_what_stays() -> None:
@@ -208,7 +210,16 @@ def test_a_trial_shows_entities_rejects_and_warnings() -> None:
     answer = {
         "corpus": "notes", "pages_of_source": 3, "has_chained_pages": True,
         "records_of_source": 250, "pages_read": 1, "records": 2, "entities": [entity],
-        "rejects": [{"line_number": 2, "reason": "no JSON", "field_path": None, "raw": "{"}],
+        "rejects": [
+            {
+                "line_number": 2, "reason": "no JSON", "field_path": None, "is_left_out": False,
+                "raw": "{",
+            },
+            {
+                "line_number": 3, "reason": "it is a film", "field_path": "html",
+                "is_left_out": True, "raw": "{}",
+            },
+        ],
         "warnings": ["no entity has a text"],
     }  # fmt: skip
     assert list(trial_lines(answer)) == [
@@ -224,6 +235,9 @@ def test_a_trial_shows_entities_rejects_and_warnings() -> None:
         "",
         "rejected: no JSON",
         "   {",
+        "",
+        "left out: html: it is a film",
+        "   {}",
         "",
         "warning: no entity has a text",
     ]
