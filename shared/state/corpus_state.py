@@ -47,7 +47,7 @@ class CorpusState:
         return Lease(item["run_id"], item["expires_at"], item["lifetime_seconds"])
 
     def acquire_lease(self, corpus: str, run_id: str, lifetime_seconds: int) -> None:
-        """Take the corpus for a run, or renew what the run holds already.
+        """Take the corpus for a run, or renew what it holds already: never for less than before.
 
         Raises:
             LeaseHeldError: another run's lease has not expired; the message names that run.
@@ -62,11 +62,16 @@ class CorpusState:
                     "expires_at": int(now) + lifetime_seconds,
                     "lifetime_seconds": lifetime_seconds,
                 },
-                "attribute_not_exists(PK) OR run_id = :run OR expires_at <= :now",
-                {":run": run_id, ":now": int(now)},
+                "attribute_not_exists(PK) OR (run_id = :run AND lifetime_seconds <= :lifetime) OR "
+                "(run_id <> :run AND expires_at <= :now)",
+                {":run": run_id, ":now": int(now), ":lifetime": lifetime_seconds},
             )
         except ConditionFailedError:
             held = self.lease(corpus)
+            if held is not None and held.run_id == run_id:
+                # Who sweeps or resumes a run must not take its time: it would pass for abandoned.
+                self.acquire_lease(corpus, run_id, held.lifetime_seconds)
+                return
             holder = held.run_id if held else "another run"
             raise LeaseHeldError(
                 f"corpus {corpus} is being ingested by run {holder}; wait for it to end"

@@ -127,7 +127,12 @@ class Shelf:
         self.sweeps.append(SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq))
 
     def plan(
-        self, number: int, pages: int, mode: RunMode = "full", records: int | None = None
+        self,
+        number: int,
+        pages: int,
+        mode: RunMode = "full",
+        records: int | None = None,
+        lease_seconds: int = 3600,
     ) -> list[PageJob]:
         """Begin a run, as the planner does; `records` is how many the source speaks of."""
         run_id = f"20261123T060000Z-{number:08x}"
@@ -148,7 +153,7 @@ class Shelf:
         ]  # fmt: skip
         self.runs.add_pages(jobs)
         checkpoint = EndpointCheckpoint(last_modified=f"run {number}")
-        self.runs.finish_planning(run_id, {"objects": checkpoint}, records, 3600)
+        self.runs.finish_planning(run_id, {"objects": checkpoint}, records, lease_seconds)
         return jobs
 
     def chunked(self, page: PageJob, texts: Texts, rejects: int = 0) -> EmbedJob:

@@ -351,6 +351,25 @@ def test_one_live_run_a_corpus(world: World) -> None:
         world.corpora.acquire_lease(world.corpus, "20261123T070000Z-00000000", 60)
 
 
+def test_a_lease_is_renewed_for_no_less_than_it_was_taken_for(world: World) -> None:
+    world.start(1)
+    world.corpora.acquire_lease(world.corpus, world.run_id, 60)
+    lease = world.corpora.lease(world.corpus)
+    assert lease is not None
+    assert lease.lifetime_seconds == 3600
+    # That it has expired is no reason: a run that still moves has its lease extended only then.
+    world.clock.now += timedelta(seconds=3601)
+    world.corpora.acquire_lease(world.corpus, world.run_id, 60)
+    lease = world.corpora.lease(world.corpus)
+    assert lease is not None
+    assert lease.lifetime_seconds == 3600
+    assert lease.expires_at == int(world.clock.now.timestamp()) + 3600
+    world.corpora.acquire_lease(world.corpus, world.run_id, 7200)
+    lease = world.corpora.lease(world.corpus)
+    assert lease is not None
+    assert lease.lifetime_seconds == 7200
+
+
 def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
     first, second = world.start(2)
     world.finish_page(first)

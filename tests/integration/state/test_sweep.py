@@ -1,10 +1,12 @@
 """After a full run the index holds what the run saw, whoever dies and whatever comes late."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.errors import CorruptObjectError, NotFoundError
+from services.compactor.sweep import Sweeper
+from shared.errors import CorruptObjectError, LeaseHeldError, NotFoundError
 from shared.index.vector_file import decode_vectors
 from shared.models.chunk import CoveredEntity, chunk_file_line
 from shared.models.entity_version import NO_CONTENT
@@ -12,7 +14,7 @@ from shared.models.jobs import Job
 from shared.state.corpus_state import PlannedRun
 from shared.storage import jsonl, keys
 from tests.integration.state.shelf import CORPUS, Shelf, checksums
-from tests.unit.embedder.remembered import MODEL
+from tests.unit.embedder.remembered import MODEL, WorkerDiedError
 
 FIRST = {"a:1": "one", "a:2": "two", "a:3": "three", "a:4": ""}
 
@@ -208,6 +210,32 @@ def test_a_sweep_that_a_twin_finishes_first_keeps_no_lease(
     progress = shelf.progress(2)
     assert (progress.run.status, progress.entities_deleted) == ("succeeded", 1)
     assert shelf.state.lease(CORPUS) is None
+
+
+def test_a_run_whose_sweep_is_killed_keeps_its_corpus_until_the_sweep_comes_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.run(1, [FIRST])
+    for page in shelf.plan(2, 1, lease_seconds=6 * 3600):
+        shelf.finish(shelf.chunked(page, without("a:2")))
+    job = shelf.sweeps[0]
+
+    def killed(*_: object) -> None:
+        raise WorkerDiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sweeper, "_sweep", killed)
+        with pytest.raises(WorkerDiedError):
+            shelf.sweeper.sweep(job)
+    # The message of a killed worker stays hidden for six times the function's timeout.
+    shelf.now += timedelta(seconds=6 * 900)
+    following = "20261123T080000Z-00000003"
+    assert shelf.state.close_abandoned_run(CORPUS, following, shelf.runs) is None
+    with pytest.raises(LeaseHeldError, match=job.run_id):
+        shelf.state.acquire_lease(CORPUS, following, 60)
+    shelf.sweeper.sweep(job)
+    assert shelf.progress(2).run.status == "succeeded"
+    assert shelf.live() == checksums(without("a:2"))
 
 
 def test_a_page_redriven_after_a_newer_sweep_brings_nothing_back(shelf: Shelf) -> None:
