@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _LONGEST_DELAY_SECONDS = 900  # also the most that SQS delays a new message
-_LONGEST_HIDING_SECONDS = 43_200
+# SQS hides a message for half a day at most, counted from its receipt, and refuses what ends later:
+# some of that has passed when a worker knows that it has to wait.
+_LONGEST_HIDING_SECONDS = 42_000
 
 
 class Redelivery:
@@ -37,7 +39,7 @@ class Redelivery:
         self._hide(record, min(delay, _LONGEST_DELAY_SECONDS))
 
     def postpone(self, record: SQSRecord, seconds: float) -> None:
-        """Hide the message until then, half a day at most."""
+        """Hide the message until then, or for most of half a day."""
         self._hide(record, min(ceil(seconds), _LONGEST_HIDING_SECONDS))
 
     def send_again(self, job: Job, seconds: float) -> None:
