@@ -24,6 +24,11 @@ _TRANSACTION_ATTEMPTS = 12
 _LONGEST_WAIT_SECONDS = 1.0
 _LARGEST_TRANSACTION = 100
 _READ_BATCH = 100
+# Why a transaction was cancelled that may pass in a moment. What is throttled within a transaction
+# is not tried again by the client, as other throttled calls are.
+_PASSING_CODES = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+)
 
 
 class ConditionFailedError(ConflictError):
@@ -213,11 +218,11 @@ class StateTable:
         return refused
 
     def transact(self, writes: Sequence["TransactWriteItemTypeDef"]) -> None:
-        """Make all writes or none; collisions with other transactions are tried again.
+        """Make all writes or none; what collides with others, or is throttled, is tried again.
 
         Raises:
             ConditionFailedError: a condition did not hold.
-            ConflictError: other writers kept getting in between.
+            ConflictError: other writers kept getting in between, or the table kept throttling.
         """
         for attempt in range(_TRANSACTION_ATTEMPTS):
             try:
@@ -228,11 +233,12 @@ class StateTable:
                 failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]
                 if failed:
                     raise ConditionFailedError("a condition did not hold", failed) from error
-                if "TransactionConflict" not in codes:
+                if _PASSING_CODES.isdisjoint(codes):
                     raise
             self._wait(_jitter(attempt))
         raise ConflictError(
-            f"{len(writes)} writes to {self._name} kept colliding with others' transactions"
+            f"{len(writes)} writes to {self._name} kept colliding with others' transactions "
+            "or being throttled"
         )
 
 

@@ -53,6 +53,12 @@ def test_a_collision_is_tried_again_after_a_wait() -> None:
     assert all(0 <= wait <= 1 for wait in waits)
 
 
+@pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_was_throttled_is_tried_again_after_a_wait(code: str) -> None:
+    client, waits = transact([["None", code], CONFLICT])
+    assert (client.calls, len(waits)) == (3, 2)
+
+
 def test_collisions_without_end_are_a_conflict() -> None:
     with pytest.raises(ConflictError, match="kept colliding"):
         transact([CONFLICT] * 100)
