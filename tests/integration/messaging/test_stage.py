@@ -126,6 +126,21 @@ def test_the_last_failure_is_recorded_and_counted(state: StageState) -> None:
     assert state.runs.get_run(jobs[0].run_id).pages_failed == 1
 
 
+def test_a_batch_does_nothing_of_a_run_that_was_cancelled(state: StageState) -> None:
+    dropped, kept = start_run(state, 8, pages=2), start_run(state, 9, pages=1)
+    state.runs.request_cancel(dropped[0].run_id)
+    handled: list[str] = []
+
+    def handle(jobs: Sequence[DeriveJob]) -> dict[int, Exception]:
+        handled.extend(job.run_id for job in jobs)
+        return {}
+
+    stage = QueueBatchStage("derive", DeriveJob, handle, state)
+    bodies = [job.model_dump_json() for job in (*dropped, *kept)]
+    assert failed_ids(stage.process(sqs_event(bodies), None)) == []
+    assert handled == [kept[0].run_id]
+
+
 def test_an_unexpected_error_shows_nothing_of_the_data(state: StageState) -> None:
     [job] = start_run(state, 3, pages=1)
 
