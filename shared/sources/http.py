@@ -1,5 +1,6 @@
 """One bounded HTTP GET. It repeats and follows nothing: `shared.sources.client` does."""
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from shared.sources.redaction import protect_urllib3_logs, redact
 
 USER_AGENT = "ultron-embeddings/0.1.0 (+semantic search over paged corpora; honours Retry-After)"
 _CHUNK_BYTES = 65_536
+# At the end of each member what is left of its piece is copied: were all data one piece, many
+# small members would take time by its square.
+_GZIP_PIECE_BYTES = 16_384
+_PADDING = re.compile(rb"\0*")
 
 
 class TransportError(SourceUnavailableError):
@@ -152,16 +157,21 @@ def gunzip(data: bytes, maximum_bytes: int) -> bytes:
         SourceError: it is larger than `maximum_bytes` when decompressed.
     """
     body = bytearray()
-    while data:
+    position = 0
+    while position < len(data):
         decompressor = zlib.decompressobj(wbits=31)
-        try:
-            body += decompressor.decompress(data, maximum_bytes - len(body) + 1)
-        except zlib.error as error:
-            raise DamagedDataError(f"the gzipped data is damaged: {error}") from error
-        if len(body) > maximum_bytes:
-            raise SourceError(f"the data exceeds {maximum_bytes} bytes when decompressed")
-        if not decompressor.eof:
-            raise DamagedDataError("the gzipped data is cut short")
+        while not decompressor.eof:
+            piece = data[position : position + _GZIP_PIECE_BYTES]
+            if not piece:
+                raise DamagedDataError("the gzipped data is cut short")
+            try:
+                body += decompressor.decompress(piece, maximum_bytes - len(body) + 1)
+            except zlib.error as error:
+                raise DamagedDataError(f"the gzipped data is damaged: {error}") from error
+            if len(body) > maximum_bytes:
+                raise SourceError(f"the data exceeds {maximum_bytes} bytes when decompressed")
+            position += len(piece) - len(decompressor.unused_data)
         # Writers of tapes and blocks pad the last member with zeros.
-        data = decompressor.unused_data.lstrip(b"\0")
+        padding = _PADDING.match(data, position)
+        position = padding.end() if padding else position
     return bytes(body)

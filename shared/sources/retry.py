@@ -108,7 +108,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for numbers that no date holds
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """Sitemaps as documents: XML, plain text, either of them gzipped (sitemaps.org, "Protocol")."""
 
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
@@ -12,6 +13,12 @@ from shared.errors import SourceError
 from shared.sources.http import gunzip
 
 MAXIMUM_BYTES = 64 * 1024 * 1024
+# An element takes many times the memory of its text. The protocol allows 50,000 entries.
+MAXIMUM_ENTRIES = 200_000
+MAXIMUM_ELEMENTS = 50_000
+"""How many there may be in one entry."""
+
+_LONGEST_DATE = 100
 _GZIP = b"\x1f\x8b"
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ROOTS: dict[str, Literal["index", "pages"]] = {"urlset": "pages", "sitemapindex": "index"}
@@ -48,26 +55,33 @@ def read_sitemap(body: bytes, where: str) -> Sitemap:
 
 
 def _read_text(body: bytes, where: str) -> Sitemap:
-    lines = [line.strip() for line in body.decode("utf-8", "replace").splitlines()]
-    addresses = [line for line in lines if line]
-    if not addresses or not addresses[0].lower().startswith(("http://", "https://")):
+    entries: list[SitemapEntry] = []
+    for line in io.TextIOWrapper(io.BytesIO(body), "utf-8", "replace"):
+        address = line.strip()
+        if not address:
+            continue
+        if not entries and not address.lower().startswith(("http://", "https://")):
+            break
+        entries.append(SitemapEntry(address))
+        _require_few(entries, where)
+    if not entries:
         raise SourceError(f"{where} is no sitemap: neither XML nor a list of addresses")
-    return Sitemap("pages", tuple(map(SitemapEntry, addresses)))
+    return Sitemap("pages", tuple(entries))
 
 
 def _read_xml(body: bytes, where: str) -> Sitemap:
     kind: Literal["index", "pages"] | None = None
     entries: list[SitemapEntry] = []
     try:
-        for event, element in iterparse(io.BytesIO(body), ("start", "end"), forbid_dtd=True):
+        for element in _elements(body, where):
             name = _local_name(element)
             if kind is None:
                 kind = _ROOTS.get(name)
                 if kind is None:
                     raise SourceError(f"{where} is no sitemap but {name[:50]!r}")
-            elif event == "end" and name in _ENTRIES:
+            elif name in _ENTRIES:
                 entries += _entry(element)
-                element.clear()
+                _require_few(entries, where)
     except DefusedXmlException as error:
         raise SourceError(f"{where} holds XML that is refused: {type(error).__name__}") from None
     except (ParseError, ValueError, LookupError) as error:
@@ -77,10 +91,46 @@ def _read_xml(body: bytes, where: str) -> Sitemap:
     return Sitemap(kind, tuple(entries))
 
 
+def _elements(body: bytes, where: str) -> Iterator[Element]:
+    """Yield the root as it begins, and all others as they end; those of an entry are kept together.
+
+    Raises:
+        SourceError: an entry has too many elements.
+    """
+    root: Element | None = None
+    depth = kept = 0
+    for event, element in iterparse(io.BytesIO(body), ("start", "end"), forbid_dtd=True):
+        if root is None:
+            root = element
+            yield root
+        elif event == "start":
+            depth += 1
+            kept += 1
+            if kept > MAXIMUM_ELEMENTS:
+                raise SourceError(
+                    f"{where} has an entry of more than {MAXIMUM_ELEMENTS:,} elements"
+                )
+        elif depth > 0:
+            yield element
+            depth -= 1
+            if depth == 0:
+                root.clear()
+                kept = 0
+
+
+def _require_few(entries: Sequence[SitemapEntry], where: str) -> None:
+    if len(entries) > MAXIMUM_ENTRIES:
+        raise SourceError(
+            f"{where} names more than {MAXIMUM_ENTRIES:,} addresses; a sitemap has 50,000 at most"
+        )
+
+
 def _entry(element: Element) -> list[SitemapEntry]:
     texts = {_local_name(child): (child.text or "").strip() for child in element}
-    address = texts.get("loc")
-    return [SitemapEntry(address, texts.get("lastmod") or None)] if address else []
+    address, last_modified = texts.get("loc"), texts.get("lastmod", "")
+    if len(last_modified) > _LONGEST_DATE:  # it would go into a message, and is no date
+        last_modified = ""
+    return [SitemapEntry(address, last_modified or None)] if address else []
 
 
 def _local_name(element: Element) -> str:

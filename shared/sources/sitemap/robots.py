@@ -14,6 +14,8 @@ from shared.sources.sitemap import ROBOT_NAME
 _MAXIMUM_BYTES = 500 * 1024
 _MAXIMUM_AGE = timedelta(hours=1)
 _MOST_KEPT = 100
+# A site that asks for more is called once a day: the state's clock counts no longer ones.
+_LONGEST_DELAY_SECONDS = 86_400
 # A site that gives no robots.txt allows everything.
 _ANSWERS = frozenset({HTTPStatus.OK, *range(400, 500)})
 
@@ -33,7 +35,7 @@ class Robots:
         delay_seconds = self._rules.crawl_delay(ROBOT_NAME)
         if not delay_seconds or delay_seconds <= 0:
             return rate
-        asked = 1 / delay_seconds
+        asked = 1 / min(delay_seconds, _LONGEST_DELAY_SECONDS)
         if rate.calls_per_second is not None and rate.calls_per_second <= asked:
             return rate
         return rate.model_copy(update={"calls_per_second": asked, "burst": 1})

@@ -65,4 +65,5 @@ def is_changed(entry: SitemapEntry, since: datetime | None) -> bool:
     moment = datetime.fromisoformat(written)
     # A day, or a time without a zone, may be any of a day's moments.
     leeway = timedelta(days=1) if moment.tzinfo is None else timedelta()
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) + leeway >= since
+    # Taken from `since`: a site may write 9999-12-31, behind which there is no day.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) >= since - leeway

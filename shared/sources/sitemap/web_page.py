@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from w3lib.encoding import html_to_unicode
+from w3lib.encoding import (
+    html_body_declared_encoding,
+    html_to_unicode,
+    http_content_type_encoding,
+)
 
 from shared.sources.http import HttpResponse
 
@@ -51,6 +55,9 @@ def _problem(body: bytes, content_type: str) -> str | None:
 
 
 def _decoded(body: bytes, content_type: str) -> str:
+    declared = http_content_type_encoding(content_type) or html_body_declared_encoding(body)
+    if declared == "punycode":  # that is for names of hosts: a page would take it an hour
+        content_type = "charset=utf-8"
     try:
         _, text = html_to_unicode(content_type, body)
     except (LookupError, ValueError):  # a codec of Python that is no character encoding
@@ -62,6 +69,6 @@ def _decoded(body: bytes, content_type: str) -> str:
 def _header_date(headers: Mapping[str, str]) -> str | None:
     try:
         moment = parsedate_to_datetime(headers.get("last-modified", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for numbers that no date holds
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()

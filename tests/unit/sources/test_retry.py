@@ -71,6 +71,8 @@ def test_time_and_attempts_are_always_bounded(chance: float, at_least_seconds: f
         ("Mon, 23 Nov 2026 07:00:10 +0100", 10.0),
         ("Mon, 99 Nov 2026 07:00:10 GMT", None),
         ("\u0663", None),
+        ("Mon, 23 Nov 2026 07:00:10 +99999999999999999999", None),
+        ("Mon, 23 Nov 99999999999999999999 07:00:10 GMT", None),
     ],
 )
 def test_retry_after_in_both_forms(value: str | None, seconds: float | None) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,6 +99,48 @@ def test_a_sitemap_that_bursts_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("shared.sources.sitemap.documents.MAXIMUM_BYTES", 1000)
     with pytest.raises(SourceError, match="exceeds 1000 bytes"):
         read_sitemap(gzip.compress(b"<urlset>" + b" " * 10_000 + b"</urlset>"), "here")
+
+
+@pytest.mark.parametrize("entries", ["<url><loc>https://a.example/</loc></url>", None])
+def test_a_sitemap_of_too_many_addresses_is_refused(
+    monkeypatch: pytest.MonkeyPatch, entries: str | None
+) -> None:
+    monkeypatch.setattr("shared.sources.sitemap.documents.MAXIMUM_ENTRIES", 3)
+
+    def body(count: int) -> bytes:
+        return urlset(entries * count) if entries else b"https://a.example/\n" * count
+
+    assert len(read_sitemap(body(3), "here").entries) == 3
+    with pytest.raises(SourceError, match="names more than 3 addresses"):
+        read_sitemap(body(4), "here")
+
+
+@pytest.mark.parametrize("nested", ["<a>" * 40 + "</a>" * 40, "<a/>" * 40, "<url/>" * 40])
+def test_an_entry_of_too_many_elements_is_refused(
+    monkeypatch: pytest.MonkeyPatch, nested: str
+) -> None:
+    monkeypatch.setattr("shared.sources.sitemap.documents.MAXIMUM_ELEMENTS", 30)
+    with pytest.raises(SourceError, match="an entry of more than 30 elements"):
+        read_sitemap(urlset(f"<url>{nested}</url>"), "here")
+    # What is done with is forgotten: of entries there may be more.
+    few = "<url><loc>https://a.example/</loc></url>" * 40
+    assert len(read_sitemap(urlset(few + "<other/>" * 40), "here").entries) == 40
+
+
+def test_what_is_not_needed_any_more_of_a_sitemap_takes_no_memory() -> None:
+    body = urlset("<url><priority>1</priority></url><other/>" * 20_000)
+    tracemalloc.start()
+    try:
+        read_sitemap(body, "here")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000  # kept, its elements took 3.5 MB
+
+
+def test_a_date_of_a_page_long_is_none() -> None:
+    body = urlset(f"<url><loc>{URL}</loc><lastmod>{'9' * 5000}</lastmod></url>")
+    assert read_sitemap(body, "here").entries == (SitemapEntry(URL),)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
@@ -215,6 +258,7 @@ def test_robots_that_say_nothing_allow_everything(text: str) -> None:
         ("0", RateLimit(calls_per_second=2, burst=3), (2, 3, None)),
         ("soon", RateLimit(calls_per_second=2, burst=3), (2, 3, None)),
         ("-1", RateLimit(calls_per_second=2, burst=3), (2, 3, None)),
+        ("1e308", RateLimit(calls_per_second=2, burst=3), (1 / 86_400, 1, None)),
     ],
 )
 def test_a_crawl_delay_only_ever_slows(
@@ -255,6 +299,8 @@ def line_of(body: bytes, content_type: str | None = "text/html", **headers: str)
         ("<p>ü".encode(), "text/html; charset=no-such", "<p>ü"),
         (b"<p>\xff", "text/html; charset=utf-8", "<p>\ufffd"),
         (b"<p>x", "text/html; charset=base64", "<p>x"),
+        (b"<p>x-kva", "text/html; charset=punycode", "<p>x-kva"),
+        (b"<meta charset=punycode><p>x-kva", "text/html", "<meta charset=punycode><p>x-kva"),
         (b"<p>\\ud800", "text/html; charset=unicode-escape", "<p>?"),
         (b"<p>x", "application/xhtml+xml", "<p>x"),
         (b" <p>x", None, " <p>x"),
@@ -293,7 +339,8 @@ def test_a_line_has_what_the_headers_say() -> None:
     assert found["last_modified"] == "2015-10-21T07:28:00+00:00"
     assert found["robots"] == "noindex"
     assert "found_at" not in found
-    assert line_of(b"<p>x", **{"last-modified": "yesterday"})["last_modified"] is None
+    for odd in ("yesterday", "Wed, 21 Oct 2015 07:28:00 +99999999999999999999"):
+        assert line_of(b"<p>x", **{"last-modified": odd})["last_modified"] is None
 
 
 @pytest.mark.parametrize(
@@ -308,6 +355,8 @@ def test_a_line_has_what_the_headers_say() -> None:
         ("2026-11-22T01:00:00", True),
         ("2026-11", True),
         ("soon", True),
+        ("9999-12-31", True),
+        ("0001-01-01", False),
     ],
 )
 def test_what_may_have_changed_is_read(written: str | None, changed: bool) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import time
 import tomllib
 import zlib
 from pathlib import Path
@@ -119,6 +120,14 @@ def test_gunzip_stops_a_bomb_at_its_bound() -> None:
     packed = gzip.compress(bytes(10_000_000))
     with pytest.raises(SourceError, match="exceeds 1000 bytes when decompressed"):
         gunzip(packed, 1000)
+
+
+def test_gunzip_of_many_members_takes_no_time_by_their_square() -> None:
+    member = gzip.compress(b"x")
+    packed = member * (4_000_000 // len(member)) + bytes(4_000_000)
+    began = time.process_time()
+    assert len(gunzip(packed, 1_000_000)) == 4_000_000 // len(member)
+    assert time.process_time() - began < 8  # all in one piece: half a minute and more
 
 
 @pytest.mark.parametrize(
