@@ -22,6 +22,7 @@ _LONGEST_INFO = 300
 # It goes into the metadata of an object, of which S3 keeps two kilobytes.
 _LONGEST_LICENCE = 120
 _LONGEST_ERROR_BYTES = 20_000
+_LONGEST_CONTINUATION = 10_000
 
 
 class WikiAnswer:
@@ -69,7 +70,13 @@ class WikiAnswer:
         found = self._document.get("continue", {})
         if not isinstance(found, dict):
             raise SourceError(f"{self._where} answered with a `continue` that is no object")
-        return {str(name): str(value) for name, value in found.items()}
+        said = {str(name): str(value) for name, value in found.items()}
+        if len(json.dumps(said)) > _LONGEST_CONTINUATION:  # it goes into a message
+            raise SourceError(
+                f"{self._where} answered with a `continue` of more than {_LONGEST_CONTINUATION:,} "
+                "characters"
+            )
+        return said
 
     @property
     def licence(self) -> str | None:

@@ -40,7 +40,8 @@ class CollectedPages:
     def lines(self, only: frozenset[int] | None = None) -> tuple[str, ...]:
         """The JSON of each page that is there: as received where it came in one piece."""
         return tuple(
-            texts[0] if len(texts) == 1 else json.dumps(self._pages[page_id], ensure_ascii=False)
+            # In ASCII, as a text of JSON can hold halves of characters, which no file can.
+            texts[0] if len(texts) == 1 else json.dumps(self._pages[page_id])
             for page_id, texts in self._texts.items()
             if not is_gone(self._pages[page_id]) and (only is None or page_id in only)
         )

@@ -33,6 +33,9 @@ _LISTED_PAGES = "500"
 _MOST_ANSWERS = 500
 # What derive can read in its time, on the part of a processor that it has.
 _MAXIMUM_CHARACTERS = 12 * 1024 * 1024
+# After so long what was read is kept and the rest handed on: a function that is cut off keeps
+# nothing. The question that is being asked may take as long again.
+_MAXIMUM_SECONDS = 120.0
 _IDENTIFIERS = re.compile(r"[0-9]{1,20}(\|[0-9]{1,20}){0,49}", re.ASCII)
 
 
@@ -108,6 +111,7 @@ class MediaWiki:
         if not _IDENTIFIERS.fullmatch(wanted):
             raise SourceError("a page of a mediawiki corpus names no pageids")
         question = {**self._content_question(), "pageids": wanted}
+        started = self._timing.monotonic()
         collected = CollectedPages()
         licence: str | None = None
         continuation: dict[str, str] = {}
@@ -116,13 +120,11 @@ class MediaWiki:
             try:
                 answer = self._api.ask({**question, **continuation})
             except (PostponedError, BudgetExhaustedError):
-                done = self._whole_pages(collected)
-                if not done:
-                    raise
                 # What was read is kept, so that a page of many questions comes to its end.
-                rest = [page_id for page_id in wanted.split("|") if int(page_id) not in done]
-                next_pages = (_planned(PAGES, {"pageids": "|".join(rest)}),) if rest else ()
-                return FetchedPage(collected.lines(done), None, licence, next_pages=next_pages)
+                so_far = self._so_far(wanted, collected, licence)
+                if so_far is None:
+                    raise
+                return so_far
             collected.add(answer)
             if collected.characters > _MAXIMUM_CHARACTERS:
                 return FetchedPage(next_pages=_halves(wanted.split("|")))
@@ -131,6 +133,20 @@ class MediaWiki:
             if not continuation:
                 return FetchedPage(collected.lines(), attribution=licence)
             _require_new(json.dumps(continuation, sort_keys=True), seen)
+            if self._timing.monotonic() - started > _MAXIMUM_SECONDS and "|" in wanted:
+                so_far = self._so_far(wanted, collected, licence)
+                return so_far or FetchedPage(next_pages=_halves(wanted.split("|")))
+
+    def _so_far(
+        self, wanted: str, collected: CollectedPages, licence: str | None
+    ) -> FetchedPage | None:
+        """The pages that were wholly read, which lead to the others; None where none were."""
+        done = self._whole_pages(collected)
+        if not done:
+            return None
+        rest = [page_id for page_id in wanted.split("|") if int(page_id) not in done]
+        next_pages = (_planned(PAGES, {"pageids": "|".join(rest)}),) if rest else ()
+        return FetchedPage(collected.lines(done), None, licence, next_pages=next_pages)
 
     def _content_question(self) -> dict[str, str]:
         shared = {"inprop": "url", "meta": "siteinfo", "siprop": "rightsinfo"}

@@ -43,6 +43,9 @@ MAXIMUM_SITEMAPS = 5_000
 _PAGES_A_STEP = 400
 # What derive can read in its time, on the part of a processor that it has.
 _MAXIMUM_CHARACTERS = 4 * 1024 * 1024
+# After so long what was read is kept and the rest handed on: a function that is cut off keeps
+# nothing. The address that is being read may take as long again.
+_MAXIMUM_SECONDS = 120.0
 # Clocks differ, and a site may write its sitemap some time after the page.
 _OVERLAP = timedelta(minutes=5)
 _READ = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
@@ -184,6 +187,7 @@ class SitemapPages:
         yield _step(walk.model_copy(update=update))
 
     def _read(self, addresses: Sequence[Address], query: Mapping[str, str]) -> FetchedPage:
+        started = self._timing.monotonic()
         origin = query_hash(PAGES, query)[:16]
         tools = {
             start: self._tools_for(start) for start in {origin_of(url) for url, _ in addresses}
@@ -193,7 +197,8 @@ class SitemapPages:
             client, robots = tools[origin_of(url)]
             rest = addresses[number:]
             try:
-                if sum(map(len, lines)) > _MAXIMUM_CHARACTERS:
+                is_late = self._timing.monotonic() - started > _MAXIMUM_SECONDS
+                if number > 0 and (is_late or sum(map(len, lines)) > _MAXIMUM_CHARACTERS):
                     return FetchedPage(tuple(lines), next_pages=(_content(rest, origin),))
                 line = self._line(url, last_modified, client, robots)
             except (PostponedError, BudgetExhaustedError):

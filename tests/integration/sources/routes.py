@@ -48,3 +48,11 @@ class FewPlaces(OpenRates):
         if len(self.taken) >= self.places:
             return Place(is_granted=False, wait_seconds=60.0)
         return super().take(bucket, rate, patience_seconds)
+
+
+class SlowTurns(OpenRates):
+    """Lets every call wait for a minute, and then be made."""
+
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Place:
+        self.taken.append(bucket)
+        return Place(is_granted=True, wait_seconds=60.0)

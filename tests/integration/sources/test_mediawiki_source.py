@@ -15,7 +15,7 @@ from shared.sources.retry import WaitPolicy
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Answer
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
-from tests.integration.sources.routes import FewPlaces, running_routes
+from tests.integration.sources.routes import FewPlaces, SlowTurns, running_routes
 from tests.integration.sources.scripted_server import Request
 
 PATH = "/w/api.php"
@@ -170,6 +170,16 @@ def test_pages_in_several_pieces_are_put_together(wiki: Wiki) -> None:
     assert wiki.queries[1]["clcontinue"] == "1|B"
 
 
+def test_halves_of_characters_are_kept_like_any_text(wiki: Wiki) -> None:
+    pieces = [listed(1, fullurl="\ud800"), listed(1, categories=[])]
+    wiki.documents = [
+        {"continue": {"clcontinue": "1|B"}, "query": {"pages": pieces[0]}},
+        {"query": {"pages": pieces[1]}},
+    ]
+    [line] = wiki.source().fetch(PAGES, {"pageids": "1"}, None).lines
+    assert json.loads(line.encode())["fullurl"] == "\ud800"
+
+
 def extracts(*page_ids: int, had: int) -> Callable[[int], dict[str, Any]]:
     def answer(step: int) -> dict[str, Any]:
         pages = listed(*page_ids)
@@ -195,6 +205,28 @@ def test_extracts_that_were_read_are_kept_when_the_next_must_wait(
     page = wiki.source(rates, rate=rate, **settings).fetch(PAGES, {"pageids": "7|8|9"}, None)
     assert [json.loads(line)["extract"] for line in page.lines] == ["Text 7", "Text 8"]
     assert ids_of(page) == ["9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "handed_on"),
+    [("extract", ["Text 7", "Text 8", "Text 9"], ["10|11"]), ("wikitext", [], ["7|8", "9|10|11"])],
+)
+def test_a_slow_wiki_is_left_before_the_function_would_be_cut_off(
+    wiki: Wiki, text: str, kept: list[str], handed_on: list[str]
+) -> None:
+    answer = extracts(7, 8, 9, 10, 11, had=5)
+    wiki.documents = [answer(step) for step in range(5)]
+    source = wiki.source(SlowTurns(), StillTime(), text=text, titles_per_request=5)
+    page = source.fetch(PAGES, {"pageids": "7|8|9|10|11"}, None)
+    assert [json.loads(line)["extract"] for line in page.lines] == kept
+    assert ids_of(page) == handed_on
+
+
+def test_a_page_by_itself_is_read_to_its_end_however_slow_the_wiki_is(wiki: Wiki) -> None:
+    more: dict[str, Any] = {"query": {"pages": listed(7, n=1)}}
+    wiki.documents = [more | {"continue": {"clcontinue": str(step)}} for step in range(4)] + [more]
+    page = wiki.source(SlowTurns(), StillTime()).fetch(PAGES, {"pageids": "7"}, None)
+    assert [json.loads(line)["n"] for line in page.lines] == [1]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +295,7 @@ def test_warnings_are_no_errors(wiki: Wiki) -> None:
         ({"query": {"pages": ["x"]}}, "formatversion=2 is needed"),
         ({"query": {"pages": [{"title": "x"}]}}, "no page id"),
         ({"query": {"pages": []}, "continue": "on"}, "no object"),
+        ({"query": {"pages": []}, "continue": {"a": "b" * 10_000}}, "more than 10,000 characters"),
         ({"error": "odd"}, "the error unknown"),
         ({"continue": {"a": "b"}, "query": {"pages": []}}, "leads back to where it was"),
     ],

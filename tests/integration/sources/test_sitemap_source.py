@@ -23,7 +23,7 @@ from shared.sources.sitemap.source import PAGES, SITEMAP, SitemapPages
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Answer
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
-from tests.integration.sources.routes import FewPlaces, running_routes
+from tests.integration.sources.routes import FewPlaces, SlowTurns, running_routes
 from tests.integration.sources.scripted_server import Request
 
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
@@ -66,15 +66,17 @@ class WebSite:
         rates: OpenRates | None = None,
         robots: RobotsCache | None = None,
         sitemap: str = "/sitemap.xml",
+        time: StillTime | None = None,
         **settings: Any,
     ) -> SitemapPages:
         made = SitemapSource.model_validate({"sitemap_url": f"{self.url}{sitemap}", **settings})
 
         def make_client(rate: RateLimit) -> SourceClient:
             self.rates.append(rate)
-            return local_client(rates, rate=rate)
+            return local_client(rates, time, rate=rate)
 
-        return SitemapPages(made, make_client, robots or RobotsCache(), StillTime().timing)
+        timing = (time or StillTime()).timing
+        return SitemapPages(made, make_client, robots or RobotsCache(), timing)
 
     def _put_sitemap(
         self, path: str, root: str, entry: str, places: tuple[str, ...], last_modified: str
@@ -372,6 +374,27 @@ def test_what_was_read_is_kept_when_the_next_must_wait(
     assert addresses(site, rest) == [["/c"]]
     with pytest.raises(error):
         source.fetch(PAGES, rest.query, None)
+
+
+def test_what_was_read_is_kept_before_the_function_would_be_cut_off(site: WebSite) -> None:
+    for place in ("/a", "/b", "/c", "/d"):
+        site.put(place, "<p>x")
+    source = site.source(SlowTurns(), time=StillTime())
+    page = source.fetch(PAGES, content(site, "/a", "/b", "/c", "/d"), None)
+    assert read(site, page) == ["/a", "/b"]  # after robots.txt, a minute each
+    [rest] = page.next_pages
+    assert addresses(site, rest) == [["/c", "/d"]]
+
+
+def test_however_slow_a_site_is_one_address_is_read(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.sources.sitemap.source._MAXIMUM_SECONDS", 30.0)
+    site.put("/a", "<p>x")
+    source = site.source(SlowTurns(), time=StillTime())
+    page = source.fetch(PAGES, content(site, "/a", "/b"), None)  # robots.txt alone took longer
+    assert read(site, page) == ["/a"]
+    assert addresses(site, *page.next_pages) == [["/b"]]
 
 
 def test_a_page_does_not_grow_without_end(site: WebSite, monkeypatch: pytest.MonkeyPatch) -> None:
