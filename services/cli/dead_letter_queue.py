@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 # Long enough to look through thousands of messages; after it they show again by themselves.
 _HIDDEN_SECONDS = 60
-# Asks all of SQS's servers: without waiting only some of them answer, which is enough where SQS
-# knows of no message.
+# Asks all of SQS's servers: without waiting only some of them answer.
 _WAIT_SECONDS = 1
 _BATCH_SIZE = 10
 
@@ -29,6 +28,14 @@ class DeadLetter:
     body: str
     sent_at: datetime | None
     attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCounts:
+    """How many messages can be looked at, and how many somebody else looks at; about."""
+
+    visible: int
+    hidden: int
 
 
 @dataclass(slots=True)
@@ -82,28 +89,31 @@ class HeldLetters:
 
 
 @contextmanager
-def held_letters(client: "SQSClient", queue_url: str) -> Iterator[HeldLetters]:
-    """Hold the messages of a queue for the block."""
-    count = _count(client, queue_url, "ApproximateNumberOfMessages")
-    held = HeldLetters(client, queue_url, _WAIT_SECONDS if count else 0)
+def held_letters(
+    client: "SQSClient", queue_url: str, *, is_thorough: bool = True
+) -> Iterator[HeldLetters]:
+    """Hold the messages of a queue for the block.
+
+    Not `is_thorough`, it takes no time where there is none, and may overlook one where there is.
+    """
+    held = HeldLetters(client, queue_url, _WAIT_SECONDS if is_thorough else 0)
     try:
         yield held
     finally:
         held.release()
 
 
-def hidden_letters(client: "SQSClient", queue_url: str) -> int:
-    """Return how many messages somebody else looks at just now, about."""
-    return _count(client, queue_url, "ApproximateNumberOfMessagesNotVisible")
-
-
-def _count(
-    client: "SQSClient",
-    queue_url: str,
-    name: Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-) -> int:
-    answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
-    return int(answer["Attributes"][name])
+def count_letters(client: "SQSClient", queue_url: str) -> LetterCounts:
+    """Return how many messages a queue has, by SQS's own count, which is a minute behind."""
+    answer = client.get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )
+    counts = answer["Attributes"]
+    return LetterCounts(
+        visible=int(counts["ApproximateNumberOfMessages"]),
+        hidden=int(counts["ApproximateNumberOfMessagesNotVisible"]),
+    )
 
 
 def _letter(message: "MessageTypeDef") -> DeadLetter:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from services.cli.dead_letter_queue import DeadLetter, HeldLetters, held_letters, hidden_letters
+from services.cli.dead_letter_queue import DeadLetter, HeldLetters, count_letters, held_letters
 from services.cli.letters import (
     SCHEDULE,
     body_of,
@@ -54,9 +54,12 @@ class DeadLetters:
         hidden: dict[str, int] = {}
         more: list[str] = []
         for stage in stages:
-            if count := hidden_letters(self.client, self._url(stage)):
-                hidden[stage] = count
-            with held_letters(self.client, self._url(stage)) as held:
+            url = self._url(stage)
+            counts = count_letters(self.client, url)
+            if counts.hidden:
+                hidden[stage] = counts.hidden
+            # Most queues are empty, and waiting for each would add up.
+            with held_letters(self.client, url, is_thorough=counts.visible > 0) as held:
                 letters = list(islice(held, limit + 1))
             if len(letters) > limit:
                 more.append(stage)
@@ -165,7 +168,7 @@ class DeadLetters:
     def _one(self, stage: str, message_id: str) -> Iterator[tuple[HeldLetters, DeadLetter]]:
         """Hold the letter of this id; those before it in the queue are held as well."""
         url = self._url(stage)
-        hidden = hidden_letters(self.client, url)
+        hidden = count_letters(self.client, url).hidden
         with held_letters(self.client, url) as held:
             for letter in held:
                 if letter.message_id == message_id:

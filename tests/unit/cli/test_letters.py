@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.dead_letter_queue import DeadLetter, held_letters
-from services.cli.dead_letters import STAGE_NAMES
+from services.cli.dead_letters import STAGE_NAMES, DeadLetters
 from services.cli.letter_rendering import (
     dropped_lines,
     letter_lines,
@@ -143,9 +144,6 @@ class ForgetfulQueue:
         self.batches = list(batches)
         self.shown: list[str] = []
 
-    def get_queue_attributes(self, *, AttributeNames: list[str], **_: str) -> dict[str, Any]:  # noqa: N803
-        return {"Attributes": dict.fromkeys(AttributeNames, "1")}
-
     def receive_message(self, **_: object) -> dict[str, Any]:
         batch = self.batches.pop(0) if len(self.batches) > 1 else self.batches[0]
         return {
@@ -173,3 +171,24 @@ def test_all_are_shown_again_ten_at_a_time() -> None:
     with held_letters(cast(Any, queue), "url") as held:
         assert len(list(held)) == 23
     assert len(queue.shown) == 23
+
+
+class LateCounts(ForgetfulQueue):
+    """Has one message that SQS does not count yet, on a server that is only asked with waiting."""
+
+    def get_queue_attributes(self, *, AttributeNames: list[str], **_: str) -> dict[str, Any]:  # noqa: N803
+        return {"Attributes": dict.fromkeys(AttributeNames, "0")}
+
+    def receive_message(self, **request: object) -> dict[str, Any]:
+        return super().receive_message() if request["WaitTimeSeconds"] else {}
+
+
+def test_one_that_is_asked_for_is_looked_for_everywhere() -> None:
+    letters = DeadLetters(
+        client=cast(Any, LateCounts(["a"])),
+        deployment=cast(Any, SimpleNamespace(dead_letter_queue_urls={"page-jobs": "url"})),
+        failures=cast(Any, SimpleNamespace(reason=lambda *_: None)),
+        runs=cast(Any, None),
+        invoke_ingest=cast(Any, None),
+    )
+    assert letters.show("fetch", "a")["message_id"] == "a"
