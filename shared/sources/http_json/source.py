@@ -7,6 +7,7 @@ slip into a page that was read already. A source that gives cursors avoids that;
 full run meets the record.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -26,6 +27,8 @@ from shared.sources.retry import Timing
 
 # Clocks differ, and a change may show late: asking for a little too much loses nothing.
 _OVERLAP = timedelta(minutes=5)
+# A token (RFC 9110 section 5.6.2): `Authorization:` with its colon is none.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class HttpJsonApi:
@@ -123,7 +126,7 @@ def _credentials(auth: HttpAuth | None, secret: str | None) -> Credentials:
     """Return what each request carries.
 
     Raises:
-        SourceCredentialsError: the secret cannot be sent.
+        SourceCredentialsError: the secret cannot be sent, or not in a header of that name.
     """
     if auth is None or secret is None:
         return Credentials()
@@ -134,5 +137,9 @@ def _credentials(auth: HttpAuth | None, secret: str | None) -> Credentials:
             "no request can carry; write it anew"
         )
     if auth.place == "header":
+        if not _HEADER_NAME.fullmatch(auth.name):
+            raise SourceCredentialsError(
+                f"no header can be named {auth.name!r}, as `auth.name` of the corpus says; mend it"
+            )
         return Credentials(headers={auth.name: value})
     return Credentials(query={auth.name: value})

@@ -213,6 +213,13 @@ def test_a_secret_that_cannot_be_sent_is_refused(server: ScriptedServer, secret:
     assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["Authorization:", "Schl\u00fcssel", "X\0Y"])
+def test_a_header_that_cannot_be_is_refused(server: ScriptedServer, name: str) -> None:
+    with pytest.raises(SourceCredentialsError, match=r"no header can be named .* `auth\.name`"):
+        api(server, SECRET, auth={"secret_name": "shop", "name": name})
+    assert api(server, SECRET, auth={"secret_name": "shop", "name": name, "place": "query"})
+
+
 def test_own_headers_are_sent(server: ScriptedServer) -> None:
     server.script(things(1))
     source = api(server, headers={"X-Version": "7", "Accept": "application/vnd.shop+json"})
