@@ -181,6 +181,20 @@ def test_a_live_run_is_not_disturbed(bench: Bench) -> None:
     assert bench.shard_of("p-1") == shard
 
 
+def test_a_run_that_was_abandoned_is_closed_first(bench: Bench) -> None:
+    bench.shelf.plan(3, 1)
+    bench.shelf.abandon()
+    bench.marker.mark_bad(CORPUS, bench.shard_of("p-1").shard_id, rebuild=False)
+    assert bench.shelf.progress(3).run.status == "failed"
+
+
+def test_a_run_that_was_abandoned_is_closed_first(bench: Bench) -> None:
+    bench.shelf.plan(3, 1)
+    bench.shelf.abandon()
+    bench.marker.mark_bad(CORPUS, bench.shard_of("p-1").shard_id, rebuild=False)
+    assert bench.shelf.progress(3).run.status == "failed"
+
+
 def test_a_shard_that_is_merged_meanwhile_is_said_to_be(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

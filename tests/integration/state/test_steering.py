@@ -327,6 +327,24 @@ def let_a_twin_be_first(line: Line, patch: pytest.MonkeyPatch, action: str, run_
     patch.setattr(line.state, "acquire_lease", late)
 
 
+def test_a_retry_that_does_not_hold_its_corpus_takes_up_nothing(line: Line) -> None:
+    run_id = broken_run(line)
+    line.state.acquire_lease(line.corpus, "restore-1", 600)
+    with pytest.raises(ConflictError, match="another run has begun"):
+        line.runs.reopen_run(run_id)
+    progress = line.assert_exact(run_id)
+    assert (progress.run.status, progress.pages_gap) == ("incomplete", 1)
+
+
+def test_a_retry_that_does_not_hold_its_corpus_takes_up_nothing(line: Line) -> None:
+    run_id = broken_run(line)
+    line.state.acquire_lease(line.corpus, "restore-1", 600)
+    with pytest.raises(ConflictError, match="another run has begun"):
+        line.runs.reopen_run(run_id)
+    progress = line.assert_exact(run_id)
+    assert (progress.run.status, progress.pages_gap) == ("incomplete", 1)
+
+
 def test_gaps_that_a_twin_has_retried_keep_no_lease(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -574,6 +592,78 @@ def test_a_run_that_still_moves_is_not_abandoned(line: Line) -> None:
     line.now += timedelta(minutes=1)
     assert line.start("another").status == "running"
     assert line.assert_exact(run_id).run.status == "failed"
+
+
+def test_a_run_that_a_twin_of_its_request_has_ended_keeps_no_lease(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = line.state.acquire_lease
+
+    def late(*arguments: Any) -> None:
+        monkeypatch.setattr(line.state, "acquire_lease", acquire)
+        line.start()
+        line.work()
+        acquire(*arguments)
+
+    monkeypatch.setattr(line.state, "acquire_lease", late)
+    summary = line.start()
+    assert line.assert_exact(summary.run_id).run.status == summary.status == "succeeded"
+    assert line.state.lease(line.corpus) is None
+
+
+def test_the_lease_of_a_run_that_ends_as_it_is_looked_at_is_not_extended(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.start()
+    line.now += timedelta(minutes=59)
+    line.fetch(take_one(line))
+    line.now += timedelta(minutes=1)
+    last_progress = line.runs.last_progress
+
+    def ended_since(run_id: str) -> Any:
+        moved_at = last_progress(run_id)
+        line.work()
+        return moved_at
+
+    monkeypatch.setattr(line.runs, "last_progress", ended_since)
+    assert line.state.close_abandoned_run(line.corpus, UNKNOWN, line.runs) is None
+    assert line.state.lease(line.corpus) is None
+
+
+def test_a_run_that_a_twin_of_its_request_has_ended_keeps_no_lease(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = line.state.acquire_lease
+
+    def late(*arguments: Any) -> None:
+        monkeypatch.setattr(line.state, "acquire_lease", acquire)
+        line.start()
+        line.work()
+        acquire(*arguments)
+
+    monkeypatch.setattr(line.state, "acquire_lease", late)
+    summary = line.start()
+    assert line.assert_exact(summary.run_id).run.status == summary.status == "succeeded"
+    assert line.state.lease(line.corpus) is None
+
+
+def test_the_lease_of_a_run_that_ends_as_it_is_looked_at_is_not_extended(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.start()
+    line.now += timedelta(minutes=59)
+    line.fetch(take_one(line))
+    line.now += timedelta(minutes=1)
+    last_progress = line.runs.last_progress
+
+    def ended_since(run_id: str) -> Any:
+        moved_at = last_progress(run_id)
+        line.work()
+        return moved_at
+
+    monkeypatch.setattr(line.runs, "last_progress", ended_since)
+    assert line.state.close_abandoned_run(line.corpus, UNKNOWN, line.runs) is None
+    assert line.state.lease(line.corpus) is None
 
 
 def test_a_planner_that_lost_its_corpus_fails_its_run(

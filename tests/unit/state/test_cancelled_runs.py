@@ -1,0 +1,27 @@
+"""Which runs were cancelled, as a worker of many runs remembers it."""
+
+from datetime import UTC, datetime
+
+from shared.state.cancelled_runs import CancelledRuns
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+def test_a_worker_of_many_runs_remembers_the_last_ones_only() -> None:
+    asked: list[str] = []
+
+    def is_cancelled(run_id: str) -> bool:
+        asked.append(run_id)
+        return run_id == "first"
+
+    runs = CancelledRuns(is_cancelled, lambda: NOW)
+    assert runs.has("first")
+    assert runs.has("first")
+    assert asked == ["first"]
+    for number in range(1000):
+        assert not runs.has(f"run-{number}")
+    asked.clear()
+    assert runs.has("first"), "a run that was forgotten is asked for again"
+    assert asked == ["first"]
+    assert not runs.has("run-999")
+    assert asked == ["first"], "what was just asked is known"
