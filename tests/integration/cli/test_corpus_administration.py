@@ -122,6 +122,14 @@ def test_the_same_document_again_mends_what_was_cut_off(
     assert site.answer("corpus", "add", str(notes))["change"] == "unchanged"
 
 
+def test_the_same_document_again_follows_a_changed_deployment(site: Site, notes: Path) -> None:
+    site.ultron("corpus", "add", str(notes))
+    site.publish(default_incremental="rate(1 day)", maintenance=None)
+    assert site.answer("corpus", "add", str(notes))["change"] == "unchanged"
+    [(name, rule)] = site.rules().items()
+    assert (name, rule["expression"]) == ("ingest-notes", "rate(1 day)")
+
+
 def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
