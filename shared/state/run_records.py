@@ -2,7 +2,7 @@
 
 import contextlib
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,20 @@ class RunRecords:
     def list_runs(self, corpus: str, limit: int = 20) -> list[RunProgress]:
         """Return the newest runs of a corpus, the newest first."""
         listed = self._table.query(corpus_partition(corpus), "RUNS#", last_first=True)
-        return [self.get_run(item["SK"].removeprefix("RUNS#")) for item in islice(listed, limit)]
+        run_ids = [item["SK"].removeprefix("RUNS#") for item in islice(listed, limit)]
+        found = list(self._table.get_many((run_partition(run_id), "RUN") for run_id in run_ids))
+        records = {record["PK"]: record for record in found}
+        rows: dict[str, list[Item]] = {}
+        for row in self._table.get_many(
+            (counters_partition(run_id), f"ROW#{number}")
+            for run_id in run_ids
+            for number in range(_COUNTER_ROWS)
+        ):
+            rows.setdefault(row["PK"], []).append(row)
+        return [
+            _progress(records[run_partition(run_id)], rows.get(counters_partition(run_id), []))
+            for run_id in run_ids
+        ]
 
     def get_run(self, run_id: str) -> RunProgress:
         """Return a run with its counters.
@@ -97,11 +110,7 @@ class RunRecords:
         record = self._table.get(run_partition(run_id), "RUN")
         if record is None:
             raise NotFoundError(f"there is no run {run_id}")
-        counters: dict[str, Any] = {}
-        for item in self._table.query(counters_partition(run_id), "ROW#"):
-            _add_counters(counters, item)
-        fields = {name: record[name] for name in RunRecord.model_fields if name in record}
-        return record, RunProgress(run=RunRecord.model_validate(fields), **counters)
+        return record, _progress(record, self._table.query(counters_partition(run_id), "ROW#"))
 
     def exists(self, run_id: str) -> bool:
         """Whether a run of that id was ever recorded."""
@@ -160,6 +169,14 @@ class RunRecords:
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
+
+
+def _progress(record: Item, rows: Iterable[Item]) -> RunProgress:
+    counters: dict[str, Any] = {}
+    for row in rows:
+        _add_counters(counters, row)
+    fields = {name: record[name] for name in RunRecord.model_fields if name in record}
+    return RunProgress(run=RunRecord.model_validate(fields), **counters)
 
 
 def _add_counters(counters: dict[str, Any], item: Item) -> None:

@@ -188,13 +188,6 @@ def test_a_run_that_was_abandoned_is_closed_first(bench: Bench) -> None:
     assert bench.shelf.progress(3).run.status == "failed"
 
 
-def test_a_run_that_was_abandoned_is_closed_first(bench: Bench) -> None:
-    bench.shelf.plan(3, 1)
-    bench.shelf.abandon()
-    bench.marker.mark_bad(CORPUS, bench.shard_of("p-1").shard_id, rebuild=False)
-    assert bench.shelf.progress(3).run.status == "failed"
-
-
 def test_a_shard_that_is_merged_meanwhile_is_said_to_be(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

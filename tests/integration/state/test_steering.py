@@ -336,15 +336,6 @@ def test_a_retry_that_does_not_hold_its_corpus_takes_up_nothing(line: Line) -> N
     assert (progress.run.status, progress.pages_gap) == ("incomplete", 1)
 
 
-def test_a_retry_that_does_not_hold_its_corpus_takes_up_nothing(line: Line) -> None:
-    run_id = broken_run(line)
-    line.state.acquire_lease(line.corpus, "restore-1", 600)
-    with pytest.raises(ConflictError, match="another run has begun"):
-        line.runs.reopen_run(run_id)
-    progress = line.assert_exact(run_id)
-    assert (progress.run.status, progress.pages_gap) == ("incomplete", 1)
-
-
 def test_gaps_that_a_twin_has_retried_keep_no_lease(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -630,42 +621,6 @@ def test_the_lease_of_a_run_that_ends_as_it_is_looked_at_is_not_extended(
     assert line.state.lease(line.corpus) is None
 
 
-def test_a_run_that_a_twin_of_its_request_has_ended_keeps_no_lease(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    acquire = line.state.acquire_lease
-
-    def late(*arguments: Any) -> None:
-        monkeypatch.setattr(line.state, "acquire_lease", acquire)
-        line.start()
-        line.work()
-        acquire(*arguments)
-
-    monkeypatch.setattr(line.state, "acquire_lease", late)
-    summary = line.start()
-    assert line.assert_exact(summary.run_id).run.status == summary.status == "succeeded"
-    assert line.state.lease(line.corpus) is None
-
-
-def test_the_lease_of_a_run_that_ends_as_it_is_looked_at_is_not_extended(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line.start()
-    line.now += timedelta(minutes=59)
-    line.fetch(take_one(line))
-    line.now += timedelta(minutes=1)
-    last_progress = line.runs.last_progress
-
-    def ended_since(run_id: str) -> Any:
-        moved_at = last_progress(run_id)
-        line.work()
-        return moved_at
-
-    monkeypatch.setattr(line.runs, "last_progress", ended_since)
-    assert line.state.close_abandoned_run(line.corpus, UNKNOWN, line.runs) is None
-    assert line.state.lease(line.corpus) is None
-
-
 def test_a_planner_that_lost_its_corpus_fails_its_run(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -701,6 +656,29 @@ def test_runs_are_listed_newest_first(line: Line) -> None:
     (newest,) = line.runs.list_runs(line.corpus, limit=1)
     assert newest.run.run_id == started[-1]
     assert line.runs.list_runs("no-such-corpus") == []
+
+
+def test_a_list_of_runs_has_their_counters_and_asks_for_no_run_by_itself(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    for number in range(3):
+        line.now += timedelta(minutes=1)
+        started.append(line.start(f"request-{number}").run_id)
+        line.work()
+    expected = [line.progress(run_id) for run_id in started[::-1]]
+    asked: list[str] = []
+    query = line.runs._table.query
+
+    def counted(pk: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(pk)
+        return query(pk, *arguments, **options)
+
+    monkeypatch.setattr(line.runs._table, "query", counted)
+    monkeypatch.setattr(line.runs._table, "get", lambda pk, _: asked.append(pk))
+    assert line.runs.list_runs(line.corpus) == expected
+    assert [progress.pages_done for progress in expected] == [3, 3, 3]
+    assert asked == [f"CORPUS#{line.corpus}"]
 
 
 def test_a_plan_may_name_a_page_twice(line: Line) -> None:
