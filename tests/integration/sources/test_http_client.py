@@ -4,6 +4,7 @@ import gzip
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -145,15 +146,15 @@ def dripping_server(beginning: bytes) -> Iterator[str]:
 
 def test_a_connection_that_is_used_again_is_cut_too() -> None:
     """The deadline of a call is for the connection that it uses, be it an old one."""
-    ready = threading.Event()
+    received: list[bytes] = []
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection, suppress(OSError):
-            connection.recv(10_000)
+            received.append(connection.recv(10_000))
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            connection.recv(10_000)
-            ready.wait()
+            received.append(connection.recv(10_000))
+            received.append(connection.recv(10_000))  # nothing: the client hangs up
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
@@ -161,10 +162,13 @@ def test_a_connection_that_is_used_again_is_cut_too() -> None:
         client = local_http(HttpLimits(read_timeout_seconds=60, total_timeout_seconds=0.5))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         assert client.get(url, {}).body == b"ok"
+        began = time.monotonic()
         with pytest.raises(TransportError, match="took longer"):
             client.get(url, {})
-        ready.set()
         thread.join()
+    # Not when the minute is over for which the socket would wait.
+    assert time.monotonic() - began < 30
+    assert [bool(request) for request in received] == [True, True, False]
 
 
 def test_a_refused_connection_shows_no_credentials(

@@ -21,6 +21,7 @@ from shared.sources.rates import Place
 from shared.sources.redirects import Credentials, OutboundRequest
 from shared.sources.retry import WaitPolicy
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
+from tests.integration.sources.routes import SlowTurns
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 
 PATIENT = WaitPolicy(patience_seconds=60, further_patience_seconds=60, may_postpone=False)
@@ -220,6 +221,14 @@ def test_redirects_do_not_begin_the_attempts_anew(world: World) -> None:
     with pytest.raises(SourceUnavailableError, match="after 5 attempts"):
         world.get()
     assert len(world.server.requests) == 6
+
+
+def test_redirects_are_not_followed_for_ever_though_there_are_few(world: World) -> None:
+    world.rates = SlowTurns()
+    world.server.script(moved("/1"), moved("/2"), moved("/3"), Answer(body=b"there"))
+    with pytest.raises(SourceUnavailableError, match="/page led on for 120 seconds"):
+        world.get()
+    assert len(world.server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [429, 503])

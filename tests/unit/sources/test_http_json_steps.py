@@ -219,6 +219,14 @@ def test_chains_have_an_end() -> None:
         step.following("2", "records-1", ["{}"])
 
 
+@pytest.mark.parametrize("style", [{"style": "link"}, {"style": "next_url", "next_url": "next"}])
+def test_a_page_of_the_source_that_the_corpus_had_before_is_refused(style: dict[str, str]) -> None:
+    pager = make_pager(source(**style), ())
+    assert pager.address(Step(at=f"{URL}?page=2")) == f"{URL}?page=2"
+    with pytest.raises(SourceError, match=r"elsewhere, at old\.example/things"):
+        pager.address(Step(at="https://old.example/things?page=2"))
+
+
 def test_page_ids_follow_from_what_is_asked_for() -> None:
     cursor = make_pager(source(style="cursor", next_cursor="next"), ())
     assert cursor.page_id(Step(at="a", depth=3)) == cursor.page_id(Step(at="a", digest="x"))
