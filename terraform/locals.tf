@@ -56,7 +56,7 @@ locals {
     fetch = {
       description         = "Fetches one page of a source and keeps it as it came."
       memory_mb           = 512
-      timeout_seconds     = 300 # a page of several calls, each of which may wait ten seconds and take thirty
+      timeout_seconds     = 300 # after two minutes a page hands on what it has not read; a call may take as long
       consumes            = "page-jobs"
       publishes           = "derive-jobs"
       batch_size          = 1

@@ -197,6 +197,11 @@ variable "function_settings" {
     ])
     error_message = "retrieve and orchestrator answer through API Gateway, which waits 29 seconds at most."
   }
+
+  validation {
+    condition     = try(coalesce(var.function_settings.fetch.timeout_seconds, 240), 240) >= 240
+    error_message = "fetch needs 240 seconds at least: a page of several calls hands on after two minutes what it has not read, and a call may take as long again; cut off, it would keep nothing."
+  }
 }
 
 variable "publish_copies" {

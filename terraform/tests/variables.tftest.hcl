@@ -136,6 +136,16 @@ run "an_answer_too_late_for_the_gateway" {
   expect_failures = [var.function_settings]
 }
 
+run "fetch_with_too_little_time_for_a_page" {
+  command = plan
+
+  variables {
+    function_settings = { fetch = { timeout_seconds = 239 } }
+  }
+
+  expect_failures = [var.function_settings]
+}
+
 run "merges_of_half_a_shard" {
   command = plan
 
