@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from shared.canonical.records import RecordLeftOutError
 from shared.canonical.wiki_markup import prepared, restored
 from shared.text.html import collapse
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from mwparserfromhell.nodes import Node, Wikilink
     from mwparserfromhell.wikicode import Wikicode
 
+# Each of these makes a node of its own, by the kilobyte: a page of nothing else would take more
+# memory and time than a function has.
+MAXIMUM_MARKS = 100_000
+_MARKS = re.compile(r"^[*#:;]++|^[ \t:]*+\{\||^[ \t]*+[|!=-]|\|\||!!", re.MULTILINE)
 _FILES = frozenset({"file", "image", "media"})
 _MEDIA = re.compile(
     r"\.(apng|avif|bmp|djvu|flac|gif|jpe?g|mid|mp3|mp4|mpe?g|oga|ogg|ogv|opus|pdf|png|svg|tiff?|wav"
@@ -30,12 +35,20 @@ def wikitext_to_text(wikitext: str, category_names: Collection[str] = ()) -> str
 
     Templates, tables, references, files and categories are left out. `category_names` are what the
     wiki calls the namespace of categories, besides `Category`.
+
+    Raises:
+        RecordLeftOutError: its lists and tables are too large.
     """
     # Imported where it is needed: it costs every other corpus a twentieth of a second.
     import mwparserfromhell
 
     # Emphasis is cut by hand: an apostrophe too many would confuse the parser's own reading of it.
-    wikicode = mwparserfromhell.parse(prepared(wikitext), skip_style_tags=True)
+    ready = prepared(wikitext)
+    if sum(len(match[0].strip()) for match in _MARKS.finditer(ready)) > MAXIMUM_MARKS:
+        raise RecordLeftOutError(
+            f"its lists and tables have more than {MAXIMUM_MARKS:,} marks", "revisions"
+        )
+    wikicode = mwparserfromhell.parse(ready, skip_style_tags=True)
     names = frozenset({"category", *(name.strip().casefold() for name in category_names)})
     text = "".join(_texts(wikicode, names))
     text = _SWITCH.sub(lambda match: "" if match[1].isupper() else match[0], text)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.canonical.records import RecordContext, RecordRejectedError
+from shared.canonical.records import RecordContext, RecordLeftOutError, RecordRejectedError
 from shared.canonical.wiki import MAXIMUM_WIKITEXT_CHARACTERS, canonicalise_wiki_page
 from shared.canonical.wiki_markup import prepared, restored
 from shared.canonical.wiki_text import wikitext_to_text
@@ -173,6 +173,18 @@ def test_no_bracket_is_left_without_its_partner(unit: str) -> None:
     assert "<" not in markup
     assert "[//" not in markup
     assert "://" not in markup
+
+
+@pytest.mark.parametrize(
+    "unit", ["*", "\n;;::", "\n----", "<br>*", "<table><td>a</table>", "\n|a", "!!a"]
+)
+def test_lists_and_tables_that_no_function_has_room_for_are_left_out(unit: str) -> None:
+    with pytest.raises(RecordLeftOutError, match="more than 100,000 marks"):
+        wikitext_to_text(unit * 110_000)
+
+
+def test_a_long_list_is_a_text() -> None:
+    assert wikitext_to_text("* item\n" * 2000).count("item") == 2000
 
 
 def test_deep_nesting_is_no_markup() -> None:
