@@ -89,6 +89,21 @@ def test_what_is_delivered_again_tells_of_nothing_new(line: Line) -> None:
     assert line.assert_exact(run_id).run.pages_planned == 2
 
 
+def test_a_delivery_that_the_source_refuses_after_its_twin_was_done_leaves_no_gap(
+    line: Line,
+) -> None:
+    line.source.follows = {}
+    run_id = line.start().run_id
+    job = only_job(line)
+    line.fetch(job)
+    line.source.broken = {"a"}
+    line.fetcher.fetch(job)  # it began before the other one had recorded anything
+    assert line.outcomes(run_id) == {"a": None}
+    assert list(line.store.list("raw/_gaps/")) == []
+    line.work()
+    assert line.assert_exact(run_id).run.status == "succeeded"
+
+
 def test_what_a_page_first_told_of_holds(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source whose cursors are new each time must not have its chain read twice."""
     run_id = line.start().run_id
