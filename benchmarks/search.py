@@ -5,10 +5,11 @@ them. Every system works in a process of its own. Building gets one CPU; opening
 fresh processes, with the files in the page cache and without; then all systems answer in turns, so
 that whatever else the machine does hits all alike. hnswlib alone searches as widely as the engine;
 the others as little as reaches the recall of the engine. `--slow` adds a million rows, which are
-jittered copies where real vectors end.
+jittered copies where real vectors end. `--reuse` measures what an earlier run built.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +86,7 @@ class Run:
     rounds: int = ROUNDS
     openings: int = OPENINGS
     queries_per_round: int = QUERIES_PER_ROUND
+    reuse: bool = False
 
     def measure(self) -> dict[str, Measured]:
         """Measure every system that is installed."""
@@ -108,7 +111,7 @@ class Run:
     def _build_and_open(self, name: str) -> Measured | None:
         place = self._place(name)
         try:
-            built = run_once(name, self.dataset.folder, place, "build")
+            built = self._built(name, place)
         except subprocess.CalledProcessError as error:
             print(f"{name}: left out, building ended with {error.returncode}", file=sys.stderr)
             return None
@@ -129,6 +132,17 @@ class Run:
             open_seconds_cached=statistics.median(answer["seconds"] for answer in cached),
             open_seconds_from_disk=statistics.median(answer["seconds"] for answer in from_disk),
         )
+
+    def _built(self, name: str, place: Path) -> dict[str, Any]:
+        """What building took; an earlier run's building where that will do."""
+        noted = place.with_name(f"{place.name}.built.json")
+        if self.reuse and noted.exists():
+            earlier: dict[str, Any] = json.loads(noted.read_text(encoding="utf-8"))
+            return earlier
+        noted.unlink(missing_ok=True)
+        built = run_once(name, self.dataset.folder, place, "build")
+        noted.write_text(json.dumps(built), encoding="utf-8")
+        return built
 
     def _serve(self, name: str) -> Process:
         return Process(name, self.dataset.folder, self._place(name))
@@ -200,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         jittered = max(0, rows - len(vectors))
         print(f"\n{rows:,} vectors of {vectors.shape[1]} dimensions, {QUERIES} queries", end="")
         print(f"; {jittered:,} are jittered copies, noise {JITTER:.2f}" if jittered else "")
-        results = Run(dataset, folder, options.systems, queries.vectors).measure()
+        run = Run(dataset, folder, options.systems, queries.vectors, reuse=options.reuse)
+        results = run.measure()
         print_results(results)
         if ENGINE in results:
             record_figures(_figures(rows, results[ENGINE]))
@@ -325,6 +340,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES), help="numbers of rows")
     parser.add_argument("--slow", action="store_true", help="a million rows as well")
+    parser.add_argument("--reuse", action="store_true", help="build only what is not built yet")
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     return parser.parse_args(arguments)
 
