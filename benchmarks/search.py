@@ -72,7 +72,21 @@ class Measured:
     per_second: dict[int, list[float]] = field(default_factory=dict)
     ranking_milliseconds: list[float] = field(default_factory=list)
     hybrid_milliseconds: list[float] = field(default_factory=list)
-    filtered: dict[str, tuple[float, list[float]]] = field(default_factory=dict)
+    filtered: dict[str, "Filtered"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What was measured under one filter, and of the same queries without it, in turns."""
+
+    recall: float
+    milliseconds: Sequence[float]
+    unfiltered_milliseconds: Sequence[float]
+
+    @property
+    def ratio(self) -> float:
+        """The filtered median by the other."""
+        return _median(self.milliseconds) / _median(self.unfiltered_milliseconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +199,16 @@ class Run:
                     process, case, results[name].breadth
                 )
 
-    def _filtered(
-        self, process: Process, case: FilterCase, breadth: int
-    ) -> tuple[float, list[float]]:
+    def _filtered(self, process: Process, case: FilterCase, breadth: int) -> Filtered:
         everything = range(len(self.queries))
         found = process.search(everything, breadth, case.as_requests(everything))
-        milliseconds: list[float] = []
+        filtered: list[float] = []
+        unfiltered: list[float] = []
         for number in range(self.rounds):
             chosen = self._round(number)
-            again = process.search(chosen, breadth, case.as_requests(chosen))
-            milliseconds += again.milliseconds
-        return recall_of(found.rows, case.truth), milliseconds
+            unfiltered += process.search(chosen, breadth).milliseconds
+            filtered += process.search(chosen, breadth, case.as_requests(chosen)).milliseconds
+        return Filtered(recall_of(found.rows, case.truth), filtered, unfiltered)
 
     def _round(self, number: int) -> list[int]:
         start = number * self.queries_per_round
@@ -264,15 +277,9 @@ def print_results(results: dict[str, Measured]) -> None:
         print_table(
             ("filtered", "system", "recall@10", "p50 ms", "p95 ms", "p50 / unfiltered"),
             [
-                [
-                    case,
-                    name,
-                    recall,
-                    *_percentiles(times),
-                    _median(times) / _median(found.milliseconds),
-                ]
+                [case, name, under.recall, *_percentiles(under.milliseconds), under.ratio]
                 for name, found in filtered.items()
-                for case, (recall, times) in found.filtered.items()
+                for case, under in found.filtered.items()
             ],
         )
 

@@ -88,7 +88,7 @@ def test_a_run_measures_the_engine_and_its_peers(
     assert len(engine.milliseconds) == 4
     assert len(engine.hybrid_milliseconds) == 4
     assert len(engine.filtered) == 6
-    assert all(recall >= 0.95 for recall, _ in engine.filtered.values())
+    assert all(under.recall >= 0.95 for under in engine.filtered.values())
     assert engine.bytes_per_vector > DIMS * 4
     print_results(results)
     printed = capsys.readouterr().out
