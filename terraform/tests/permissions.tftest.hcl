@@ -271,4 +271,17 @@ run "in_a_vpc" {
     ])
     error_message = "The VPC has an endpoint for everything that the functions in it call."
   }
+
+  assert {
+    condition = alltrue(flatten([
+      for name, function in module.functions : [
+        for statement in jsondecode(function.policy).Statement : [
+          for action in statement.Action : contains(
+            jsondecode(module.network[0].gateway_policies[split(":", action)[0]]).Statement[0].Action, action
+          ) if contains(["s3", "dynamodb"], split(":", action)[0])
+        ]
+      ] if !contains(["ingest", "fetch"], name)
+    ]))
+    error_message = "The endpoints of S3 and DynamoDB let through what the functions behind them may do."
+  }
 }

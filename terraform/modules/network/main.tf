@@ -9,7 +9,7 @@ locals {
 
   gateway_endpoints = {
     s3 = {
-      actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"]
+      actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListBucket"]
       resources = [var.bucket_arn, "${var.bucket_arn}/*"]
     }
     dynamodb = {
