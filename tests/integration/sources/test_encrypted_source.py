@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from shared.sources.http import HttpClient, TransportError
 from shared.sources.outbound import AllowedHosts, OutboundGuard
-from tests.integration.sources.certificates import self_signed
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,17 +31,15 @@ class QuietServer(ThreadingHTTPServer):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of `wiki.example` that vouches for itself, and its key, in one file."""
-    path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    path.write_text(self_signed("wiki.example"))
-    return path
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.fixture(scope="module")
-def port(certificate: Path) -> Iterator[int]:
+def port(authority: trustme.CA) -> Iterator[int]:
+    """A server whose certificate, of `wiki.example`, the authority signed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    authority.issue_cert("wiki.example").configure_cert(context)
     server = QuietServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -62,9 +60,10 @@ def client() -> HttpClient:
 
 
 def test_the_name_is_verified_and_not_the_address(
-    certificate: Path, port: int, monkeypatch: pytest.MonkeyPatch
+    authority: trustme.CA, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     answer = client().get(f"https://wiki.example:{port}/", {})
     assert answer.body == f"wiki.example:{port}".encode()
     for other in ("other.example", "127.0.0.1"):
