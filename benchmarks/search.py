@@ -57,6 +57,20 @@ RECALL_TOLERANCE = 0.001
 PACKAGES = ("numpy", "hnswlib", "faiss-cpu", "usearch", "lancedb")
 
 
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What was measured under one filter, and of the same queries without it, in turns."""
+
+    recall: float
+    milliseconds: Sequence[float]
+    unfiltered_milliseconds: Sequence[float]
+
+    @property
+    def ratio(self) -> float:
+        """The filtered median by the other."""
+        return _median(self.milliseconds) / _median(self.unfiltered_milliseconds)
+
+
 @dataclass(slots=True)
 class Measured:
     """What was measured of one system on one dataset."""
@@ -72,21 +86,7 @@ class Measured:
     per_second: dict[int, list[float]] = field(default_factory=dict)
     ranking_milliseconds: list[float] = field(default_factory=list)
     hybrid_milliseconds: list[float] = field(default_factory=list)
-    filtered: dict[str, "Filtered"] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Filtered:
-    """What was measured under one filter, and of the same queries without it, in turns."""
-
-    recall: float
-    milliseconds: Sequence[float]
-    unfiltered_milliseconds: Sequence[float]
-
-    @property
-    def ratio(self) -> float:
-        """The filtered median by the other."""
-        return _median(self.milliseconds) / _median(self.unfiltered_milliseconds)
+    filtered: dict[str, Filtered] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,8 @@ class Run:
             return earlier
         noted.unlink(missing_ok=True)
         built = run_once(name, self.dataset.folder, place, "build")
-        noted.write_text(json.dumps(built), encoding="utf-8")
+        if "absent" not in built:  # it may be installed by the next time
+            noted.write_text(json.dumps(built), encoding="utf-8")
         return built
 
     def _serve(self, name: str) -> Process:

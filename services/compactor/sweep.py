@@ -23,7 +23,7 @@ from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.jobs import Job, PageJob
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
-from shared.models.run import TERMINAL_STATUSES, RunProgress
+from shared.models.run import RunProgress
 from shared.observability import logger
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
@@ -90,7 +90,7 @@ class Sweeper:
         finally:
             # A run that goes on holds its lease to its end. One that has ended took it for this, or
             # a twin of this job ended it just before the lease was taken anew.
-            if self.runs.get_run(job.run_id).run.status in TERMINAL_STATUSES:
+            if self.runs.get_run(job.run_id).is_ended:
                 self.state.release_lease(job.corpus, job.run_id)
 
     def _sweep(self, job: SweepJob, progress: RunProgress) -> SweepOutcome:

@@ -88,7 +88,7 @@ class Steering:
         try:
             yield
         finally:
-            if self.planner.runs.get_run(run_id).run.status not in LIVE_STATUSES:
+            if self.planner.runs.get_run(run_id).is_ended:
                 self.planner.state.release_lease(corpus, run_id)
 
     def _check_gaps(self, progress: RunProgress) -> None:

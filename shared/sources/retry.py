@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+HAND_ON_AFTER_SECONDS = 120.0
+"""After so long a page of several calls keeps what it read and hands on the rest.
+
+A function that is cut off keeps nothing, and the call that is under way may take as long again.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:

@@ -23,7 +23,7 @@ from shared.sources.base import (
 from shared.sources.client import SourceClient
 from shared.sources.mediawiki.api import WikiApi
 from shared.sources.mediawiki.pages import CollectedPages, is_gone
-from shared.sources.retry import Timing
+from shared.sources.retry import HAND_ON_AFTER_SECONDS, Timing
 
 LISTING = "listing"
 PAGES = "pages"
@@ -33,9 +33,6 @@ _LISTED_PAGES = "500"
 _MOST_ANSWERS = 500
 # What derive can read in its time, on the part of a processor that it has.
 _MAXIMUM_CHARACTERS = 12 * 1024 * 1024
-# After so long what was read is kept and the rest handed on: a function that is cut off keeps
-# nothing. The question that is being asked may take as long again.
-_MAXIMUM_SECONDS = 120.0
 _IDENTIFIERS = re.compile(r"[0-9]{1,20}(\|[0-9]{1,20}){0,49}", re.ASCII)
 
 
@@ -133,7 +130,7 @@ class MediaWiki:
             if not continuation:
                 return FetchedPage(collected.lines(), attribution=licence)
             _require_new(json.dumps(continuation, sort_keys=True), seen)
-            if self._timing.monotonic() - started > _MAXIMUM_SECONDS and "|" in wanted:
+            if self._timing.monotonic() - started > HAND_ON_AFTER_SECONDS and "|" in wanted:
                 so_far = self._so_far(wanted, collected, licence)
                 return so_far or FetchedPage(next_pages=_halves(wanted.split("|")))
 

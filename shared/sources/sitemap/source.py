@@ -22,7 +22,7 @@ from shared.sources.base import (
 )
 from shared.sources.client import SourceClient
 from shared.sources.redirects import place
-from shared.sources.retry import Timing
+from shared.sources.retry import HAND_ON_AFTER_SECONDS, Timing
 from shared.sources.sitemap.addresses import (
     ending_of_no_page,
     host_of,
@@ -43,9 +43,6 @@ MAXIMUM_SITEMAPS = 5_000
 _PAGES_A_STEP = 400
 # What derive can read in its time, on the part of a processor that it has.
 _MAXIMUM_CHARACTERS = 4 * 1024 * 1024
-# After so long what was read is kept and the rest handed on: a function that is cut off keeps
-# nothing. The address that is being read may take as long again.
-_MAXIMUM_SECONDS = 120.0
 # Clocks differ, and a site may write its sitemap some time after the page.
 _OVERLAP = timedelta(minutes=5)
 _READ = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
@@ -197,7 +194,7 @@ class SitemapPages:
             client, robots = tools[origin_of(url)]
             rest = addresses[number:]
             try:
-                is_late = self._timing.monotonic() - started > _MAXIMUM_SECONDS
+                is_late = self._timing.monotonic() - started > HAND_ON_AFTER_SECONDS
                 if number > 0 and (is_late or sum(map(len, lines)) > _MAXIMUM_CHARACTERS):
                     return FetchedPage(tuple(lines), next_pages=(_content(rest, origin),))
                 line = self._line(url, last_modified, client, robots)

@@ -389,7 +389,7 @@ def test_what_was_read_is_kept_before_the_function_would_be_cut_off(site: WebSit
 def test_however_slow_a_site_is_one_address_is_read(
     site: WebSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.sources.sitemap.source._MAXIMUM_SECONDS", 30.0)
+    monkeypatch.setattr("shared.sources.sitemap.source.HAND_ON_AFTER_SECONDS", 30.0)
     site.put("/a", "<p>x")
     source = site.source(SlowTurns(), time=StillTime())
     page = source.fetch(PAGES, content(site, "/a", "/b"), None)  # robots.txt alone took longer

@@ -244,9 +244,9 @@ def test_an_unknown_run_is_not_found(line: Line, action: str) -> None:
 # Resuming
 
 
-def test_a_run_whose_planning_was_cut_off_is_planned_again(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def cut_off_while_planning(line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have a planner die before it published a page; the run that it leaves."""
+
     def die(*_: object) -> None:
         raise WorkerDiedError
 
@@ -255,8 +255,14 @@ def test_a_run_whose_planning_was_cut_off_is_planned_again(
         with pytest.raises(WorkerDiedError):
             line.start()
     (progress,) = line.runs.list_runs(line.corpus)
-    run_id = progress.run.run_id
     assert progress.run.status == "planning"
+    return progress.run.run_id
+
+
+def test_a_run_whose_planning_was_cut_off_is_planned_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = cut_off_while_planning(line, monkeypatch)
     # Pages may have been read since the first plan: what changes from then on is still to come.
     line.source.checkpoint = EndpointCheckpoint(last_modified="2026-11-23T07:00:00Z")
     assert line.steer("resume", run_id).status == "running"
@@ -351,15 +357,7 @@ def test_gaps_that_a_twin_has_retried_keep_no_lease(
 def test_a_run_that_a_twin_has_resumed_keeps_no_lease(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
-        raise WorkerDiedError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(line.pages, "publish", die)
-        with pytest.raises(WorkerDiedError):
-            line.start()
-    (progress,) = line.runs.list_runs(line.corpus)
-    run_id = progress.run.run_id
+    run_id = cut_off_while_planning(line, monkeypatch)
     let_a_twin_be_first(line, monkeypatch, "resume", run_id)
     line.steer("resume", run_id)
     assert line.assert_exact(run_id).run.status == "succeeded"

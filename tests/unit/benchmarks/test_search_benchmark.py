@@ -1,5 +1,6 @@
 """The search benchmark at a tiny size, with the systems that every environment has."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,15 @@ def test_a_run_measures_the_engine_and_its_peers(
     assert "anti-correlated cluster" in printed
 
 
+def test_what_was_built_is_measured_again_without_building(
+    dataset: Dataset, queries: Vectors, tmp_path: Path
+) -> None:
+    run = Run(dataset, tmp_path, ["numpy exact"], queries, 1, 1, 4)
+    built = run.measure()["numpy exact"].build_seconds
+    again = replace(run, reuse=True).measure()["numpy exact"]
+    assert (again.build_seconds, again.recall) == (built, 1.0)
+
+
 def test_a_system_that_is_not_installed_is_left_out(
     dataset: Dataset,
     queries: Vectors,
@@ -108,4 +118,5 @@ def test_a_system_that_is_not_installed_is_left_out(
     (tmp_path / "lancedb.py").write_text(absent)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert Run(dataset, tmp_path, ["LanceDB"], queries, 1, 1, 4).measure() == {}
+    assert list(tmp_path.glob("*.built.json")) == []
     assert "LanceDB: left out" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.index.filters import FieldFilter, SearchFilters
-from shared.index.graph import GraphFile, Labels, Vectors, write_graph
+from shared.index.graph import GraphFile, Labels, MarkedGraph, Vectors, write_graph
 from shared.index.shard_reader import SearchTuning, Shard
 from shared.index.sketch import SKETCH_DIMS, Sketch, is_worth_sketching, least_estimate_in_reach
 from shared.models.manifest import ModelIdentity
@@ -86,6 +86,23 @@ def test_filtered_recall(topical: Topical, kind: str, share: float, exact_rows: 
             expected = best(topical.vectors, query, candidates, count)
             hits, total = hits + len(found & expected), total + len(expected)
         assert hits / total >= 0.99
+
+
+def test_a_filter_over_one_of_many_shards_is_searched_as_widely_as_over_one(
+    topical: Topical, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    search = MarkedGraph.search
+
+    def noted(graph: MarkedGraph, query: Vectors, breadth: int) -> object:
+        asked.append(breadth)
+        return search(graph, query, breadth)
+
+    monkeypatch.setattr(MarkedGraph, "search", noted)
+    shard = topical.shard(SearchTuning(exact_rows=0, breadth=200))
+    candidates = shard.matching(SearchFilters(fields=(FieldFilter("random", maximum="0.5"),)))
+    shard.nearest(topical.queries[0], 10, candidates, breadth=100)
+    assert max(asked) == 200
 
 
 def graph_file(directory: Path, vectors: Vectors) -> GraphFile:
