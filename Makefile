@@ -14,7 +14,7 @@ BENCH_OPTIONS ?=
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
-	parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
+	upgrade-drill parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model preflight environments terraform-tool clean
 
 help: ## show this list
@@ -60,6 +60,9 @@ integration: environments ## tests against real parts on this machine
 
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+
+upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
+	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)
 
 parity: environments ## our vectors against those of sentence-transformers (fetches torch)
 	@$(PYTHON) scripts/environments.py parity

@@ -18,7 +18,7 @@ from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
 from scripts.demo.variables import local_variables
 from scripts.local_aws.process import BackgroundServer, free_port
-from scripts.terraform_tooling import terraform_command, terraform_environment
+from scripts.terraform_tooling import mirror_hint, terraform_command, terraform_environment
 from services.cli.deployment import Deployment as Outputs
 
 
@@ -216,6 +216,7 @@ def _terraform(deployment: Deployment, *arguments: str) -> str:
         name = Path(command[0]).name
         raise StackError(
             f"`{name} {arguments[0]}` failed: {first_error(lines)} (all of it: {log_path})"
+            + (mirror_hint(environment) if arguments[0] == "init" else "")
         )
     return printed
 
