@@ -15,7 +15,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
 	parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
-	bench-latency bundles model preflight environments terraform-tool clean
+	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -60,6 +60,15 @@ integration: environments ## tests against real parts on this machine
 
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+
+localstack-up: environments ## LocalStack 4.14.0 in Docker, on ULTRON_LOCAL_AWS_PORT (4566)
+	@$(RUN) scripts.localstack up
+
+localstack-down: environments ## stop it; its data stays in a volume
+	@$(RUN) scripts.localstack down
+
+localstack-e2e: terraform-tool environments ## the whole line on LocalStack without Docker, where localstack-host is
+	@$(RUN) scripts.localstack e2e tests/e2e $(PYTEST_OPTIONS)
 
 parity: environments ## our vectors against those of sentence-transformers (fetches torch)
 	@$(PYTHON) scripts/environments.py parity
