@@ -68,7 +68,7 @@ localstack-down: environments ## stop it; its data stays in a volume
 	@$(RUN) scripts.localstack down
 
 localstack-e2e: terraform-tool environments ## the whole line on LocalStack without Docker, where localstack-host is
-	@$(RUN) scripts.localstack e2e tests/e2e $(PYTEST_OPTIONS)
+	@$(RUN) scripts.demo.timed localstack-e2e -- $(RUN) scripts.localstack e2e tests/e2e $(PYTEST_OPTIONS)
 
 parity: environments ## our vectors against those of sentence-transformers (fetches torch)
 	@$(PYTHON) scripts/environments.py parity

@@ -57,7 +57,11 @@ class LocalStackHost:
                 f"Port {port}, which LocalStack needs, is taken by another program: end that"
                 " program or choose another port with --port."
             )
-        self._run("start.sh", str(port), timeout_seconds=START_TIMEOUT_SECONDS)
+        try:
+            self._run("start.sh", str(port), timeout_seconds=START_TIMEOUT_SECONDS)
+        except BaseException:
+            self.stop(port)
+            raise
         return f"http://127.0.0.1:{port}"
 
     def stop(self, port: int) -> None:
@@ -139,8 +143,9 @@ def running_localstack(host: LocalStackHost, port: int) -> Iterator[str]:
         LocalProcessError: it cannot be set up, started or stopped.
     """
     host.set_up()
+    endpoint = host.start(port)
     try:
-        yield host.start(port)
+        yield endpoint
     finally:
         host.stop(port)
 

@@ -2,14 +2,12 @@
 
 import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.local_aws.target import Target, TargetError, detect
 
-REPORT_VARIABLE = "ULTRON_E2E_REPORT"
 _NOT_CARRIED = "not carried: "
 NAMED = pytest.StashKey[Target]()
 TESTED = pytest.StashKey[Target]()
@@ -81,14 +79,6 @@ def closing_line(reporter: Any, target: Target) -> str:
         named = ", ".join(f"{count} {defect}" for defect, count in sorted(left_out.items()))
         parts.append(f"{left_out.total()} not carried ({named})")
     return f"e2e on {target.title} at {target.endpoint_url}: {', '.join(parts)}"
-
-
-def keep(line: str) -> None:
-    """Add the line to the file that ULTRON_E2E_REPORT names, for whoever runs several targets."""
-    path = os.environ.get(REPORT_VARIABLE)
-    if path:
-        with Path(path).open("a", encoding="utf-8") as report:
-            report.write(f"{line}\n")
 
 
 def _of(reporter: Any, outcome: str) -> list[pytest.TestReport]:

@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import destroy, live_stack
+from scripts.local_aws.report import keep_line
 from scripts.local_aws.server import CREDENTIALS, REGION
 from scripts.local_aws.target import detect
 from scripts.marvel_gateway.expansion import demo_catalog
@@ -36,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that skipped anything without saying which defect it is for."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     silent = carried.unexplained(reporter)
     if silent:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -47,10 +48,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Close with what was tested where: after pytest's own last line."""
     target = config.stash.get(carried.TESTED, None)
     if target is not None:
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         line = carried.closing_line(reporter, target)
         reporter.write_line(line)
-        carried.keep(line)
+        keep_line(line)
 
 
 def variables(deployment: Deployment) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def machine_host(deployment: Deployment) -> str:
 
 def make_client(deployment: Deployment, service: str) -> Any:
     """A client of the deployment's AWS: LocalStack's own where that is what listens."""
-    identity = {name.lower(): value for name, value in CREDENTIALS.items()}
+    identity: dict[str, Any] = {name.lower(): value for name, value in CREDENTIALS.items()}
     config = Config(s3={"addressing_style": "path"}, read_timeout=120, retries={"max_attempts": 2})
     if deployment.target and deployment.target.kind == "LocalStack":
         host = urlsplit(deployment.endpoint_url).netloc
