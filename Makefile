@@ -108,7 +108,7 @@ bench-pipeline: terraform-tool environments ## the whole line and its stages on 
 bench-latency: environments ## cold and warm GET /retrieve, on the stack of `make demo`
 	@$(RUN) benchmarks.latency
 
-bundles: environments ## the zips and layers; TARGET=aws for arm64 (default: this machine)
+bundles: environments ## the zips and layers; TARGET=aws for arm64, lambda for LocalStack (default: this machine)
 	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)
 
 model: environments ## the ONNX model
