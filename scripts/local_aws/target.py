@@ -1,7 +1,7 @@
 """Tells what listens at an endpoint: MiniStack, LocalStack, or AWS itself.
 
-The first two say so at a path of their own (MiniStack also answers at LocalStack's); AWS is known
-by its name and is never asked.
+The first two say so at their health paths (MiniStack also answers at LocalStack's, but does not
+have all of them); AWS is known by its name and is never asked.
 """
 
 import json
@@ -80,31 +80,32 @@ def detect(endpoint_url: str) -> Target:
         )
     if parts.hostname.endswith(AWS_DOMAINS):
         return Target(url, "AWS", "")
-    ministack = _ask(f"{url}/_ministack/health")
-    if ministack is not None and "services" in ministack:
-        return Target(url, "MiniStack", str(ministack.get("version", "")))
-    localstack = _ask(f"{url}/_localstack/health")
-    if localstack is not None and "services" in localstack:
-        info = _ask(f"{url}/_localstack/info") or {}
-        version = ".".join(str(localstack.get("version", "")).split(".")[:_SHOWN_VERSION_PARTS])
-        return Target(url, "LocalStack", version, bool(info.get("is_docker")))
+    # In this order: to LocalStack a path of MiniStack's is a bucket, and it loads S3 to say no.
+    health = _ask(f"{url}/_localstack/health")
+    info = _ask(f"{url}/_localstack/info") if "services" in health else {}
+    if "is_docker" in info:
+        version = ".".join(str(health.get("version", "")).split(".")[:_SHOWN_VERSION_PARTS])
+        return Target(url, "LocalStack", version, bool(info["is_docker"]))
+    health = _ask(f"{url}/_ministack/health")
+    if "services" in health:
+        return Target(url, "MiniStack", str(health.get("version", "")))
     raise TargetError(
         f"What listens at {endpoint_url} is neither MiniStack nor LocalStack (neither health path"
         " answers as theirs do): end it, or name another ENDPOINT."
     )
 
 
-def _ask(url: str) -> dict[str, Any] | None:
-    """The JSON object at a URL; None when what answers there is not that."""
+def _ask(url: str) -> dict[str, Any]:
+    """The JSON object at a URL; empty when what answers there is not that."""
     try:
         with _DIRECT.open(url, timeout=HEALTH_TIMEOUT_SECONDS) as response:
             document = json.loads(response.read())
     except (urllib.error.HTTPError, ValueError):
-        return None
+        return {}
     except OSError as error:
         place = urlsplit(url)
         raise TargetError(
             f"Nothing answers at {place.scheme}://{place.netloc} ({error}): start a local AWS there"
             " (`make demo`, `make localstack-up`) or name another ENDPOINT."
         ) from error
-    return document if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}

@@ -67,7 +67,8 @@ def test_anything_else_is_refused_in_a_sentence() -> None:
     with pytest.raises(TargetError, match=r"Nothing answers at http://127\.0\.0\.1"):
         detect(f"http://127.0.0.1:{free_port()}/path")
     strange: list[dict[str, object]] = [{}, {"/_localstack/health": ["services"]}]
-    for documents in (*strange, {"/_localstack/health": {}}):
+    strange.append({"/_localstack/health": LOCALSTACK})  # and nothing of what only LocalStack has
+    for documents in strange:
         with answering(documents) as url, pytest.raises(TargetError, match="neither MiniStack nor"):
             detect(url)
 
