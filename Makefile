@@ -14,8 +14,8 @@ BENCH_OPTIONS ?=
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
-	parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
-	bench-latency bundles model preflight environments terraform-tool clean
+	upgrade-drill parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
+	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -61,6 +61,18 @@ integration: environments ## tests against real parts on this machine
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
+upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
+	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)
+
+localstack-up: environments ## LocalStack 4.14.0 in Docker, on ULTRON_LOCAL_AWS_PORT (4566)
+	@$(RUN) scripts.localstack up
+
+localstack-down: environments ## stop it; its data stays in a volume
+	@$(RUN) scripts.localstack down
+
+localstack-e2e: terraform-tool environments ## the whole line on LocalStack without Docker, where localstack-host is
+	@$(RUN) scripts.demo.timed localstack-e2e -- $(RUN) scripts.localstack e2e tests/e2e $(PYTEST_OPTIONS)
+
 parity: environments ## our vectors against those of sentence-transformers (fetches torch)
 	@$(PYTHON) scripts/environments.py parity
 	@.venv-parity/bin/python -m pytest -m parity tests/parity $(PYTEST_OPTIONS)
@@ -99,7 +111,7 @@ bench-pipeline: terraform-tool environments ## the whole line and its stages on 
 bench-latency: environments ## cold and warm GET /retrieve, on the stack of `make demo`
 	@$(RUN) benchmarks.latency
 
-bundles: environments ## the zips and layers; TARGET=aws for arm64 (default: this machine)
+bundles: environments ## the zips and layers; TARGET=aws for arm64, lambda for LocalStack (default: this machine)
 	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)
 
 model: environments ## the ONNX model

@@ -2,6 +2,7 @@
 
     python -m scripts.build_bundles --target local     # to run on this machine
     python -m scripts.build_bundles --target aws       # Lambda, arm64, Python 3.12
+    python -m scripts.build_bundles --target lambda    # the same on this machine's architecture
 
 Writes `build/<target>/functions/*.zip`, `build/<target>/layers/*.zip` and, last, `bundles.json`,
 from which Terraform takes files and hashes. Equal sources make equal bytes. Layers are kept as
@@ -15,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from scripts.build_support import BuildError, digest_of_inputs, repository_root, write_whole
 from scripts.bundling.archives import Archive, describe_archive, read_tree, zip_bytes
@@ -27,8 +29,8 @@ from scripts.bundling.layers import (
     packages_of,
     requirements_file,
 )
-from scripts.bundling.native_target import native_target
-from scripts.bundling.targets import BundleTarget, TargetName, bundle_target
+from scripts.bundling.native_target import TargetName, native_target
+from scripts.bundling.targets import BundleTarget, bundle_target
 
 LEFT_OUT = ("__pycache__/", "/tests/")
 
@@ -41,7 +43,7 @@ def build_bundles(
     """Build what is not up to date and return the path of `bundles.json`.
 
     Args:
-        target: `local` or `aws`.
+        target: `local`, `aws` or `lambda`.
         root: the repository.
         functions: names and layers.
 
@@ -161,7 +163,7 @@ def _describe(archive: Archive, output: Path) -> dict[str, str | int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build and list sizes; 1 and one sentence on standard error when it fails."""
     parser = argparse.ArgumentParser(prog="build_bundles", description=__doc__.splitlines()[0])
-    parser.add_argument("--target", choices=("local", "aws"), default="local")
+    parser.add_argument("--target", choices=get_args(TargetName), default="local")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:

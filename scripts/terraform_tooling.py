@@ -23,6 +23,7 @@ TOFU_HOST = "registry.opentofu.org"
 PROVIDER = Path("hashicorp") / "aws"
 # As in terraform/terraform.tf: at least the first, less than the second.
 PROVIDER_VERSIONS = ((5, 100), (7, 0))
+TERRAFORM_VERSIONS = ((1, 9), (2, 0))
 
 _COMMANDS = ("terraform", "tofu")
 # Most resources wait for AWS rather than work: Terraform's ten at a time would queue behind them.
@@ -54,6 +55,34 @@ def terraform_command() -> str:
     )
 
 
+def require_usable_version(command: str) -> None:
+    """Stop where the program is too old or too new; one that does not say is left to judge itself.
+
+    Raises:
+        TerraformError: its version is none that the configuration was made for.
+    """
+    asked = subprocess.run([command, "version", "-json"], capture_output=True, check=False)
+    found = re.search(rb'"terraform_version": *"(\d+)\.(\d+)', asked.stdout)
+    if found is None:
+        return
+    lowest, beyond = TERRAFORM_VERSIONS
+    if not lowest <= (int(found[1]), int(found[2])) < beyond:
+        raise TerraformError(
+            f"{command} is version {int(found[1])}.{int(found[2])}, and 1.9 to before 2 is needed; "
+            "put such a Terraform, or OpenTofu, first on the PATH"
+        )
+
+
+def mirror_hint(environment: Mapping[str, str]) -> str:
+    """What to do when `init` failed for want of the provider; empty where a mirror was given."""
+    if "TF_CLI_CONFIG_FILE" in environment:
+        return ""
+    return (
+        "; no mirror of the AWS provider was found on this machine: without the internet, name "
+        f"one with {MIRROR_VARIABLE}, the folder above {TERRAFORM_HOST}"
+    )
+
+
 def terraform_environment(root: Path) -> dict[str, str]:
     """Variables that let Terraform run without questions, and without a network if it can.
 
@@ -62,8 +91,8 @@ def terraform_environment(root: Path) -> dict[str, str]:
     left in force, unless ULTRON_TERRAFORM_MIRROR names a mirror.
 
     Raises:
-        TerraformError: there is no Terraform, or ULTRON_TERRAFORM_MIRROR names a folder that
-            is no mirror of a usable AWS provider.
+        TerraformError: there is no Terraform, or one of another version, or
+            ULTRON_TERRAFORM_MIRROR names a folder that is no mirror of a usable AWS provider.
     """
     folder = root / ".local" / "terraform"
     cache = folder / "plugins"
@@ -79,7 +108,9 @@ def terraform_environment(root: Path) -> dict[str, str]:
         "TF_CLI_ARGS_apply": _PARALLELISM,
         "TF_CLI_ARGS_destroy": _PARALLELISM,
     }
-    is_tofu = Path(terraform_command()).stem == "tofu"
+    command = terraform_command()
+    require_usable_version(command)
+    is_tofu = Path(command).stem == "tofu"
     mirror = _chosen_mirror(os.environ, Path.home())
     if mirror is None:
         return variables
@@ -121,6 +152,7 @@ def run_terraform(
         raise TerraformError(
             f"`{Path(command).name} {arguments[0]}` failed in {cwd} "
             f"with status {finished.returncode}; its own message stands above"
+            + (mirror_hint(env) if arguments[0] == "init" else "")
         )
     return finished.stdout or ""
 

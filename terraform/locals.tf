@@ -220,11 +220,11 @@ locals {
       contains(local.asks_for_maintenance, name) ? { COMPACT_QUEUE_URL = module.queues["compact-jobs"].url } : {},
       contains(["indexer", "compactor"], name) ? local.compaction_settings : {},
       name == "compactor" ? merge(local.garbage_settings, { WORK_DIR = "/tmp/compactor" }) : {},
-      settings.uses_model ? {
-        MODEL_PREFIX         = local.model_prefixes[local.default_model]
-        MODEL_PREFIXES       = jsonencode(local.model_prefixes)
-        OPENBLAS_NUM_THREADS = "1"
+      settings.uses_model || name == "ingest" ? {
+        MODEL_PREFIX   = local.model_prefixes[local.default_model]
+        MODEL_PREFIXES = jsonencode(local.model_prefixes)
       } : {},
+      settings.uses_model ? { OPENBLAS_NUM_THREADS = "1" } : {},
       # While a run is planned it may seem dead for no longer than its planner can live.
       name == "ingest" ? { PLANNING_LEASE_SECONDS = tostring(settings.timeout_seconds + 30) } : {},
       contains(["embedder", "retrieve"], name) ? { MODEL_DIR = var.model_cache_directory } : {},

@@ -17,8 +17,10 @@ locals {
   # Objects by prefix, items by the beginning of their partition key.
   access = {
     # Archives of a source are replayed from where fetch keeps what it gets.
+    # It compares the indexes that there are with the model that is set.
     ingest = {
-      reads     = ["sources/*", "raw/*"]
+      reads     = ["sources/*", "raw/*", "indexes/*/manifest.json"]
+      lists     = ["indexes/*"]
       item_keys = ["CORPUS#*", "RUN#*", "BUDGET#*", "RATE#*"]
     }
     fetch = {
@@ -90,7 +92,7 @@ locals {
           Sid       = "ListObjects"
           Action    = ["s3:ListBucket"]
           Resource  = can(local.access[name].reads) ? [local.bucket_arn] : []
-          Condition = { StringLikeIfExists = { "s3:prefix" = try(local.access[name].reads, []) } }
+          Condition = { StringLikeIfExists = { "s3:prefix" = concat(try(local.access[name].reads, []), try(local.access[name].lists, [])) } }
         },
         {
           Sid       = "WriteObjects"

@@ -1,10 +1,11 @@
-"""The machines that native code is built for: this one, and Lambda on arm64."""
+"""The machines that native code is built for: this one, and Lambda's on arm64 or on this one's."""
 
 import os
 import platform
 import shutil
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,9 +22,13 @@ LAMBDA_PYTHON = (3, 12)
 LAMBDA_GLIBC = (2, 34)
 # Every Graviton that Lambda runs on is at least this core.
 LAMBDA_CPU = "neoverse_n1"
+# As wheels and compilers name Lambda's two architectures.
+MACHINE_OF: Mapping[Architecture, str] = {"arm64": "aarch64", "x86_64": "x86_64"}
 AVX2_FLAGS = frozenset({"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c"})
 
-TargetName = Literal["local", "aws"]
+# `local` is this machine and its Python, `aws` Lambda on arm64, `lambda` Lambda's Python and glibc
+# on this machine's architecture: what LocalStack runs functions with.
+TargetName = Literal["local", "aws", "lambda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +56,8 @@ def native_target(name: TargetName) -> NativeTarget:
     Raises:
         BuildError: this is no 64-bit Linux on x86 or ARM.
     """
-    if name == "aws":
-        glibc = f"{LAMBDA_GLIBC[0]}.{LAMBDA_GLIBC[1]}"
-        return NativeTarget(
-            python=LAMBDA_PYTHON,
-            architecture="arm64",
-            platform_tag=f"manylinux_{glibc.replace('.', '_')}_aarch64",
-            suffix=f".cpython-{LAMBDA_PYTHON[0]}{LAMBDA_PYTHON[1]}-aarch64-linux-gnu.so",
-            flags=(f"-mcpu={LAMBDA_CPU}", *ARM_FLAGS),
-            compiler=None,
-            zig_target=f"aarch64-linux-gnu.{glibc}",
-        )
+    if name != "local":
+        return _lambda_target("arm64" if name == "aws" else local_architecture())
     machine = platform.machine()
     architecture = local_architecture()
     if sys.platform != "linux":
@@ -78,6 +74,23 @@ def native_target(name: TargetName) -> NativeTarget:
         flags=_local_flags(architecture, is_zig=compiler is None),
         compiler=compiler,
         zig_target=f"{machine}-linux-gnu.{_local_glibc()}" if compiler is None else None,
+    )
+
+
+def _lambda_target(architecture: Architecture) -> NativeTarget:
+    glibc = f"{LAMBDA_GLIBC[0]}.{LAMBDA_GLIBC[1]}"
+    machine = MACHINE_OF[architecture]
+    flags = _local_flags(architecture, is_zig=True)
+    if architecture == "arm64":
+        flags = (f"-mcpu={LAMBDA_CPU}", *flags)
+    return NativeTarget(
+        python=LAMBDA_PYTHON,
+        architecture=architecture,
+        platform_tag=f"manylinux_{glibc.replace('.', '_')}_{machine}",
+        suffix=f".cpython-{LAMBDA_PYTHON[0]}{LAMBDA_PYTHON[1]}-{machine}-linux-gnu.so",
+        flags=flags,
+        compiler=None,
+        zig_target=f"{machine}-linux-gnu.{glibc}",
     )
 
 

@@ -1,15 +1,18 @@
-"""For whom bundles are built: this machine, or Lambda on arm64."""
+"""For whom bundles are built: this machine, Lambda on arm64, Lambda on this architecture."""
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from scripts.build_support import BuildError
 from scripts.bundling.elf import Architecture
-from scripts.bundling.native_target import LAMBDA_GLIBC, LAMBDA_PYTHON, local_architecture
-
-TargetName = Literal["local", "aws"]
+from scripts.bundling.native_target import (
+    LAMBDA_GLIBC,
+    LAMBDA_PYTHON,
+    MACHINE_OF,
+    TargetName,
+    local_architecture,
+)
 
 OLDEST_MANYLINUX_GLIBC_MINOR = 17  # manylinux2014, the oldest tag that arm64 has
 
@@ -33,7 +36,7 @@ class BundleTarget:
         return {
             "python_version": f"{self.python[0]}.{self.python[1]}",
             "python_full_version": f"{self.python[0]}.{self.python[1]}.0",
-            "platform_machine": "aarch64" if self.architecture == "arm64" else "x86_64",
+            "platform_machine": MACHINE_OF[self.architecture],
         }
 
 
@@ -49,14 +52,16 @@ def bundle_target(name: TargetName) -> BundleTarget:
     if LAMBDA_GLIBC[0] != 2:
         raise BuildError(f"manylinux tags are of glibc 2, not {LAMBDA_GLIBC[0]}")
     minors = range(LAMBDA_GLIBC[1], OLDEST_MANYLINUX_GLIBC_MINOR - 1, -1)
-    platforms = [f"manylinux_2_{minor}_aarch64" for minor in minors] + ["manylinux2014_aarch64"]
+    architecture: Architecture = "arm64" if name == "aws" else local_architecture()
+    machine = MACHINE_OF[architecture]
+    tags = [*(f"manylinux_2_{minor}" for minor in minors), "manylinux2014"]
     python_argument = f"--python-version={LAMBDA_PYTHON[0]}.{LAMBDA_PYTHON[1]}"
     arguments = (
-        *(f"--platform={platform}" for platform in platforms),
+        *(f"--platform={tag}_{machine}" for tag in tags),
         python_argument,
         "--implementation=cp",
         # pip asks for its own Python here, not for the target's; the pins were made for both.
         "--ignore-requires-python",
         "--only-binary=:all:",
     )
-    return BundleTarget("aws", LAMBDA_PYTHON, "arm64", LAMBDA_GLIBC, arguments)
+    return BundleTarget(name, LAMBDA_PYTHON, architecture, LAMBDA_GLIBC, arguments)

@@ -10,6 +10,7 @@ from scripts.environments import interpreter
 from scripts.local_aws.process import BackgroundServer
 from scripts.local_aws.server import CREDENTIALS, PORT_VARIABLE, REGION, local_aws
 from scripts.local_aws.server import DEFAULT_PORT as DEFAULT_LOCAL_AWS_PORT
+from scripts.local_aws.target import LOOPBACK, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY_PORT_VARIABLE = "ULTRON_GATEWAY_PORT"
@@ -26,6 +27,7 @@ class Deployment:
 
     `directory` (absolute) holds all that it leaves on disk: Terraform's state, the servers' pid
     files and logs, the API key. Two deployments with different directories and ports share nothing.
+    `target` is what listens at the endpoint, None for the local AWS that these tools start.
     """
 
     directory: Path
@@ -33,6 +35,21 @@ class Deployment:
     gateway_url: str
     root: Path = ROOT
     name_prefix: str = "ultron"
+    target: Target | None = None
+
+    @property
+    def functions_endpoint_url(self) -> str:
+        """The endpoint as the functions reach it: they may be in containers."""
+        return self.target.functions_endpoint_url if self.target else self.endpoint_url
+
+    @property
+    def source_url(self) -> str:
+        """The gateway as the functions reach it."""
+        return self.as_functions_see(self.gateway_url)
+
+    def as_functions_see(self, url: str) -> str:
+        """The URL of a server on this machine's loopback address, for the functions."""
+        return url.replace(LOOPBACK, self.target.machine_host) if self.target else url
 
     @property
     def terraform_directory(self) -> Path:
@@ -84,23 +101,29 @@ class Deployment:
 
 
 def local_deployment(
-    directory: Path, local_aws_port: int, gateway_port: int, root: Path = ROOT
+    directory: Path,
+    local_aws_port: int,
+    gateway_port: int,
+    root: Path = ROOT,
+    source_host: str = LOOPBACK,
 ) -> tuple[Deployment, tuple[BackgroundServer, ...]]:
     """A deployment to servers of its own, and those servers, in the order to start them."""
     servers = (
         local_aws(root, directory / "aws", local_aws_port),
-        marvel_gateway(root, directory / "gateway", gateway_port),
+        marvel_gateway(root, directory / "gateway", gateway_port, source_host),
     )
     endpoint, gateway = (server.url for server in servers)
     return Deployment(directory, endpoint, gateway, root), servers
 
 
-def marvel_gateway(root: Path, directory: Path, port: int) -> BackgroundServer:
+def marvel_gateway(
+    root: Path, directory: Path, port: int, host: str = LOOPBACK
+) -> BackgroundServer:
     """The local Marvel gateway, which serves the corpus of this repository."""
     python = interpreter("development", root)
     return BackgroundServer(
         title="the Marvel gateway",
-        command=(str(python), "-m", "scripts.marvel_gateway", "--port", str(port)),
+        command=(str(python), "-m", "scripts.marvel_gateway", "--host", host, "--port", str(port)),
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",

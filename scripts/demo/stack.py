@@ -12,13 +12,15 @@ from typing import Any
 from scripts.build_bundles import build_bundles
 from scripts.build_model import ensure_model
 from scripts.build_support import BuildError
+from scripts.bundling.native_target import TargetName
 from scripts.demo.children import run_showing
 from scripts.demo.deployment import ROOT, Deployment, local_deployment
 from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
 from scripts.demo.variables import local_variables
 from scripts.local_aws.process import BackgroundServer, free_port
-from scripts.terraform_tooling import terraform_command, terraform_environment
+from scripts.local_aws.target import LOOPBACK, Target
+from scripts.terraform_tooling import mirror_hint, terraform_command, terraform_environment
 from services.cli.deployment import Deployment as Outputs
 
 
@@ -43,14 +45,14 @@ class LiveStack:
         return self.outputs.base_url(self.deployment.endpoint_url)
 
 
-def build(root: Path = ROOT) -> Built:
-    """Build bundles for this machine and the model, or find them unchanged.
+def build(root: Path = ROOT, bundles: TargetName = "local") -> Built:
+    """Build bundles, by default for this machine, and the model, or find them unchanged.
 
     Raises:
         StackError: a build failed.
     """
     try:
-        return Built(build_bundles("local", root).parent, ensure_model(root))
+        return Built(build_bundles(bundles, root).parent, ensure_model(root))
     except BuildError as error:
         raise StackError(str(error)) from error
 
@@ -107,23 +109,24 @@ def live_stack(
     directory: Path,
     changes: Callable[[Deployment], Mapping[str, Any]] | None = None,
     *,
-    endpoint_url: str | None = None,
+    target: Target | None = None,
     root: Path = ROOT,
 ) -> Iterator[LiveStack]:
     """A stack of its own for the block: servers on free ports, deployed, and wholly removed.
 
-    `changes` gives Terraform variables over the local ones. With `endpoint_url` the stack is
+    `changes` gives Terraform variables over the local ones. With `target` the stack is
     deployed there and no local AWS is started; the Marvel gateway always is. When the block fails,
     a stack on a local AWS of its own goes with that, without Terraform.
 
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.
     """
-    deployment, servers = local_deployment(directory, free_port(), free_port(), root)
-    if endpoint_url:
-        deployment = replace(deployment, endpoint_url=endpoint_url)
+    source_host = target.source_host if target else LOOPBACK
+    deployment, servers = local_deployment(directory, free_port(), free_port(), root, source_host)
+    if target:
+        deployment = replace(deployment, endpoint_url=target.endpoint_url, target=target)
         servers = servers[1:]
-    built = build(root)
+    built = build(root, target.bundles if target else "local")
     with running(servers):
         variables = local_variables(
             deployment,
@@ -134,7 +137,7 @@ def live_stack(
         try:
             yield LiveStack(deployment, deploy(deployment, variables))
         except BaseException:
-            if endpoint_url:
+            if target:
                 destroy(deployment)
             raise
         destroy(deployment)
@@ -216,6 +219,7 @@ def _terraform(deployment: Deployment, *arguments: str) -> str:
         name = Path(command[0]).name
         raise StackError(
             f"`{name} {arguments[0]}` failed: {first_error(lines)} (all of it: {log_path})"
+            + (mirror_hint(environment) if arguments[0] == "init" else "")
         )
     return printed
 

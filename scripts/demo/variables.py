@@ -31,7 +31,7 @@ def local_variables(
     return {
         "expected_account_id": ACCOUNT_ID,
         "region": REGION,
-        "endpoint_url": deployment.endpoint_url,
+        "endpoint_url": deployment.functions_endpoint_url,
         "name_prefix": deployment.name_prefix,
         "bundle_directory": str(bundle_directory),
         "model_directory": str(model_directory),
@@ -41,13 +41,13 @@ def local_variables(
             MARVEL_CORPUS: {
                 "source": {
                     "kind": "marvel",
-                    "base_url": deployment.gateway_url,
+                    "base_url": deployment.source_url,
                     "page_size": PAGE_SIZE,
                 }
             }
         },
         # On this machine's own address, which no source may be called at otherwise.
-        "outbound_allowed_hosts": [urlsplit(deployment.gateway_url).netloc],
+        "outbound_allowed_hosts": [urlsplit(deployment.source_url).netloc],
         "marvel_public_key": MARVEL_PUBLIC_KEY,
         "marvel_private_key": MARVEL_PRIVATE_KEY,
         "api_key_value": deployment.api_key(),

@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.compactor.compact import Compactor
+from services.compactor.completion import Completion
 from services.compactor.maintain import Maintainer
 from services.compactor.mark_bad import ShardMarker
 from services.compactor.rebuild import Rebuilder
@@ -88,6 +89,7 @@ def _tasks(model_prefix: str) -> Tasks:
             state=state,
             versions=versions,
             corpora=_corpora(),
+            completion=Completion(store, model, versions, folder),
             work_directory=folder,
         ),
         Maintainer(store, model, folder, requests, settings.garbage_policy),

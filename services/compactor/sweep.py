@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
+from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
 from shared.corpora import CorpusRegistry
 from shared.errors import ConflictError, CorruptObjectError, LeaseHeldError, NotFoundError
@@ -58,6 +59,7 @@ class Sweeper:
     state: CorpusState
     versions: EntityVersions
     corpora: CorpusRegistry
+    completion: Completion
     work_directory: Path
     lease_seconds: int = 3600
 
@@ -86,7 +88,7 @@ class Sweeper:
         except LeaseHeldError as error:
             return SweepOutcome(0, reason=f"nothing was swept: {error}")
         try:
-            return self._sweep(job, progress)
+            return self._completed(job, progress, self._sweep(job, progress))
         finally:
             # A run that goes on holds its lease to its end. One that has ended took it for this, or
             # a twin of this job ended it just before the lease was taken anew.
@@ -110,6 +112,17 @@ class Sweeper:
             record = self._record(job, vanished)
         self._delete(job, record)
         return SweepOutcome(len(record))
+
+    def _completed(
+        self, job: SweepJob, progress: RunProgress, outcome: SweepOutcome
+    ) -> SweepOutcome:
+        """Hand readers over to the index after a change of model, if it holds what the run saw."""
+        if outcome.status != "succeeded" or not self.completion.is_due(job.corpus):
+            return outcome
+        if progress.pages_unchanged:
+            return outcome  # what they hold is not known
+        reason = self.completion.complete(job.corpus, self._seen_keys(job))
+        return outcome if reason is None else SweepOutcome(outcome.deleted, "incomplete", reason)
 
     def _objection(self, job: SweepJob, progress: RunProgress) -> str | None:
         """Say why it is not known which entities the source has."""

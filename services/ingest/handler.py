@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from services.ingest.model_change import ModelChange
 from services.ingest.plan_run import Planner
 from services.ingest.request import (
     IngestRequest,
@@ -41,6 +42,7 @@ def _planner() -> Planner:
         now=utc_now,
         planning_lease_seconds=settings.planning_lease_seconds,
         lease_seconds=settings.lease_seconds,
+        needs_full_run=ModelChange(store, settings.models).needs_full_run,
     )
 
 

@@ -30,7 +30,10 @@ class RunSummary(Contract):
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Starts runs, and resumes one whose planning was cut off."""
+    """Starts runs, and resumes one whose planning was cut off.
+
+    An incremental run of a corpus that `needs_full_run` is made a full one.
+    """
 
     corpora: CorpusRegistry
     make_source: Callable[[Corpus], Source]
@@ -40,17 +43,20 @@ class Planner:
     now: Callable[[], datetime]
     planning_lease_seconds: int
     lease_seconds: int
+    needs_full_run: Callable[[Corpus], bool]
 
     def plan(self, request: IngestRequest) -> RunSummary:
         """Plan the run of a request; delivered again, the request gets the same run.
 
         Raises:
             NotFoundError: there is no such corpus.
+            SettingsError: its model is not deployed.
         """
         corpus = self.corpora.get(request.corpus)
         run_id = self._run_id(request)
         if self.runs.exists(run_id) and self._record(run_id).status != "planning":
             return self.summary(run_id)
+        request = self._widened(corpus, request)
         try:
             self.take_lease(corpus.name, run_id)
         except LeaseHeldError as error:
@@ -81,6 +87,12 @@ class Planner:
         if abandoned is not None:
             logger.warning("closed an abandoned run", extra={"abandoned_run_id": abandoned})
         self.state.acquire_lease(corpus, run_id, self.planning_lease_seconds)
+
+    def _widened(self, corpus: Corpus, request: IngestRequest) -> IngestRequest:
+        if request.mode == "full" or not self.needs_full_run(corpus):
+            return request
+        logger.info("the run is made a full one: the model changed", extra={"corpus": corpus.name})
+        return request.model_copy(update={"mode": "full"})
 
     def _new_record(self, request: IngestRequest, run_id: str) -> RunRecord:
         # Not the request's time: a late event must still order after runs that ended before it.

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import SourceSettings
+from shared.settings import ModelSettings, SourceSettings
 from shared.state.run_endings import LEASE_SECONDS
 
 
-class IngestSettings(SourceSettings):
+class IngestSettings(SourceSettings, ModelSettings):
     """`lease_seconds` is how long a run may stand still before another may close it as abandoned.
 
     Until a run is planned, it may take no longer than `planning_lease_seconds`, a little more than

@@ -1,8 +1,9 @@
 """The indexes of all corpora, each opened when it is first asked for."""
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,12 @@ from shared.errors import (
     UltronError,
 )
 from shared.index.dealing import deal
+from shared.index.generations import (
+    is_behind,
+    manifest_keys,
+    newest_generation,
+    present_manifests,
+)
 from shared.index.group_messages import GroupScope
 from shared.index.manifest_store import ManifestCache, ManifestStore, describe_model
 from shared.index.remote_group import InvokesGroups, RemoteGroup
@@ -90,6 +97,68 @@ class IndexLibrary:
         self._spread = Spread(pool, settings.parallel_tasks)
         self._lock = threading.Lock()
         self._indexes: OrderedDict[_IndexKey, _Index] = OrderedDict()
+        self._serving: dict[_IndexKey, tuple[ModelIdentity, float]] = {}
+
+    def serving(
+        self,
+        corpus: str,
+        model: ModelIdentity,
+        deployed: Callable[[], Iterable[ModelIdentity]],
+    ) -> ModelIdentity:
+        """Return under which model a corpus is answered: `model`, its own, if that index is ready.
+
+        While it is built, or has to catch up after the corpus came back to it, a newer complete
+        index under another of the `deployed` models is answered from.
+
+        Raises:
+            CorruptObjectError, DimensionMismatchError: as `open`, of the index under `model`.
+            DimensionMismatchError: it is being built, and the complete one's model is not deployed.
+        """
+        now = time.monotonic()
+        chosen, chosen_at = self._serving.get((corpus, model), (None, 0.0))
+        if chosen is None or now - chosen_at >= self._settings.recheck_seconds:
+            chosen = self._choose(corpus, model, deployed())
+            self._serving[corpus, model] = chosen, now
+        return chosen
+
+    def _choose(
+        self, corpus: str, model: ModelIdentity, deployed: Iterable[ModelIdentity]
+    ) -> ModelIdentity:
+        own = self._manifest(corpus, model)
+        others = [self._other_manifest(corpus, one) for one in deployed if one != model]
+        known = [manifest for manifest in others if manifest is not None]
+        if is_behind(own, known):
+            newest = newest_generation(known)
+            return next(found.model for found in known if found.generation == newest)
+        if own is not None and own.generation is None:
+            self._refuse_unfinished(own)
+        return model
+
+    def _refuse_unfinished(self, own: Manifest) -> None:
+        complete = [
+            found
+            for found in present_manifests(self._store, own.corpus)
+            if found.generation is not None
+        ]
+        if complete:
+            raise DimensionMismatchError(
+                f"the index of corpus {own.corpus} under {describe_model(own.model)} is not "
+                f"complete, and {describe_model(complete[0].model)}, under which there is one, is "
+                "not deployed; end a full run, or deploy that model beside it until then"
+            )
+
+    def _manifest(self, corpus: str, model: ModelIdentity) -> Manifest | None:
+        try:
+            return self._index(corpus, model).current.current()
+        except NotFoundError:
+            return None
+
+    def _other_manifest(self, corpus: str, model: ModelIdentity) -> Manifest | None:
+        try:
+            return self._manifest(corpus, model)
+        except (CorruptObjectError, DimensionMismatchError) as error:
+            logger.warning("the index of another model is left out", extra={"reason": str(error)})
+            return None
 
     def open(self, corpus: str, model: ModelIdentity) -> tuple[Searcher, Refreshed]:
         """Return the searcher of a corpus under a model, and the current state of its index.
@@ -197,13 +266,13 @@ class IndexLibrary:
 
     def _no_index(self, corpus: str, model: ModelIdentity) -> Exception:
         others = sorted(
-            str(PurePosixPath(found.key).parent.relative_to(f"indexes/{corpus}"))
-            for found in self._store.list(f"indexes/{corpus}/")
-            if found.key.endswith("/manifest.json")
+            str(PurePosixPath(key).parent.relative_to(f"indexes/{corpus}"))
+            for key in manifest_keys(self._store, corpus)
         )
         if others:
             return DimensionMismatchError(
                 f"corpus {corpus} is indexed under {', '.join(others)}, and is to be embedded "
-                f"with {describe_model(model)}; ingest it in full again"
+                f"with {describe_model(model)}; ingest it in full again, and to be answered "
+                "meanwhile, deploy the former model beside that one"
             )
         return NotFoundError(f"corpus {corpus} has no index yet; run an ingest of it first")

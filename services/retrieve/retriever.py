@@ -154,8 +154,10 @@ class Retriever:
     ) -> _Opened:
         """Open the index, and beside it the model."""
         corpus = self.corpora.get(corpus_name or self.default_corpus)
-        model = self.models.of(corpus)
-        identity = model.identity()
+        identity = self.library.serving(
+            corpus.name, self.models.identity_of(corpus), self.models.identities
+        )
+        model = self.models.under(identity)
         loading = None
         if needs_model and not model.is_loaded:
             loading = self.pool.submit(_timed, model.encoder)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shared.embedding.encoder import Encoder
-from shared.embedding.model_files import load_model_bundle, read_model_identity
+from shared.embedding.model_files import load_model_bundle, model_prefix, read_model_identity
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.embedding.onnx_encoder import OnnxEncoder
-from shared.errors import NotFoundError, SettingsError
+from shared.errors import CorruptObjectError, NotFoundError, SettingsError
 from shared.models.corpus import Corpus
 from shared.models.manifest import ModelIdentity
+from shared.observability import logger
 from shared.storage.object_store import ObjectStore
 
 # What the memory of a function has room for beside its other work.
@@ -108,12 +109,36 @@ class DeployedModels:
         """
         return self._given_out(self._prefixes.of(corpus))
 
-    def _given_out(self, prefix: str) -> DeployedModel:
+    def identity_of(self, corpus: Corpus) -> ModelIdentity:
+        """Name the model of a corpus, without giving it out; raises like `of` and `identity`."""
+        return self._model(self._prefixes.of(corpus)).identity()
+
+    def identities(self) -> list[ModelIdentity]:
+        """Name all deployed models; one that cannot be read is left out and logged."""
+        found = []
+        for prefix in sorted(self._prefixes.all):
+            try:
+                found.append(self._model(prefix).identity())
+            except (SettingsError, CorruptObjectError) as error:
+                logger.warning("a deployed model is left out", extra={"reason": str(error)})
+        return found
+
+    def under(self, identity: ModelIdentity) -> DeployedModel:
+        """Return the deployed model of this identity."""
+        return self._given_out(model_prefix(identity))
+
+    def _model(self, prefix: str) -> DeployedModel:
         with self._lock:
             if prefix not in self._models:
                 self._models[prefix] = DeployedModel(self._store, prefix, self._directory)
+                self._models.move_to_end(prefix, last=False)
+            return self._models[prefix]
+
+    def _given_out(self, prefix: str) -> DeployedModel:
+        given = self._model(prefix)
+        with self._lock:
             self._models.move_to_end(prefix)
             surplus = list(self._models.values())[: -self._limit]
         for model in surplus:
             model.unload()
-        return self._models[prefix]
+        return given

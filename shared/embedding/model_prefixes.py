@@ -35,5 +35,10 @@ class ModelPrefixes:
         return prefix
 
     @property
+    def all(self) -> frozenset[str]:
+        """Where each deployed model lies."""
+        return frozenset(self._known.values())
+
+    @property
     def _known(self) -> Mapping[str, str]:
         return {self.default.split("/")[1]: self.default, **self.by_id}

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.models.manifest import Manifest, ShardDescriptor
 
+COMPLETE_CHANGE = "complete"
 RESTORE_CHANGE = "restore:"
 REBUILD_CHANGE = "rebuild:"
 
@@ -57,6 +58,14 @@ def with_rebuilt(
     if shards == present.shards:
         return present
     return _next_version(present, shards, change, now)
+
+
+def completed(present: Manifest, generation: int, now: datetime) -> Manifest:
+    """The version that readers keep to from now on, or `present` itself when they do already."""
+    if present.generation is not None and present.generation >= generation:
+        return present
+    following = _next_version(present, present.shards, COMPLETE_CHANGE, now)
+    return following.model_copy(update={"generation": generation})
 
 
 def with_shards_of(present: Manifest, target: Manifest, now: datetime) -> Manifest:

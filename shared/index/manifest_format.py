@@ -14,8 +14,12 @@ _GREATEST_VERSION = 10**12 - 1  # what the key of a version has digits for
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """The bytes of a manifest; the same manifest makes the same bytes."""
-    return manifest.model_dump_json().encode()
+    """The bytes of a manifest; the same manifest makes the same bytes.
+
+    The first generation is left out: releases that know of no other refuse the field.
+    """
+    left_out = {"generation"} if manifest.generation == 0 else set()
+    return manifest.model_dump_json(exclude=left_out).encode()
 
 
 def parse_manifest(stored: StoredObject, corpus: str) -> Manifest:

@@ -13,6 +13,7 @@ from shared.errors import (
     DimensionMismatchError,
     NotFoundError,
 )
+from shared.index.generations import manifest_keys
 from shared.index.manifest_format import encode_manifest, parse_manifest, salvaged_version
 from shared.index.manifest_history import ManifestHistory
 from shared.models.base import CorpusName
@@ -149,9 +150,9 @@ class ManifestObject:
                     f"{self.key} is missing, though versions up to {newest} are in its history; "
                     "bring one back with `ultron index restore`"
                 ) from None
-            return SeenManifest(
-                self._empty(newest + 1 if newest else 0), None, is_usable=not newest
-            )
+            if newest:
+                return self._unusable(None, newest, newest + 1)
+            return SeenManifest(self._unborn(), None)
         if not tolerant:
             return SeenManifest(self._parsed(stored).manifest, stored)
         return self._look_at_damage(stored)
@@ -161,12 +162,10 @@ class ManifestObject:
         try:
             manifest = self._parsed(stored).manifest
         except CorruptObjectError:
-            return SeenManifest(
-                self._empty(max(newest + 1, salvaged_version(stored.data))), stored, is_usable=False
-            )
+            return self._unusable(stored, newest, max(newest + 1, salvaged_version(stored.data)))
         if not self._was_set_back(manifest, newest):
             return SeenManifest(manifest, stored)
-        return SeenManifest(self._empty(newest + 1), stored, is_usable=False)
+        return self._unusable(stored, newest, newest + 1)
 
     def _was_set_back(self, present: Manifest, newest: int) -> bool:
         """Whether somebody put an old object back, whose next versions are in the history."""
@@ -194,9 +193,26 @@ class ManifestObject:
             return present == tried
         return self.read_kept(tried.version) == tried
 
-    def _empty(self, version: int) -> Manifest:
+    def _unborn(self) -> Manifest:
+        """What the first version follows; beside the index of another model, one to be built."""
+        is_alone = next(manifest_keys(self._store, self._corpus), None) is None
+        return self._empty(0, generation=0 if is_alone else None)
+
+    def _unusable(self, stored: StoredObject | None, newest: int, version: int) -> SeenManifest:
+        """Stand in for a manifest that is damaged or missing, of the generation that it had."""
+        try:
+            generation = self.history.read(newest).generation
+        except (NotFoundError, CorruptObjectError):
+            generation = 0
+        return SeenManifest(self._empty(version, generation), stored, is_usable=False)
+
+    def _empty(self, version: int, generation: int | None) -> Manifest:
         return Manifest(
-            corpus=self._corpus, model=self._model, version=version, committed_at=self.clock()
+            corpus=self._corpus,
+            model=self._model,
+            version=version,
+            committed_at=self.clock(),
+            generation=generation,
         )
 
     def _parsed(self, stored: StoredObject) -> CommittedManifest:

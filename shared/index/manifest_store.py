@@ -12,6 +12,7 @@ from shared.errors import (
 from shared.index.manifest_changes import (
     begun_anew,
     brings_back,
+    completed,
     with_added,
     with_rebuilt,
     with_replaced,
@@ -169,6 +170,22 @@ class ManifestStore:
             return manifest
 
         return self._object.swap(step, f"replace {len(removed)} shards by {len(added)}")
+
+    def complete(self, generation: int) -> Manifest:
+        """Have readers keep to this index from now on, in one new version.
+
+        One that they keep to already, or that has no manifest yet, is left as it is.
+
+        Raises:
+            ConflictError, CorruptObjectError, DimensionMismatchError: as `commit`.
+        """
+
+        def step(seen: SeenManifest) -> Manifest:
+            if seen.stored is None:
+                return seen.manifest
+            return completed(seen.manifest, generation, self._object.clock())
+
+        return self._object.swap(step, "complete the index")
 
     def restore(self, version: int) -> Manifest:
         """Make a new version that holds what an older one held; nothing is forgotten by it.

@@ -61,8 +61,9 @@ class ShardDescriptor(Contract):
 class Manifest(Contract):
     """The committed state of one index; versions only grow.
 
-    `change` says what made this version: `commit`, `compact`, `sweep`, `rebuild:<id>`,
-    `restore:<version>` or `bad:<shard>`.
+    `change` says what made this version: `commit`, `compact`, `sweep`, `complete`, `rebuild:<id>`,
+    `restore:<version>` or `bad:<shard>`. `generation` is None while the index is built beside that
+    of another model; of the complete ones, readers keep to the greatest.
     """
 
     schema_version: Annotated[int, Field(ge=2, le=2)] = 2
@@ -71,4 +72,5 @@ class Manifest(Contract):
     version: Annotated[int, Field(ge=0)]
     committed_at: datetime
     change: Annotated[str, Field(min_length=1, max_length=100)] = "commit"
+    generation: Annotated[int, Field(ge=0)] | None = 0
     shards: tuple[ShardDescriptor, ...] = ()

@@ -59,7 +59,7 @@ run "defaults" {
         ] if contains(statement.Action, "s3:GetObject")
       ])
       } == {
-      ingest       = ["sources/*", "raw/*"]
+      ingest       = ["sources/*", "raw/*", "indexes/*/manifest.json"]
       fetch        = ["sources/*", "raw/*"]
       derive       = ["raw/*"]
       chunker      = ["derived/*"]

@@ -88,7 +88,7 @@ run "several_models" {
 
   assert {
     condition = alltrue([
-      for name in ["embedder", "compactor", "retrieve"] :
+      for name in ["ingest", "embedder", "compactor", "retrieve"] :
       module.functions[name].configuration.environment.MODEL_PREFIX == "models/tiny-model/1/"
       && jsondecode(module.functions[name].configuration.environment.MODEL_PREFIXES) == { tiny-model = "models/tiny-model/1/", other-model = "models/other-model/1/" }
     ])

@@ -1,25 +1,57 @@
 """One stack for the whole suite: deployed with every message sent twice, checked, destroyed."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
+import localstack_client.session
 import pytest
 from botocore.config import Config
 
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import destroy, live_stack
+from scripts.local_aws.report import keep_line
 from scripts.local_aws.server import CREDENTIALS, REGION
+from scripts.local_aws.target import detect
 from scripts.marvel_gateway.expansion import demo_catalog
 from scripts.marvel_gateway.wire import ENTITY_TYPES
 from shared.models.run import RunProgress
-from tests.e2e import shelf
+from tests.e2e import carried, shelf
 from tests.e2e.leftovers import leftovers
 from tests.e2e.stack import Stack
 
 SINGULAR = {"series": "series", "stories": "story"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Find out where the suite runs, and leave out what cannot be carried there."""
+    ours = [item for item in items if "e2e" in item.path.parts]
+    if ours:
+        target = carried.named_target()
+        if target is not None:
+            config.stash[carried.NAMED] = target
+        carried.mark_what_is_not_carried(ours, target)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped anything without saying which defect it is for."""
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    silent = carried.unexplained(reporter)
+    if silent:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line(f"\nerror: skipped for no defect's name: {', '.join(silent)}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close with what was tested where: after pytest's own last line."""
+    target = config.stash.get(carried.TESTED, None)
+    if target is not None:
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        line = carried.closing_line(reporter, target)
+        reporter.write_line(line)
+        keep_line(line)
 
 
 def variables(deployment: Deployment) -> dict[str, Any]:
@@ -28,14 +60,14 @@ def variables(deployment: Deployment) -> dict[str, Any]:
     Every message is sent twice, failures come back at once, few shards are merged already, and
     there are four corpora, of which `notes-empty` is never ingested.
     """
-    marvel = {"kind": "marvel", "base_url": deployment.gateway_url, "page_size": 20}
+    marvel = {"kind": "marvel", "base_url": deployment.source_url, "page_size": 20}
     notes = {"entity_type": "note"}
     return {
         "publish_copies": 2,
         "retry_delay_seconds": 0,
         "index_maintenance": {"compaction_fan_in": 4},
         # Sources that tests serve on ports of their own, besides the gateway.
-        "outbound_allowed_hosts": ["127.0.0.1"],
+        "outbound_allowed_hosts": [machine_host(deployment)],
         "default_corpus": "marvel",
         "corpora": {
             "marvel": {"source": marvel},
@@ -46,23 +78,32 @@ def variables(deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def machine_host(deployment: Deployment) -> str:
+    """This machine as the functions call it."""
+    return deployment.as_functions_see("127.0.0.1")
+
+
 def make_client(deployment: Deployment, service: str) -> Any:
-    session = boto3.Session(
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=REGION,
-    )
+    """A client of the deployment's AWS: LocalStack's own where that is what listens."""
+    identity: dict[str, Any] = {name.lower(): value for name, value in CREDENTIALS.items()}
     config = Config(s3={"addressing_style": "path"}, read_timeout=120, retries={"max_attempts": 2})
-    make: Callable[..., Any] = session.client
+    if deployment.target and deployment.target.kind == "LocalStack":
+        host = urlsplit(deployment.endpoint_url).netloc
+        local = localstack_client.session.Session(
+            **identity, region_name=REGION, localstack_host=host
+        )
+        return local.client(service, config=config)
+    make: Callable[..., Any] = boto3.Session(**identity, region_name=REGION).client
     return make(service, endpoint_url=deployment.endpoint_url, config=config)
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stack]:
     """The deployed stack; its removal is part of the suite and must leave nothing."""
     directory = tmp_path_factory.mktemp("e2e")
-    endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
-    with live_stack(directory, variables, endpoint_url=endpoint_url) as live:
+    target = pytestconfig.stash.get(carried.NAMED, None)
+    with live_stack(directory, variables, target=target) as live:
+        pytestconfig.stash[carried.TESTED] = target or detect(live.deployment.endpoint_url)
         client = partial(make_client, live.deployment)
         yield Stack(
             outputs=live.outputs.model_dump(),

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from scripts.bundling.functions import LAYERS
+
 MakeClient = Callable[[str], Any]
 
 # Service, operation, where its answer lists things, and what names each.
@@ -11,7 +13,6 @@ LISTINGS = (
     ("dynamodb", "list_tables", "TableNames", None),
     ("sqs", "list_queues", "QueueUrls", None),
     ("lambda", "list_functions", "Functions", "FunctionName"),
-    ("lambda", "list_layers", "Layers", "LayerName"),
     ("lambda", "list_event_source_mappings", "EventSourceMappings", "FunctionArn"),
     ("iam", "list_roles", "Roles", "RoleName"),
     ("logs", "describe_log_groups", "logGroups", "logGroupName"),
@@ -33,3 +34,9 @@ def leftovers(make_client: MakeClient, name_prefix: str) -> Iterator[str]:
             identity = item if name is None else item[name]
             if name_prefix in identity:
                 yield f"{service}: {identity}"
+    # By name: LocalStack's list of all layers breaks on one whose versions are all deleted.
+    functions = make_client("lambda")
+    for layer in LAYERS:
+        name = f"{name_prefix}-{layer}"
+        for version in functions.list_layer_versions(LayerName=name)["LayerVersions"]:
+            yield f"lambda: layer {name} {version['Version']}"

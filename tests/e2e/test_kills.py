@@ -27,6 +27,8 @@ STAGES = ("page", "derive", "chunk", "embed", "index")
 # How long the message of a dead worker stays hidden here; on AWS that is half an hour.
 HIDDEN_SECONDS = 60
 RUN_SECONDS = 900
+# The processes of functions are found below the server that the suite itself started.
+pytestmark = pytest.mark.needs_own_process("workers_out_of_reach")
 
 
 def card(number: int) -> bytes:
@@ -88,8 +90,7 @@ class Run:
 @pytest.fixture(scope="module")
 def killers(stack: Stack) -> Workers:
     pid = stack.deployment.local_aws_pid()
-    if pid is None:
-        pytest.skip("workers can be killed only where this suite started the local AWS")
+    assert pid is not None, "the local AWS of this suite does not run"
     return Workers(stack, pid)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.local_aws.target import LOOPBACK
 from shared.models.run import RunProgress
 from shared.storage import keys
 from tests.e2e.stack import Stack, wait_for
@@ -22,12 +23,17 @@ ServeCorpus = Callable[[Site, str], None]
 
 
 @pytest.fixture
-def web() -> Iterator[SiteServer]:
-    with running_site_server() as server:
+def web(stack: Stack) -> Iterator[SiteServer]:
+    target = stack.deployment.target
+    host = target.source_host if target else LOOPBACK
+    with running_site_server(host) as server:
+        server.url = server.url.replace(host, LOOPBACK)
         yield server
 
 
-def document(site: Site, name: str, url: str) -> dict[str, Any]:
+def document(stack: Stack, site: Site, name: str, url: str) -> dict[str, Any]:
+    """The corpus of a site, whose server the functions may know by another name."""
+    url = stack.deployment.as_functions_see(url)
     mapping = {} if site.mapping is None else {"mapping": site.mapping}
     return {"name": name, "source": site.source(url), **mapping}
 
@@ -40,7 +46,7 @@ def serve_corpus(stack: Stack, web: SiteServer, tmp_path: Path) -> Iterator[Serv
     def serve(site: Site, name: str) -> None:
         web.serve(site)
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(document(site, name, web.url)))
+        path.write_text(json.dumps(document(stack, site, name, web.url)))
         stack.command("corpus", "add", str(path))
         added.append(name)
 
@@ -73,7 +79,7 @@ def test_a_corpus_is_tried_added_run_asked_and_removed(
     name = f"by-command-{site.name.replace('_', '-')}"
     web.serve(site)
     path = tmp_path / "corpus.json"
-    path.write_text(json.dumps(document(site, name, web.url)))
+    path.write_text(json.dumps(document(stack, site, name, web.url)))
 
     tried = stack.ask("corpus", "try", "--file", str(path), "--limit", "3")
     assert len(tried["entities"]) == 3

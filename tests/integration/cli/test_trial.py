@@ -47,6 +47,7 @@ def trying(site: Site, local_aws_url: str) -> Site:
                 "BUCKET_NAME": site.bucket_name,
                 "CHECKPOINT_TABLE": site.table_name,
                 "CORPORA_PARAMETER_PATH": f"/{site.name_prefix}/corpora",
+                "MODEL_PREFIX": "models/tiny/1/",
                 "SOURCE_SECRET_PREFIX": f"{site.name_prefix}/sources/",
                 "NEXT_QUEUE_URL": site.queue_urls["page-jobs"],
                 "COMPACT_QUEUE_URL": site.queue_urls["compact-jobs"],

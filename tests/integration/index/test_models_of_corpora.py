@@ -103,10 +103,11 @@ def test_a_corpus_moves_to_another_model(deployment: Deployment, model_folder: M
     default = read_model_identity(deployment.line.store, os.environ["MODEL_PREFIX"])
     large = deployment.deploy(model_folder(seed=8))
     deployment.name_model("large")
-    refused = deployment.line.retrieve(q=TEXTS["hero:1"])
-    assert refused["error"]["code"] == "DIMENSION_MISMATCH"
+    assert deployment.line.retrieve(q=TEXTS["hero:1"])["model"] == default.model_dump()
 
     deployment.ingest()
+    assert deployment.line.retrieve(q=TEXTS["hero:1"])["model"] == default.model_dump()
+    ManifestStore(deployment.line.store, CORPUS, large).complete(1)
     answer = deployment.line.retrieve(q=TEXTS["hero:1"], k=1)
     assert answer["model"] == large.model_dump()
     assert answer["results"][0]["id"] == "hero:1-001"

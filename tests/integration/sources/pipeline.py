@@ -73,6 +73,7 @@ class Pipeline:
             "BUCKET_NAME": self.bucket_name,
             "CHECKPOINT_TABLE": self.table_name,
             "CORPORA_PARAMETER_PATH": f"/{self._name}/corpora",
+            "MODEL_PREFIX": "models/tiny/1/",
             "SOURCE_SECRET_PREFIX": f"{self._name}/sources/",
             "NEXT_QUEUE_URL": self.queues[next_queue],
             "COMPACT_QUEUE_URL": self.queues["compact"],

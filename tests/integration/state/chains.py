@@ -104,6 +104,7 @@ class Line:
             now=self.clock,
             planning_lease_seconds=330,
             lease_seconds=3600,
+            needs_full_run=lambda _: False,
         )
         self.fetcher = Fetcher(
             store=self.store,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
 from services.compactor.restore import Restorer
 from services.compactor.sweep import Sweeper
@@ -109,6 +110,7 @@ class Shelf:
             state=self.state,
             versions=self.versions,
             corpora=cast(CorpusRegistry, self.registry),
+            completion=Completion(self.store, MODEL, self.versions, directory),
             work_directory=directory,
         )
         self.restorer = Restorer(

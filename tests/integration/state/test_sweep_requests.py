@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
@@ -55,6 +56,7 @@ def planner(
         now=lambda: NOW,
         planning_lease_seconds=330,
         lease_seconds=3600,
+        needs_full_run=lambda _: False,
     )
 
 
@@ -82,3 +84,14 @@ def test_an_incremental_run_is_noted_and_asks_for_none(
     assert summary.status == "succeeded"
     assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ)
     assert waiting(sqs_client, queue_url) == []
+
+
+def test_an_incremental_run_is_made_full_where_the_model_changed(
+    planner: Planner, sqs_client: "SQSClient", queue_url: str
+) -> None:
+    planner = replace(planner, needs_full_run=lambda corpus: corpus.name == CORPUS)
+    summary = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
+    assert planner.runs.get_run(summary.run_id).run.mode == "full"
+    assert len(waiting(sqs_client, queue_url)) == 1
+    again = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
+    assert again.run_id == summary.run_id

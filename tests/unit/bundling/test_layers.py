@@ -6,6 +6,7 @@ import pytest
 
 from scripts.build_support import BuildError
 from scripts.bundling.layers import constraints_for, packages_of
+from scripts.bundling.native_target import local_architecture, native_target
 from scripts.bundling.targets import bundle_target
 
 
@@ -43,3 +44,16 @@ def test_packages_are_read_off_the_metadata() -> None:
         "python/python_dateutil-2.9.0.post0.dist-info/METADATA",
     ]
     assert packages_of(names) == {"typing-extensions", "python-dateutil"}
+
+
+def test_bundles_for_lambda_on_this_architecture_are_lambdas_in_all_else() -> None:
+    aws, here = bundle_target("aws"), bundle_target("lambda")
+    assert (here.python, here.glibc) == (aws.python, aws.glibc)
+    assert here.architecture == local_architecture()
+    machine = here.marker_environment["platform_machine"]
+    platforms = [a for a in here.pip_arguments if a.startswith("--platform=")]
+    assert platforms[0] == f"--platform=manylinux_2_34_{machine}"
+    assert all(argument.endswith(f"_{machine}") for argument in platforms)
+    native = native_target("lambda")
+    assert native.suffix == f".cpython-312-{machine}-linux-gnu.so"
+    assert native.zig_target == f"{machine}-linux-gnu.2.34"

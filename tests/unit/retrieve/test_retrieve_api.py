@@ -168,18 +168,6 @@ def test_a_corpus_is_asked_with_its_own_model(
         assert (body["results"][0]["id"], body["results"][0]["similarity"]) == ("comic:2-001", 1.0)
 
 
-def test_a_corpus_whose_model_was_changed_is_a_mismatch_until_it_is_ingested(
-    deployment: Deployment, model_folder: ModelFolder, tmp_path: Path
-) -> None:
-    own = deployment.add_model("large", model_folder(seed=8), tmp_path / "large")
-    deployment.corpora.models["demo"] = "large"
-    status, body, _ = deployment.get(q=QUERY)
-    assert (status, body["error"]["code"]) == (409, "DIMENSION_MISMATCH")
-    assert "ingest it in full again" in body["detail"]
-    deployment.commit(TEXTS, origin="o", seq=2, encoder=own)
-    assert deployment.get(q=QUERY)[1]["model"]["id"] == "large"
-
-
 def test_a_model_that_is_not_deployed_is_the_operators_business(deployment: Deployment) -> None:
     deployment.corpora.models["demo"] = "absent"
     status, body, _ = deployment.get(q=QUERY)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import terraform_tooling
 from scripts.terraform_tooling import (
     MIRROR_VARIABLE,
     TerraformError,
@@ -230,3 +231,33 @@ def test_the_real_program_reads_what_is_written(
     )
     assert finished.returncode == 0
     assert "Warning" not in finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize(("version", "named"), [("1.8.5", "1.8"), ("2.0.0", "2.0")])
+def test_another_version_is_one_sentence(
+    programs: Program, tmp_path: Path, version: str, named: str
+) -> None:
+    programs("terraform", f'echo \'{{"terraform_version": "{version}"}}\'')
+    with pytest.raises(TerraformError, match=rf"is version {named}, and 1.9 to before 2 is needed"):
+        terraform_environment(tmp_path)
+
+
+@pytest.mark.parametrize("version", ["1.9.0", "1.11.4"])
+def test_a_usable_version_is_no_error(programs: Program, tmp_path: Path, version: str) -> None:
+    programs("terraform", f'echo \'{{"terraform_version": "{version}"}}\'')
+    assert terraform_environment(tmp_path)["TF_INPUT"] == "0"
+
+
+def test_an_init_without_a_mirror_says_how_to_name_one(
+    programs: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terraform_tooling, "mirror_candidates", lambda *_: [])
+    programs("terraform", '[ "$1" = init ] && exit 1; exit 0')
+    without = terraform_environment(tmp_path)
+    with pytest.raises(
+        TerraformError, match=rf"without the internet, name one with {MIRROR_VARIABLE}"
+    ):
+        run_terraform(["init"], tmp_path, without)
+    with pytest.raises(TerraformError) as caught:
+        run_terraform(["init"], tmp_path, {**without, "TF_CLI_CONFIG_FILE": "mirror.tfrc"})
+    assert MIRROR_VARIABLE not in str(caught.value)

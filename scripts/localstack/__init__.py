@@ -1,0 +1,1 @@
+"""LocalStack, in a container where there is Docker, or as a process of this machine."""

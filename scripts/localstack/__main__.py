@@ -1,0 +1,52 @@
+"""LocalStack for the tests: `python -m scripts.localstack up|down` with Docker, `e2e` without.
+
+`e2e` sets up localstack-host, runs the end-to-end suite on it and stops it; further arguments go to
+pytest. Where there is no localstack-host that is said, and is no failure.
+"""
+
+import argparse
+import signal
+import sys
+
+from scripts.demo.deployment import port_setting
+from scripts.demo.errors import StackError
+from scripts.local_aws.process import LocalProcessError, free_port
+from scripts.local_aws.report import keep_line
+from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE
+from scripts.local_aws.target import TargetError
+from scripts.localstack import container
+from scripts.localstack.host import (
+    FOLDER_VARIABLE,
+    LocalStackHostMissingError,
+    find_localstack_host,
+    run_e2e,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do the named thing; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.localstack", description=__doc__)
+    parser.add_argument("action", choices=("up", "down", "e2e"))
+    parser.add_argument("--port", type=int, help="of `e2e`; a free one unless given")
+    options, further = parser.parse_known_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if options.action == "e2e":
+            return run_e2e(find_localstack_host(), options.port or free_port(), further)
+        if options.action == "down":
+            container.down()
+        else:
+            target = container.up(port_setting(PORT_VARIABLE, DEFAULT_PORT))
+            print(f"{target.title} runs; `make e2e ENDPOINT={target.endpoint_url}` tests on it.")
+    except LocalStackHostMissingError as error:
+        # Nothing of this project depends on it: said, kept for the closing report, and no failure.
+        print(f"LocalStack is not tested: {error}")
+        keep_line(f"LocalStack: not tested, there is no localstack-host ({FOLDER_VARIABLE})")
+    except (LocalProcessError, TargetError, StackError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""LocalStack as a process of this machine, where there is no Docker.
+
+`localstack-host` is a folder of its own beside this repository (or where ULTRON_LOCALSTACK_HOST
+says): it installs a release of LocalStack and runs its functions as processes. This project does
+not depend on it; where it is missing, that is said.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.local_aws.process import LocalProcessError, is_port_free
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER_VARIABLE = "ULTRON_LOCALSTACK_HOST"
+BESIDE = Path("..") / "shared" / "localstack-host"
+FUNCTIONS_PATH = Path(__file__).parent / "functions_path"
+SETUP_TIMEOUT_SECONDS = 1800
+START_TIMEOUT_SECONDS = 120
+# As in docker-compose.localstack.yml: no service beside these can be called.
+SERVICES = "apigateway,cloudwatch,dynamodb,events,iam,lambda,logs,s3,secretsmanager,sqs,ssm,sts"
+_SHOWN_LINES = 5
+_SCRIPTS = ("setup.sh", "start.sh", "stop.sh")
+
+
+class LocalStackHostMissingError(LocalProcessError):
+    """There is no localstack-host on this machine."""
+
+
+@dataclass(frozen=True)
+class LocalStackHost:
+    """The folder with its scripts, and where it keeps what it installs and writes."""
+
+    folder: Path
+    work: Path
+
+    def set_up(self) -> None:
+        """Install the release; what is installed already is kept.
+
+        Raises:
+            LocalProcessError: a step of it failed.
+        """
+        self._run("setup.sh", timeout_seconds=SETUP_TIMEOUT_SECONDS)
+
+    def start(self, port: int) -> str:
+        """Start a fresh LocalStack and wait until it is ready; its endpoint.
+
+        Raises:
+            LocalProcessError: the port is taken, or it did not start.
+        """
+        if not is_port_free(port):
+            raise LocalProcessError(
+                f"Port {port}, which LocalStack needs, is taken by another program: end that"
+                " program or choose another port with --port."
+            )
+        try:
+            self._run("start.sh", str(port), timeout_seconds=START_TIMEOUT_SECONDS)
+        except BaseException:
+            self.stop(port)
+            raise
+        return f"http://127.0.0.1:{port}"
+
+    def stop(self, port: int) -> None:
+        """End the LocalStack that was started on a port, with all that it started.
+
+        Raises:
+            LocalProcessError: it could not be ended.
+        """
+        self._run("stop.sh", str(port), timeout_seconds=START_TIMEOUT_SECONDS)
+
+    def log_path(self, port: int) -> Path:
+        """Where the LocalStack of a port writes what it does."""
+        return self.work / "run" / str(port) / "localstack.log"
+
+    def environment(self, present: Mapping[str, str]) -> dict[str, str]:
+        """The environment of its scripts: the person's, without their AWS, and our choices.
+
+        DynamoDB is moto's (the default one, of 2020, refuses transactions of more than ten items),
+        CloudWatch the first provider (the default one drops tags of alarms).
+        """
+        own = {name: value for name, value in present.items() if not name.startswith("AWS_")}
+        return {
+            **own,
+            "HARNESS_WORK": str(self.work),
+            "DYNAMODB_BACKEND": "moto",
+            "PROVIDER_OVERRIDE_CLOUDWATCH": "v1",
+            "SERVICES": SERVICES,
+            "LAMBDA_HOST_PYTHONPATH": str(FUNCTIONS_PATH),
+            "LOCALSTACK_HOST": "",
+            "PERSISTENCE": "0",
+        }
+
+    def _run(self, script: str, *arguments: str, timeout_seconds: float) -> None:
+        self.work.mkdir(parents=True, exist_ok=True)
+        log_path = self.work / f"{script}.log"
+        with log_path.open("wb") as log:
+            # Into a file: what it starts keeps the descriptors, and a pipe would never end.
+            done = subprocess.run(
+                [str(self.folder / script), *arguments],
+                env=self.environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_seconds,
+                check=False,
+            )
+        if done.returncode != 0:
+            lines = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise LocalProcessError(
+                f"{script} of localstack-host ended with status {done.returncode} (all of it:"
+                f" {log_path}); its last words:\n" + "\n".join(lines[-_SHOWN_LINES:])
+            )
+
+
+def find_localstack_host(
+    environment: Mapping[str, str] = os.environ, root: Path = ROOT
+) -> LocalStackHost:
+    """The localstack-host that the environment names, or that lies beside the repository.
+
+    Raises:
+        LocalStackHostMissingError: there is none; says where one is looked for.
+    """
+    named = environment.get(FOLDER_VARIABLE)
+    folder = (Path(named).expanduser() if named else root / BESIDE).resolve()
+    lacking = [script for script in _SCRIPTS if not (folder / script).is_file()]
+    if lacking:
+        raise LocalStackHostMissingError(
+            f"There is no localstack-host in {folder} (no {', '.join(lacking)}): name its folder"
+            f" with {FOLDER_VARIABLE}, or use Docker and `make localstack-up`."
+        )
+    return LocalStackHost(folder, root / ".local" / "localstack-host")
+
+
+@contextmanager
+def running_localstack(host: LocalStackHost, port: int) -> Iterator[str]:
+    """A LocalStack of its own for the block; its endpoint.
+
+    Raises:
+        LocalProcessError: it cannot be set up, started or stopped.
+    """
+    host.set_up()
+    endpoint = host.start(port)
+    try:
+        yield endpoint
+    finally:
+        host.stop(port)
+
+
+def run_e2e(host: LocalStackHost, port: int, pytest_options: list[str]) -> int:
+    """Run the end-to-end suite on a LocalStack of its own; pytest's exit status."""
+    with running_localstack(host, port) as endpoint:
+        command = [sys.executable, "-m", "pytest", *(pytest_options or ["tests/e2e"])]
+        environment = {**os.environ, "AWS_ENDPOINT_URL": endpoint}
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

@@ -1,0 +1,149 @@
+"""A change of model: runs become full ones, and readers move when all is there."""
+
+from typing import cast
+
+import pytest
+
+from services.compactor.completion import Completion
+from services.compactor.sweep import Sweeper
+from services.embedder.embed_part import Embedder
+from services.ingest.model_change import ModelChange
+from shared.corpora import CorpusRegistry
+from shared.embedding.model_prefixes import ModelPrefixes
+from shared.errors import SettingsError
+from shared.index.manifest_store import ManifestStore
+from shared.messaging.publisher import JobPublisher
+from shared.models.manifest import ModelIdentity
+from tests.integration.state.shelf import CORPUS, Shelf, checksums
+from tests.unit.embedder.remembered import MODEL, RememberedModel
+
+OTHER = ModelIdentity(id="other", revision="7", dims=3)
+TEXTS = {"a:1": "one", "a:2": "two", "a:3": ""}
+
+
+class OtherModel(RememberedModel):
+    """The model that the corpus is moved to."""
+
+    def identity(self) -> ModelIdentity:
+        return OTHER
+
+
+def move(shelf: Shelf, model: ModelIdentity) -> None:
+    """Set another model, as an apply does; both are deployed."""
+    kind = RememberedModel if model == MODEL else OtherModel
+    shelf.manifests = ManifestStore(shelf.store, CORPUS, model)
+    shelf.embedder = Embedder(
+        store=shelf.store,
+        model_of=lambda _: kind(lambda: shelf.encoder),
+        publisher=cast(JobPublisher, shelf.queue),
+        runs=shelf.runs,
+        unchanged=shelf.embedder.unchanged,
+    )
+    shelf.sweeper = Sweeper(
+        store=shelf.store,
+        model=model,
+        runs=shelf.runs,
+        state=shelf.state,
+        versions=shelf.versions,
+        corpora=cast(CorpusRegistry, shelf.registry),
+        completion=Completion(shelf.store, model, shelf.versions, shelf.directory),
+        work_directory=shelf.directory,
+    )
+
+
+def needs_full_run(shelf: Shelf, model: ModelIdentity) -> bool:
+    prefixes = {one.id: f"models/{one.id}/{one.revision}/" for one in (MODEL, OTHER)}
+    change = ModelChange(shelf.store, ModelPrefixes(prefixes[model.id], prefixes))
+    return change.needs_full_run(shelf.registry.corpus)
+
+
+def test_a_full_run_under_the_new_model_completes_its_index(shelf: Shelf) -> None:
+    assert not needs_full_run(shelf, OTHER)  # there is nothing yet: any run reads everything
+    shelf.run(1, [TEXTS])
+    before, embedded = shelf.manifest(), shelf.encoder.texts
+    assert (needs_full_run(shelf, MODEL), needs_full_run(shelf, OTHER)) == (False, True)
+    move(shelf, OTHER)
+    progress = shelf.run(2, [TEXTS])
+    assert (progress.run.status, progress.run.reason, progress.vectors) == ("succeeded", None, 2)
+    assert shelf.encoder.texts == embedded * 2
+    assert (shelf.manifest().generation, shelf.manifest().change) == (1, "complete")
+    assert shelf.live() == checksums(TEXTS)
+    assert ManifestStore(shelf.store, CORPUS, MODEL).read().manifest == before
+    assert (needs_full_run(shelf, MODEL), needs_full_run(shelf, OTHER)) == (True, False)
+    version = shelf.manifest().version
+    shelf.run(3, [TEXTS])
+    assert shelf.manifest().version == version
+
+
+def test_an_incremental_run_completes_nothing(shelf: Shelf) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    shelf.run(2, [{"a:1": "uno"}], mode="incremental")
+    assert shelf.manifest().generation is None
+    assert needs_full_run(shelf, OTHER)
+
+
+def test_a_run_that_was_under_way_when_the_model_changed_completes_nothing(shelf: Shelf) -> None:
+    shelf.run(1, [{"a:9": "nine"}])
+    first, second = shelf.plan(2, 2)
+    shelf.finish(shelf.chunked(first, TEXTS))
+    move(shelf, OTHER)
+    shelf.finish(shelf.chunked(second, {"a:4": "four"}))
+    shelf.sweep_all()
+    progress = shelf.progress(2)
+    assert progress.run.status == "incomplete"
+    assert progress.run.reason is not None
+    assert progress.run.reason.startswith("3 entities are not indexed under the model other yet")
+    assert shelf.manifest().generation is None
+    assert shelf.run(3, [TEXTS, {"a:4": "four"}]).run.status == "succeeded"
+    assert shelf.manifest().generation == 1
+
+
+def test_a_run_with_a_gap_leaves_readers_where_they_are(shelf: Shelf) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    read, unread = shelf.plan(2, 2)
+    shelf.finish(shelf.chunked(read, TEXTS))
+    shelf.runs.end_page(unread, "gap", "503")
+    shelf.sweep_all()
+    assert shelf.progress(2).run.status == "incomplete"
+    assert shelf.manifest().generation is None
+
+
+def test_a_rejected_line_keeps_nobody_from_the_new_index(shelf: Shelf) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    assert shelf.run(2, [TEXTS], rejects=1).run.status == "succeeded"
+    assert shelf.manifest().generation == 1
+
+
+def test_a_corpus_goes_back_to_an_index_that_only_has_to_catch_up(shelf: Shelf) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    shelf.run(2, [TEXTS | {"a:2": "zwei"}])
+    move(shelf, MODEL)
+    progress = shelf.run(3, [TEXTS | {"a:2": "zwei"}])
+    assert (progress.vectors, progress.chunks_unchanged) == (1, 1)
+    assert shelf.manifest().generation == 2
+    assert not needs_full_run(shelf, MODEL)
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_a_completion_that_dies_at_any_write_is_done_by_its_redelivery(
+    shelf: Shelf, is_after: bool
+) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    for page in shelf.plan(2, 1):
+        shelf.finish(shelf.chunked(page, TEXTS))
+    job = shelf.sweeps[0]
+    assert shelf.until_it_lives(lambda: shelf.sweeper.sweep(job), is_after=is_after) >= 1
+    shelf.sweeper.sweep(job)
+    assert shelf.progress(2).run.status == "succeeded"
+    assert (shelf.manifest().generation, shelf.manifest().change) == (1, "complete")
+
+
+def test_a_model_that_is_not_deployed_is_named_before_anything_is_planned(shelf: Shelf) -> None:
+    shelf.registry.corpus = shelf.registry.corpus.model_copy(update={"model": "absent"})
+    with pytest.raises(SettingsError, match="names the model absent"):
+        needs_full_run(shelf, MODEL)

@@ -1,0 +1,101 @@
+"""localstack-host: found where it is named, missed in a sentence, and stopped after a failure."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from scripts.local_aws.process import LocalProcessError, free_port
+from scripts.local_aws.report import REPORT_VARIABLE
+from scripts.localstack.__main__ import main
+from scripts.localstack.host import (
+    FOLDER_VARIABLE,
+    LocalStackHost,
+    LocalStackHostMissingError,
+    find_localstack_host,
+    running_localstack,
+)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> LocalStackHost:
+    """One whose scripts note that they were called, with what."""
+    folder = tmp_path / "localstack-host"
+    folder.mkdir()
+    for name in ("setup.sh", "start.sh", "stop.sh"):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\necho {name} "$@" >>"$HARNESS_WORK/calls"\n')
+        script.chmod(0o755)
+    return LocalStackHost(folder, tmp_path / "work")
+
+
+def calls(host: LocalStackHost) -> list[str]:
+    return (host.work / "calls").read_text().splitlines()
+
+
+def test_it_lies_beside_the_repository_or_where_the_environment_says(
+    host: LocalStackHost, tmp_path: Path
+) -> None:
+    named = find_localstack_host({FOLDER_VARIABLE: str(host.folder)}, tmp_path / "repository")
+    assert named.folder == host.folder
+    assert named.work == tmp_path / "repository" / ".local" / "localstack-host"
+    (tmp_path / "shared").mkdir()
+    host.folder.rename(tmp_path / "shared" / "localstack-host")
+    beside = find_localstack_host({}, tmp_path / "repository")
+    assert beside.folder == tmp_path / "shared" / "localstack-host"
+
+
+def test_where_there_is_none_that_is_said_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(LocalStackHostMissingError, match=r"no setup\.sh, start\.sh, stop\.sh"):
+        find_localstack_host({FOLDER_VARIABLE: str(tmp_path)})
+    report = tmp_path / "report"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(REPORT_VARIABLE, str(report))
+    assert main(["e2e"]) == 0
+    assert "LocalStack is not tested" in capsys.readouterr().out
+    assert report.read_text().startswith("LocalStack: not tested")
+
+
+def test_it_runs_for_the_block_and_is_stopped_when_that_fails(host: LocalStackHost) -> None:
+    port = free_port()
+    with pytest.raises(KeyError), running_localstack(host, port) as endpoint:
+        assert endpoint == f"http://127.0.0.1:{port}"
+        raise KeyError
+    assert calls(host) == ["setup.sh", f"start.sh {port}", f"stop.sh {port}"]
+
+
+def test_a_port_in_use_is_said_and_its_owner_left_alone(host: LocalStackHost) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = int(server.getsockname()[1])
+        with (
+            pytest.raises(LocalProcessError, match=f"Port {port}.*--port"),
+            running_localstack(host, port),
+        ):
+            pytest.fail("it started")
+    assert calls(host) == ["setup.sh"]
+
+
+def test_one_that_does_not_start_is_stopped(host: LocalStackHost) -> None:
+    (host.folder / "start.sh").write_text("#!/bin/sh\nexit 1\n")
+    port = free_port()
+    with pytest.raises(
+        LocalProcessError, match=r"start\.sh of localstack-host ended with status 1"
+    ):
+        host.start(port)
+    assert calls(host) == [f"stop.sh {port}"]
+
+
+def test_a_script_that_fails_is_quoted(host: LocalStackHost) -> None:
+    (host.folder / "setup.sh").write_text("#!/bin/sh\necho no Python 3.13 found >&2; exit 1\n")
+    with pytest.raises(LocalProcessError, match=r"(?s)status 1 .*no Python 3\.13 found"):
+        host.set_up()
+
+
+def test_the_persons_aws_does_not_reach_it(host: LocalStackHost) -> None:
+    seen = host.environment({"AWS_PROFILE": "mine", "PATH": os.defpath, "JAVA_BIN": "/java"})
+    assert not [name for name in seen if name.startswith("AWS_")]
+    assert (seen["DYNAMODB_BACKEND"], seen["PROVIDER_OVERRIDE_CLOUDWATCH"]) == ("moto", "v1")
+    assert seen["JAVA_BIN"] == "/java"
