@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from urllib3 import PoolManager
 
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import destroy, live_stack
@@ -19,6 +20,8 @@ from tests.e2e import shelf
 from tests.e2e.leftovers import leftovers
 from tests.e2e.stack import Stack
 
+# Set to 1: the local AWS checks the role of every function, over TLS (`make e2e-auth`).
+ENFORCE_VARIABLE = "ULTRON_ENFORCE_POLICIES"
 SINGULAR = {"series": "series", "stories": "story"}
 
 
@@ -46,15 +49,33 @@ def variables(deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def enforces_policies() -> bool:
+    """Whether the local AWS of the suite shall check the role of every function."""
+    wanted = os.environ.get(ENFORCE_VARIABLE, "") == "1"
+    if wanted and os.environ.get("AWS_ENDPOINT_URL"):
+        pytest.exit(
+            f"{ENFORCE_VARIABLE} is for the local AWS that the suite starts itself, and"
+            " AWS_ENDPOINT_URL names another: unset one of them.",
+            returncode=2,
+        )
+    return wanted
+
+
 def make_client(deployment: Deployment, service: str) -> Any:
     session = boto3.Session(
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,
     )
+    certificate = deployment.certificate
     config = Config(s3={"addressing_style": "path"}, read_timeout=120, retries={"max_attempts": 2})
     make: Callable[..., Any] = session.client
-    return make(service, endpoint_url=deployment.endpoint_url, config=config)
+    return make(
+        service,
+        endpoint_url=deployment.endpoint_url,
+        config=config,
+        verify=None if certificate is None else str(certificate),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +83,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The deployed stack; its removal is part of the suite and must leave nothing."""
     directory = tmp_path_factory.mktemp("e2e")
     endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
-    with live_stack(directory, variables, endpoint_url=endpoint_url) as live:
+    with live_stack(
+        directory, variables, endpoint_url=endpoint_url, enforce_policies=enforces_policies()
+    ) as live:
         client = partial(make_client, live.deployment)
         yield Stack(
             outputs=live.outputs.model_dump(),
             deployment=live.deployment,
             api_url=live.api_url,
             gateway_url=live.deployment.gateway_url,
+            http=PoolManager(retries=False, ca_certs=live.deployment.certificate),
             s3=client("s3"),
             sqs=client("sqs"),
             dynamodb=client("dynamodb"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.local_aws.certificates import self_signed
 from shared.sources.http import HttpClient, TransportError
 from shared.sources.outbound import AllowedHosts, OutboundGuard
-from tests.integration.sources.certificates import self_signed
 
 
 class Handler(BaseHTTPRequestHandler):

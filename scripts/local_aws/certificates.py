@@ -1,11 +1,12 @@
 """A certificate that vouches for itself, made with no tool beyond Python.
 
 RFC 5280 (certificates) and RFC 5915 (keys) in DER (X.690), signed by ECDSA over P-256 (FIPS 186-5).
-For tests alone: its arithmetic takes no care to hide the key.
+For servers on this machine alone: its arithmetic takes no care to hide the key.
 """
 
 import base64
 import hashlib
+import ipaddress
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +25,7 @@ Point = tuple[int, int]
 
 
 def self_signed(host: str) -> str:
-    """Return a new key and its certificate for a host, in one PEM text; it holds for a day."""
+    """Return a new key and its certificate for a host or address, as one PEM text; for a day."""
     key = 1 + secrets.randbelow(_ORDER - 1)
     public = _times(key, _BASE)
     if public is None:
@@ -62,11 +63,19 @@ def _body(host: str, point: bytes) -> bytes:
             0xA3,
             _der(
                 _SEQUENCE,
-                _extension(_HOST_NAMES, _der(_SEQUENCE, _der(0x82, host.encode()))),
+                _extension(_HOST_NAMES, _der(_SEQUENCE, _alternative_name(host))),
                 _extension(_USE, b"\x03\x02\x07\x80"),  # signatures
             ),
         ),
     )
+
+
+def _alternative_name(host: str) -> bytes:
+    """A GeneralName: an iPAddress where the host is one, else a dNSName."""
+    try:
+        return _der(0x87, ipaddress.ip_address(host).packed)
+    except ValueError:
+        return _der(0x82, host.encode())
 
 
 def _signature(key: int, body: bytes) -> bytes:
