@@ -22,6 +22,8 @@ from tests.e2e.stack import Stack
 
 # Set to 1: the local AWS checks the role of every function, over TLS (`make e2e-auth`).
 ENFORCE_VARIABLE = "ULTRON_ENFORCE_POLICIES"
+# Taking permissions away shows nothing where nobody enforces them.
+collect_ignore = [] if os.environ.get(ENFORCE_VARIABLE) == "1" else ["test_refusals.py"]
 SINGULAR = {"series": "series", "stories": "story"}
 
 

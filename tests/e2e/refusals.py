@@ -1,7 +1,7 @@
 """Taking one permission away from a role of the running stack, and seeing what is refused."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -11,7 +11,7 @@ from scripts.local_aws.server import DECISIONS_NAME
 from scripts.local_aws.workers import kill, workers
 from tests.e2e.stack import Stack, wait_for
 
-_REFUSAL_SECONDS = 40.0
+_REFUSAL_SECONDS = 12.0
 
 
 @dataclass
@@ -49,26 +49,23 @@ class Refusals:
         """Whether the role was refused the action since the decisions were `begun` long."""
         for line in self._decisions()[begun:]:
             decision = json.loads(line)
-            if (decision["role"], decision["action"]) == (role, action):
-                if not decision["is_allowed"]:
-                    return True
+            if (decision["role"], decision["action"], decision["is_allowed"]) == (
+                role, action, False,
+            ):  # fmt: skip
+                return True
         return False
 
     def seen(self) -> int:
         """How many decisions there are by now."""
         return len(self._decisions())
 
-    def wait_for_refusal(
-        self, role: str, action: str, begun: int, is_over: Callable[[], bool] = lambda: False
-    ) -> bool:
-        """Wait until the action was refused, or the work is over without."""
-
-        def known() -> bool | None:
-            if self.refused(role, action, begun):
-                return True
-            return False if is_over() else None
-
-        return wait_for(known, f"{role} to be refused {action}", _REFUSAL_SECONDS)
+    def wait_for_refusal(self, role: str, action: str, begun: int) -> None:
+        """Wait until the role was refused the action."""
+        wait_for(
+            lambda: self.refused(role, action, begun) or None,
+            f"{role} to be refused {action}",
+            _REFUSAL_SECONDS,
+        )
 
     def recycle(self, function: str) -> None:
         """End the environments of a function, and with them what they remember."""
@@ -77,18 +74,20 @@ class Refusals:
         for worker in workers(pid, self.stack.outputs["function_names"][function]):
             kill(worker)
 
-    def corpus(self, source: dict[str, Any] | None = None, **fields: Any) -> str:
-        """A new corpus: by default of one note in the bucket."""
+    def corpus(self, notes: int = 1, **document: Any) -> str:
+        """A new corpus: of notes in the bucket, each in a file of its own."""
         name = f"refused-{next(self.names)}"
         prefix = f"sources/{name}/"
-        if source is None:
-            note = {"id": "1", "title": "A note", "text": f"The note of {name} is a note."}
-            self.stack.store.put(f"{prefix}notes.jsonl", json.dumps(note).encode())
-            source = {"kind": "jsonl", "prefix": prefix}
-            fields = {"mapping": {"entity_type": "note"}} | fields
-        document = {"name": name, "source": source, **fields}
-        path = self.stack.outputs["corpora_parameter_path"]
-        self.ssm.put_parameter(Name=f"{path}/{name}", Type="String", Value=json.dumps(document))
+        for number in range(notes):
+            note = {"id": str(number), "title": "A note", "text": f"Note {number} of {name}."}
+            self.stack.store.put(f"{prefix}{number}.jsonl", json.dumps(note).encode())
+        source = {"kind": "jsonl", "prefix": prefix}
+        document = {"source": source, "mapping": {"entity_type": "note"}} | document
+        self.ssm.put_parameter(
+            Name=f"/{self.stack.outputs['name_prefix']}/corpora/{name}",
+            Type="String",
+            Value=json.dumps({"name": name} | document),
+        )
         return name
 
     def _put(self, role: str, document: dict[str, Any]) -> None:
