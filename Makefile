@@ -9,11 +9,14 @@ PYTEST_OPTIONS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
 BENCH_OPTIONS ?=
 
+# What exercises every function with its role; the whole of tests/e2e passes too, in more time.
+AUTH_TESTS := $(addprefix tests/e2e/test_,answers.py count.py index.py refusals.py scale_out.py)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e \
+.PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e e2e-auth \
 	upgrade-drill parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
@@ -49,7 +52,7 @@ format: environments ## rewrite the code in the project's style
 type-check: environments ## mypy, strict
 	@$(RUN) mypy
 
-terraform-check: terraform-tool environments ## terraform fmt, validate and test
+terraform-check: terraform-tool environments ## terraform fmt, validate and test, and checkov
 	@$(RUN) scripts.terraform_tooling check
 
 unit: environments ## tests without a network
@@ -60,6 +63,9 @@ integration: environments ## tests against real parts on this machine
 
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+
+e2e-auth: terraform-tool environments ## what exercises each role, on a local AWS that enforces policies
+	@ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest $(AUTH_TESTS) $(PYTEST_OPTIONS)
 
 upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
 	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)
@@ -128,6 +134,6 @@ terraform-tool:
 		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
 
 clean: down ## remove all that can be made again
-	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .local build *.egg-info
+	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-checkov .local build *.egg-info
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """Make the project's virtual environments; needs nothing but Python 3.11 or newer.
 
-    python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks]
+    python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks] [checkov]
 
 Without names it makes the first two. An environment is stamped with all that decides its content,
 so a second call only compares stamps; one that was left half-made has no stamp and is made anew.
@@ -41,7 +41,7 @@ class EnvironmentMakingError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """One virtual environment: where it is and what goes into it.
+    """One virtual environment: where it is, what goes into it and at which versions.
 
     `builds_hnswlib` takes hnswlib out of what pip installs: its source distribution would need a
     C++ compiler, which `scripts/build_hnswlib.py` brings along where there is none.
@@ -52,6 +52,7 @@ class Environment:
     requirements: str
     builds_hnswlib: bool = False
     installs_project: bool = False
+    constraints: str = CONSTRAINTS
 
 
 ENVIRONMENTS = {
@@ -61,6 +62,12 @@ ENVIRONMENTS = {
         Environment("local-aws", ".venv-local-aws", "requirements/local-aws.txt"),
         Environment("parity", ".venv-parity", "requirements/parity.txt", True),
         Environment("benchmarks", ".venv-benchmarks", "requirements/benchmarks.txt", True),
+        Environment(
+            "checkov",
+            ".venv-checkov",
+            "requirements/checkov.txt",
+            constraints="requirements/constraints-checkov.txt",
+        ),
     )
 }
 DEFAULT_NAMES = ("development", "local-aws")
@@ -100,7 +107,7 @@ def names_hnswlib(requirement: str) -> bool:
 
 def fingerprint(environment: Environment, root: Path = ROOT) -> str:
     """Hex sha256 of all that decides what the environment holds."""
-    files = [CONSTRAINTS]
+    files = [environment.constraints]
     if environment.builds_hnswlib:
         files += HNSWLIB_SOURCES
     if environment.installs_project:
@@ -179,7 +186,13 @@ def _install(environment: Environment, directory: Path, root: Path) -> None:
         listing = Path(scratch) / "requirements.txt"
         listing.write_text("\n".join(wanted) + "\n", encoding="utf-8")
         _run(
-            [*pip, "--requirement", str(listing), "--constraint", str(root / CONSTRAINTS)],
+            [
+                *pip,
+                "--requirement",
+                str(listing),
+                "--constraint",
+                str(root / environment.constraints),
+            ],
             f"Installing {environment.requirements} into {directory.name}",
             root,
         )

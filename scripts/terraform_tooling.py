@@ -1,8 +1,8 @@
 """Finds Terraform or OpenTofu and an offline mirror of the AWS provider, and runs them.
 
 `python -m scripts.terraform_tooling format` rewrites the configuration; `check` runs `fmt`,
-`validate` and `test` (each also a command of its own) without an account or a network, provided
-the AWS provider lies in a mirror or in the plugin cache.
+`validate`, `test` and `checkov` (each also a command of its own) without an account or a network,
+provided the AWS provider lies in a mirror or in the plugin cache and `.venv-checkov` is made.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from scripts.environments import ENVIRONMENTS, EnvironmentMakingError, interpreter, make
 
 MIRROR_VARIABLE = "ULTRON_TERRAFORM_MIRROR"
 TERRAFORM_HOST = "registry.terraform.io"
@@ -308,12 +310,35 @@ def _test(directory: Path, environment: Mapping[str, str]) -> None:
     run_terraform(["test", "-no-color"], directory, environment)
 
 
+def _checkov(directory: Path, _environment: Mapping[str, str]) -> None:
+    """Look for what checkov's own policies find; each skip stands beside its resource."""
+    root = repository_root()
+    try:
+        make(ENVIRONMENTS["checkov"], root)
+    except EnvironmentMakingError as error:
+        raise TerraformError(str(error)) from error
+    command = [
+        str(interpreter("checkov", root).with_name("checkov")),
+        *("--directory", str(directory), "--framework", "terraform"),
+        *("--skip-download", "--download-external-modules", "false", "--compact", "--quiet"),
+    ]
+    # Of the person's own settings few: with a BC_API_KEY it would upload the configuration.
+    plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    status = subprocess.run(command, env=plain | {"LANG": "C.UTF-8"}, check=False).returncode
+    if status != 0:
+        raise TerraformError(
+            f"checkov ended with status {status} and its findings stand above: mend each, or write"
+            " `#checkov:skip=ID:reason` into the resource"
+        )
+
+
 _STEPS = {
     "format": (_format,),
     "fmt": (_check_format,),
     "validate": (_validate,),
     "test": (_test,),
-    "check": (_check_format, _validate, _test),
+    "checkov": (_checkov,),
+    "check": (_check_format, _validate, _test, _checkov),
 }
 
 

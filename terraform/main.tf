@@ -174,6 +174,7 @@ module "observability" {
 
 # What a client needs to find its way, for those who have no Terraform at hand. No key is in it.
 resource "aws_ssm_parameter" "deployment" {
+  #checkov:skip=CKV2_AWS_34:it holds names and addresses, and no secret
   name           = "/${var.name_prefix}/deployment"
   description    = "Names and addresses of this deployment."
   type           = "String"

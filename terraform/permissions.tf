@@ -42,17 +42,19 @@ locals {
     embedder = {
       reads        = concat(["chunks/*"], local.model_objects)
       writes       = ["embeddings/*", "indexes/*/shards/*"]
+      uploads      = ["indexes/*/shards/*"]
       item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
       item_actions = local.read_many_and_write_items
     }
     indexer = {
-      reads     = ["indexes/*"]
+      reads     = ["indexes/*/manifest.json", "indexes/*/manifests/*", "indexes/*/shards/*"]
       writes    = ["indexes/*/manifest.json", "indexes/*/manifests/*"]
       item_keys = ["CORPUS#*", "RUN#*", "DLQ#index"]
     }
     compactor = {
       reads        = concat(["indexes/*", "embeddings/*", "chunks/*", "derived/*"], local.model_objects)
       writes       = concat(["indexes/*"], local.sweep_records)
+      uploads      = ["indexes/*/shards/*"]
       deletes      = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"]
       item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compact"]
       item_actions = local.read_many_and_write_items
@@ -96,8 +98,15 @@ locals {
         },
         {
           Sid       = "WriteObjects"
-          Action    = ["s3:PutObject", "s3:AbortMultipartUpload"]
+          Action    = ["s3:PutObject"]
           Resource  = [for pattern in try(local.access[name].writes, []) : "${local.bucket_arn}/${pattern}"]
+          Condition = null
+        },
+        # Large files go up in parts, which cost money until they are put together or given up.
+        {
+          Sid       = "GiveUpUploads"
+          Action    = ["s3:AbortMultipartUpload"]
+          Resource  = [for pattern in try(local.access[name].uploads, []) : "${local.bucket_arn}/${pattern}"]
           Condition = null
         },
         {
@@ -141,9 +150,9 @@ locals {
         },
         {
           Sid    = "ReadCorpora"
-          Action = ["ssm:GetParameter", "ssm:GetParametersByPath"]
+          Action = ["ssm:GetParameter"]
           Resource = [
-            for suffix in ["", "/*"] : "${local.parameter_arn_prefix}${local.corpora_path}${suffix}"
+            for prefix in [local.parameter_arn_prefix] : "${prefix}${local.corpora_path}/*"
             if contains(local.reads_corpora, name)
           ]
           Condition = null

@@ -25,6 +25,7 @@ _HIGHEST_PORT = 65_535
 class Deployment:
     """One deployment: where its endpoint and its source are, and where its files go.
 
+    `certificate` is what to trust of an endpoint that has one of its own.
     `directory` (absolute) holds all that it leaves on disk: Terraform's state, the servers' pid
     files and logs, the API key. Two deployments with different directories and ports share nothing.
     `target` is what listens at the endpoint, None for the local AWS that these tools start.
@@ -35,6 +36,7 @@ class Deployment:
     gateway_url: str
     root: Path = ROOT
     name_prefix: str = "ultron"
+    certificate: Path | None = None
     target: Target | None = None
 
     @property
@@ -78,6 +80,7 @@ class Deployment:
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+            **({} if self.certificate is None else {"AWS_CA_BUNDLE": str(self.certificate)}),
         }
 
     def environment(self) -> dict[str, str]:
@@ -106,14 +109,17 @@ def local_deployment(
     gateway_port: int,
     root: Path = ROOT,
     source_host: str = LOOPBACK,
+    *,
+    enforce_policies: bool = False,
 ) -> tuple[Deployment, tuple[BackgroundServer, ...]]:
     """A deployment to servers of its own, and those servers, in the order to start them."""
     servers = (
-        local_aws(root, directory / "aws", local_aws_port),
+        local_aws(root, directory / "aws", local_aws_port, enforce_policies=enforce_policies),
         marvel_gateway(root, directory / "gateway", gateway_port, source_host),
     )
     endpoint, gateway = (server.url for server in servers)
-    return Deployment(directory, endpoint, gateway, root), servers
+    trusted = servers[0].certificate
+    return Deployment(directory, endpoint, gateway, root, certificate=trusted), servers
 
 
 def marvel_gateway(

@@ -63,10 +63,7 @@ def deploy(deployment: Deployment, variables: Mapping[str, Any]) -> Outputs:
     Raises:
         StackError: Terraform failed; names its first error and the log.
     """
-    deployment.terraform_directory.mkdir(parents=True, exist_ok=True)
-    deployment.variables_path.touch(mode=0o600)
-    deployment.variables_path.write_text(json.dumps(variables, indent=2) + "\n", encoding="utf-8")
-    _terraform(deployment, "init", "-input=false")
+    _initialise(deployment, variables)
     _terraform(deployment, "apply", "-input=false", "-auto-approve", *_state_options(deployment))
     printed = _terraform(deployment, "output", "-json", f"-state={deployment.state_path}")
     deployment.outputs_path.touch(mode=0o600)
@@ -83,6 +80,18 @@ def planned_changes(deployment: Deployment) -> list[str]:
     options = (f"-state={deployment.state_path}", f"-var-file={deployment.variables_path}")
     printed = _terraform(deployment, "plan", "-input=false", "-lock=false", *options)
     return [line.strip() for line in printed.splitlines() if line.startswith("  # ")]
+
+
+def plan_document(deployment: Deployment, variables: Mapping[str, Any]) -> str:
+    """What `terraform show -json` prints of a plan with these variables; nothing is applied.
+
+    Raises:
+        StackError: Terraform failed.
+    """
+    _initialise(deployment, variables)
+    path = deployment.terraform_directory / "plan"
+    _terraform(deployment, "plan", "-input=false", f"-out={path}", *_state_options(deployment))
+    return _terraform(deployment, "show", "-json", str(path))
 
 
 def destroy(deployment: Deployment) -> None:
@@ -110,21 +119,32 @@ def live_stack(
     changes: Callable[[Deployment], Mapping[str, Any]] | None = None,
     *,
     target: Target | None = None,
+    enforce_policies: bool = False,
     root: Path = ROOT,
 ) -> Iterator[LiveStack]:
     """A stack of its own for the block: servers on free ports, deployed, and wholly removed.
 
     `changes` gives Terraform variables over the local ones. With `target` the stack is
-    deployed there and no local AWS is started; the Marvel gateway always is. When the block fails,
-    a stack on a local AWS of its own goes with that, without Terraform.
+    deployed there and no local AWS is started; the Marvel gateway always is. `enforce_policies`
+    makes the local AWS check the role of every function, over TLS. When the block fails, a stack on
+    a local AWS of its own goes with that, without Terraform.
 
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.
     """
     source_host = target.source_host if target else LOOPBACK
-    deployment, servers = local_deployment(directory, free_port(), free_port(), root, source_host)
+    deployment, servers = local_deployment(
+        directory,
+        free_port(),
+        free_port(),
+        root,
+        source_host,
+        enforce_policies=enforce_policies,
+    )
     if target:
-        deployment = replace(deployment, endpoint_url=target.endpoint_url, target=target)
+        deployment = replace(
+            deployment, endpoint_url=target.endpoint_url, target=target, certificate=None
+        )
         servers = servers[1:]
     built = build(root, target.bundles if target else "local")
     with running(servers):
@@ -186,6 +206,13 @@ def left_running(
         raise
 
 
+def _initialise(deployment: Deployment, variables: Mapping[str, Any]) -> None:
+    deployment.terraform_directory.mkdir(parents=True, exist_ok=True)
+    deployment.variables_path.touch(mode=0o600)
+    deployment.variables_path.write_text(json.dumps(variables, indent=2) + "\n", encoding="utf-8")
+    _terraform(deployment, "init", "-input=false")
+
+
 def _state_options(deployment: Deployment) -> tuple[str, ...]:
     return (
         f"-state={deployment.state_path}",
@@ -213,7 +240,7 @@ def _terraform(deployment: Deployment, *arguments: str) -> str:
     ]
     status = run_showing(command, environment, deployment.root, lines.append)
     printed = "\n".join(lines) + "\n"
-    if arguments[0] != "output":  # it holds the API key
+    if arguments[0] not in {"output", "show"}:  # they hold the API key
         log_path.write_text(printed, encoding="utf-8")
     if status != 0:
         name = Path(command[0]).name

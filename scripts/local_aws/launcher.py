@@ -5,13 +5,19 @@ with the same interpreter, so what is visible here is visible to them. Every `me
 defect of one release; when the pin in requirements/constraints.txt moves, each is looked at again.
 """
 
+import json
+import os
+import re
 import sys
 import threading
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 MENDED_VERSION = "1.5.33"
+# Where decisions about the calls of roles are written down, a JSON document a line.
+DECISIONS_VARIABLE = "ULTRON_POLICY_DECISIONS"
 
 # AWS authorises these calls under another action's name.
 IAM_ACTION_OF_OPERATION = {
@@ -143,6 +149,94 @@ def mend_iam_actions(actions: Any) -> None:
     actions.extract_iam_action = extract_iam_action
 
 
+def leading_keys(body: bytes, partition_key: str) -> list[str]:
+    """The values of the partition key that a DynamoDB request names; a Scan names none."""
+    data = json.loads(body or b"{}")
+    names = data.get("ExpressionAttributeNames") or {}
+    values = data.get("ExpressionAttributeValues") or {}
+    items = [data.get("Key"), data.get("Item")]
+    for name, value in re.findall(
+        r"(#?\w+)\s*=\s*(:\w+)", data.get("KeyConditionExpression") or ""
+    ):
+        items.append({names.get(name, name): values.get(value)})
+    for asked in (data.get("RequestItems") or {}).values():
+        for one in asked.get("Keys", []) if isinstance(asked, dict) else asked:
+            put = one.get("PutRequest", {}).get("Item")
+            items.append(put or one.get("DeleteRequest", {}).get("Key") or one)
+    for one in data.get("TransactItems") or []:
+        [part] = one.values()
+        items.append(part.get("Key") or part.get("Item"))
+    found = [item[partition_key] for item in items if item and item.get(partition_key)]
+    return [value for given in found for value in given.values()]
+
+
+def mend_leading_keys(actions: Any, partition_key: str = "PK") -> None:
+    """1.5.33: `dynamodb:LeadingKeys` is absent from every request, which meets any condition."""
+    original = actions.dynamodb_service_context
+
+    def dynamodb_service_context(body: bytes) -> dict[str, Any]:
+        context: dict[str, Any] = original(body)
+        found = leading_keys(body, partition_key)
+        return context | ({"dynamodb:LeadingKeys": found} if found else {})
+
+    actions.dynamodb_service_context = dynamodb_service_context
+
+
+def mend_absent_objects(app: Any) -> None:
+    """1.5.33: who may not list a bucket is told that an object is absent, where S3 answers 403."""
+    original = app._dispatch_service_request
+
+    async def dispatch_service_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any, request_id: str
+    ) -> Any:
+        answer = await original(method, path, headers, body, query, request_id)
+        bucket, _, key = path.lstrip("/").partition("/")
+        if answer[0] != 404 or method not in {"GET", "HEAD"} or not key or not app.AUTH:
+            return answer
+        if app.detect_service(method, path, headers, query) != "s3":
+            return answer
+        refusal = app._enforce_data_plane(
+            "s3", "s3:ListBucket", headers, query, request_id, resource_arn=f"arn:aws:s3:::{bucket}"
+        )
+        return answer if refusal is None else refusal
+
+    app._dispatch_service_request = dispatch_service_request
+
+
+def area_of(resource: str) -> str:
+    """The part of a resource that a role's pattern tells apart: a prefix of the bucket's keys."""
+    return "/".join(resource.split("/")[:2]) if resource.startswith("arn:aws:s3") else resource
+
+
+def record_decisions(evaluator: Any, sessions: Any, path: Path) -> None:
+    """Write down what roles were refused, and the first time that each was allowed something."""
+    original, allowed = evaluator.enforce, set[tuple[str, ...]]()
+
+    def enforce(access_key_id: str, iam_action: str, *arguments: Any, **options: Any) -> Any:
+        refusal = original(access_key_id, iam_action, *arguments, **options)
+        session = sessions.get(access_key_id)
+        if session is None:
+            return refusal
+        role = str(session["Arn"]).split("/")[1]
+        keys = (options.get("service_context") or {}).get("dynamodb:LeadingKeys", [])
+        kinds = sorted({re.sub(r"[#_].*", "", key) for key in keys})
+        area = area_of(str(options.get("resource_arn")))
+        if refusal is not None or (role, iam_action, area, *kinds) not in allowed:
+            allowed.add((role, iam_action, area, *kinds))
+            decision = {
+                "role": role,
+                "action": iam_action,
+                "resource": area,
+                "key_kinds": kinds,
+                "is_allowed": refusal is None,
+            }
+            with path.open("a", encoding="utf-8") as opened:
+                opened.write(json.dumps(decision) + "\n")
+        return refusal
+
+    evaluator.enforce = enforce
+
+
 def mend_shared_temporary_directory(runtime: Any) -> None:
     """1.5.33: all functions share the machine's /tmp, where AWS gives each environment its own.
 
@@ -201,14 +295,18 @@ def main() -> None:
             " remove .venv-local-aws and run `make environments`."
         )
     from ministack import app
-    from ministack.core import iam_actions, lambda_runtime
-    from ministack.services import apigateway_v1, cloudwatch, lambda_svc
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+    from ministack.services import apigateway_v1, cloudwatch, lambda_svc, sts
 
     mend_alarm_descriptions(cloudwatch)
     mend_mock_integrations(apigateway_v1)
     mend_generated_api_keys(apigateway_v1)
     mend_usage_plan_updates(apigateway_v1)
     mend_iam_actions(iam_actions)
+    mend_leading_keys(iam_actions)
+    mend_absent_objects(app)
+    if DECISIONS_VARIABLE in os.environ:
+        record_decisions(iam_evaluator, sts._sessions, Path(os.environ[DECISIONS_VARIABLE]))
     mend_shared_temporary_directory(lambda_runtime)
     mend_error_types(lambda_runtime, lambda_svc)
     app.main()

@@ -1,7 +1,7 @@
 """Servers on this machine that outlive the command which started them.
 
 A pid file names the process together with when it began, so a number that the system has given to
-another program since is never signalled. Standard library only.
+another program since is never signalled.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -18,6 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import trustme
+
+_HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 HEALTH_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 10.0
@@ -34,7 +38,8 @@ class BackgroundServer:
 
     `title` reads in a sentence ("the local AWS"); `port_setting` is how a person chooses another
     port. `environment` is all that the server sees of the environment; the directory it names as
-    TMPDIR is made.
+    TMPDIR is made. With a `certificate`, a key and what vouches for it in one file that is made at
+    every start, it listens for HTTPS.
     """
 
     title: str
@@ -44,11 +49,13 @@ class BackgroundServer:
     port: int
     health_path: str
     port_setting: str
+    certificate: Path | None = None
 
     @property
     def url(self) -> str:
         """Base URL, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.certificate is None else "https"
+        return f"{scheme}://{_HOST}:{self.port}"
 
     @property
     def log_path(self) -> Path:
@@ -82,6 +89,8 @@ class BackgroundServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         if "TMPDIR" in self.environment:
             Path(self.environment["TMPDIR"]).mkdir(parents=True, exist_ok=True)
+        if self.certificate is not None:
+            _write_certificate(self.certificate)
         with self.log_path.open("wb") as log:
             process = subprocess.Popen(
                 self.command,
@@ -122,10 +131,18 @@ class BackgroundServer:
     def is_healthy(self) -> bool:
         """Whether its health path answers 200 now."""
         try:
-            with _DIRECT.open(self.url + self.health_path, timeout=5) as response:
+            with self._opener().open(self.url + self.health_path, timeout=5) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def _opener(self) -> urllib.request.OpenerDirector:
+        """What asks it directly: the health of a server here is never asked through a proxy."""
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self.certificate is not None:
+            context = ssl.create_default_context(cafile=self.certificate)
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        return urllib.request.build_opener(*handlers)
 
     def last_log_lines(self) -> str:
         """The end of its log, for an error message."""
@@ -177,8 +194,12 @@ class BackgroundServer:
             )
 
 
-# The health of a server on this machine is never asked through a proxy.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _write_certificate(path: Path) -> None:
+    """Write a key, its certificate for this machine's loopback address, and who vouches for it."""
+    authority = trustme.CA()
+    served = authority.issue_cert(_HOST)
+    path.touch(mode=0o600)
+    path.write_bytes(served.private_key_and_cert_chain_pem.bytes() + authority.cert_pem.bytes())
 
 
 def is_port_free(port: int) -> bool:

@@ -9,6 +9,8 @@ from scripts.local_aws.process import BackgroundServer, LocalProcessError
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"
 REGION = "us-east-1"
+# In its directory: what roles were refused, and what each was allowed, a JSON document a line.
+DECISIONS_NAME = "decisions.jsonl"
 ACCOUNT_ID = "000000000000"
 # MiniStack takes any credentials; these are the customary ones.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -21,7 +23,8 @@ def local_aws(
 
     It sees a clean environment: it hands its own on to every function it runs, and a credential, a
     proxy or a PYTHONPATH of the person at the terminal must not reach them. `enforce_policies`
-    makes it check the identity policy of every call of a function.
+    makes it check the identity policy of every call of a function, and speak
+    TLS alone: the resource policies of this project refuse plain HTTP.
 
     Raises LocalProcessError when its virtual environment has not been made.
     """
@@ -29,6 +32,7 @@ def local_aws(
     if not python.exists():
         raise LocalProcessError(f"{python.parents[1].name} is missing: run `make environments`.")
     temporary = directory / "tmp"
+    certificate = directory / "certificate.pem" if enforce_policies else None
     return BackgroundServer(
         title="the local AWS",
         command=(str(python), "-I", str(root / "scripts" / "local_aws" / "launcher.py")),
@@ -48,9 +52,23 @@ def local_aws(
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
+            **({} if certificate is None else _tls_environment(certificate)),
+            "ULTRON_POLICY_DECISIONS": str(directory / DECISIONS_NAME),
         },
         directory=directory,
         port=port,
         health_path="/_ministack/health",
         port_setting=PORT_VARIABLE,
+        certificate=certificate,
     )
+
+
+def _tls_environment(certificate: Path) -> dict[str, str]:
+    """What makes MiniStack serve HTTPS, and itself and its functions trust its certificate."""
+    served_and_trusted = (
+        "MINISTACK_SSL_CERT",
+        "MINISTACK_SSL_KEY",
+        "AWS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+    )
+    return {"USE_SSL": "1", **dict.fromkeys(served_and_trusted, str(certificate))}

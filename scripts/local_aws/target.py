@@ -5,9 +5,11 @@ have all of them); AWS is known by its name and is never asked.
 """
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,8 +25,6 @@ ENDPOINT_IN_CONTAINERS = "http://localhost.localstack.cloud:4566"
 MACHINE_IN_CONTAINERS = "host.docker.internal"
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - only while a suite runs on a LocalStack in Docker
-# A local AWS is never asked through a proxy.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class TargetError(Exception):
@@ -66,8 +66,8 @@ class Target:
         return EVERY_ADDRESS if self.is_in_container else LOOPBACK
 
 
-def detect(endpoint_url: str) -> Target:
-    """Ask an endpoint what it is.
+def detect(endpoint_url: str, certificate: Path | None = None) -> Target:
+    """Ask an endpoint what it is; `certificate` is what to trust of one that has its own.
 
     Raises:
         TargetError: it is no URL, nothing answers there, or something else does.
@@ -81,12 +81,13 @@ def detect(endpoint_url: str) -> Target:
     if parts.hostname.endswith(AWS_DOMAINS):
         return Target(url, "AWS", "")
     # In this order: to LocalStack a path of MiniStack's is a bucket, and it loads S3 to say no.
-    health = _ask(f"{url}/_localstack/health")
-    info = _ask(f"{url}/_localstack/info") if "services" in health else {}
+    opener = _opener(certificate)
+    health = _ask(opener, f"{url}/_localstack/health")
+    info = _ask(opener, f"{url}/_localstack/info") if "services" in health else {}
     if "is_docker" in info:
         version = ".".join(str(health.get("version", "")).split(".")[:_SHOWN_VERSION_PARTS])
         return Target(url, "LocalStack", version, bool(info["is_docker"]))
-    health = _ask(f"{url}/_ministack/health")
+    health = _ask(opener, f"{url}/_ministack/health")
     if "services" in health:
         return Target(url, "MiniStack", str(health.get("version", "")))
     raise TargetError(
@@ -95,10 +96,18 @@ def detect(endpoint_url: str) -> Target:
     )
 
 
-def _ask(url: str) -> dict[str, Any]:
+def _opener(certificate: Path | None) -> urllib.request.OpenerDirector:
+    """What asks: never through a proxy, which does not know a local AWS."""
+    context = ssl.create_default_context(cafile=certificate)
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+
+
+def _ask(opener: urllib.request.OpenerDirector, url: str) -> dict[str, Any]:
     """The JSON object at a URL; empty when what answers there is not that."""
     try:
-        with _DIRECT.open(url, timeout=HEALTH_TIMEOUT_SECONDS) as response:
+        with opener.open(url, timeout=HEALTH_TIMEOUT_SECONDS) as response:
             document = json.loads(response.read())
     except (urllib.error.HTTPError, ValueError):
         return {}

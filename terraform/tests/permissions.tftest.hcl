@@ -64,7 +64,7 @@ run "defaults" {
       derive       = ["raw/*"]
       chunker      = ["derived/*"]
       embedder     = ["chunks/*", "models/tiny-model/1/*"]
-      indexer      = ["indexes/*"]
+      indexer      = ["indexes/*/manifest.json", "indexes/*/manifests/*", "indexes/*/shards/*"]
       compactor    = ["indexes/*", "embeddings/*", "chunks/*", "derived/*", "models/tiny-model/1/*"]
       retrieve     = ["indexes/*", "models/tiny-model/1/*"]
       orchestrator = []

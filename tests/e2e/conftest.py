@@ -1,5 +1,6 @@
 """One stack for the whole suite: deployed with every message sent twice, checked, destroyed."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ import boto3
 import localstack_client.session
 import pytest
 from botocore.config import Config
+from urllib3 import PoolManager
 
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import destroy, live_stack
@@ -22,6 +24,10 @@ from tests.e2e import carried, shelf
 from tests.e2e.leftovers import leftovers
 from tests.e2e.stack import Stack
 
+# Set to 1: the local AWS checks the role of every function, over TLS (`make e2e-auth`).
+ENFORCE_VARIABLE = "ULTRON_ENFORCE_POLICIES"
+# Taking permissions away shows nothing where nobody enforces them.
+collect_ignore = [] if os.environ.get(ENFORCE_VARIABLE) == "1" else ["test_refusals.py"]
 SINGULAR = {"series": "series", "stories": "story"}
 
 
@@ -83,6 +89,18 @@ def machine_host(deployment: Deployment) -> str:
     return deployment.as_functions_see("127.0.0.1")
 
 
+def enforces_policies() -> bool:
+    """Whether the local AWS of the suite shall check the role of every function."""
+    wanted = os.environ.get(ENFORCE_VARIABLE, "") == "1"
+    if wanted and os.environ.get("AWS_ENDPOINT_URL"):
+        pytest.exit(
+            f"{ENFORCE_VARIABLE} is for the local AWS that the suite starts itself, and"
+            " AWS_ENDPOINT_URL names another: unset one of them.",
+            returncode=2,
+        )
+    return wanted
+
+
 def make_client(deployment: Deployment, service: str) -> Any:
     """A client of the deployment's AWS: LocalStack's own where that is what listens."""
     identity: dict[str, Any] = {name.lower(): value for name, value in CREDENTIALS.items()}
@@ -94,7 +112,13 @@ def make_client(deployment: Deployment, service: str) -> Any:
         )
         return local.client(service, config=config)
     make: Callable[..., Any] = boto3.Session(**identity, region_name=REGION).client
-    return make(service, endpoint_url=deployment.endpoint_url, config=config)
+    certificate = deployment.certificate
+    return make(
+        service,
+        endpoint_url=deployment.endpoint_url,
+        config=config,
+        verify=None if certificate is None else str(certificate),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -102,14 +126,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     """The deployed stack; its removal is part of the suite and must leave nothing."""
     directory = tmp_path_factory.mktemp("e2e")
     target = pytestconfig.stash.get(carried.NAMED, None)
-    with live_stack(directory, variables, target=target) as live:
-        pytestconfig.stash[carried.TESTED] = target or detect(live.deployment.endpoint_url)
+    with live_stack(
+        directory, variables, target=target, enforce_policies=enforces_policies()
+    ) as live:
+        pytestconfig.stash[carried.TESTED] = target or detect(
+            live.deployment.endpoint_url, live.deployment.certificate
+        )
         client = partial(make_client, live.deployment)
         yield Stack(
             outputs=live.outputs.model_dump(),
             deployment=live.deployment,
             api_url=live.api_url,
             gateway_url=live.deployment.gateway_url,
+            http=PoolManager(retries=False, ca_certs=live.deployment.certificate),
             s3=client("s3"),
             sqs=client("sqs"),
             dynamodb=client("dynamodb"),

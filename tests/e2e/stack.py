@@ -138,7 +138,7 @@ class Stack:
         done = subprocess.run(
             [sys.executable, "-m", "services.cli", *arguments,
              "--outputs", str(self.deployment.outputs_path)],
-            env=self.deployment.aws_environment() | {"PATH": ""},
+            env=self._environment(),
             cwd=self.deployment.root,
             capture_output=True,
             text=True,
@@ -146,6 +146,12 @@ class Stack:
         )  # fmt: skip
         assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        """What a command sees: the endpoint, and for its HTTPS requests what to trust of it."""
+        certificate = self.deployment.certificate
+        trusted = {} if certificate is None else {"SSL_CERT_FILE": str(certificate)}
+        return self.deployment.aws_environment() | trusted | {"PATH": ""}
 
     def ask(self, *arguments: str, status: int = 0) -> Any:
         """Run `ultron … --json`; what it printed, read."""

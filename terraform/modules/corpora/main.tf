@@ -21,6 +21,7 @@ locals {
 
 # `ultron corpus` leaves alone what bears this tag: the next apply would undo what it changes.
 resource "aws_ssm_parameter" "corpus" {
+  #checkov:skip=CKV2_AWS_34:it holds no secret, and a plan shows what changes
   for_each = local.documents
 
   name        = "/${var.name_prefix}/corpora/${each.key}"
@@ -32,6 +33,8 @@ resource "aws_ssm_parameter" "corpus" {
 }
 
 resource "aws_secretsmanager_secret" "source" {
+  #checkov:skip=CKV_AWS_149:a key of one's own costs a fee each month and protects no better here than the key of AWS
+  #checkov:skip=CKV2_AWS_57:the source gives these credentials out, so nothing here can rotate them
   for_each = local.secret_names
 
   name                    = "${var.name_prefix}/sources/${each.key}"

@@ -46,7 +46,8 @@ def test_a_role_reaches_its_own_queue_only(enforcing: BackgroundServer) -> None:
     )
     make: Callable[..., Any] = session.client
     sqs, iam, functions = (
-        make(service, endpoint_url=enforcing.url) for service in ("sqs", "iam", "lambda")
+        make(service, endpoint_url=enforcing.url, verify=str(enforcing.certificate))
+        for service in ("sqs", "iam", "lambda")
     )
     own, other = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("own", "other"))
     arn = sqs.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])["Attributes"]

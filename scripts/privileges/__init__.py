@@ -1,0 +1,1 @@
+"""Who may do what, read from a plan: `python -m scripts.privileges` rewrites the expected table."""

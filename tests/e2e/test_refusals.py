@@ -1,0 +1,100 @@
+"""Without any one action of any statement, the work that needs it is refused.
+
+Collected only where the local AWS enforces policies (`make e2e-auth`); see conftest.py. The cases
+are those of the expected table, which is held to the plan by tests/integration/privileges.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from typing import Any
+
+import pytest
+
+from scripts.privileges.table import EXPECTED, Permission, permissions
+from tests.e2e import refused_work as work
+from tests.e2e.conftest import make_client
+from tests.e2e.refusals import Refusals
+from tests.e2e.stack import Stack
+
+# Never asked of MiniStack by a role, so asserted on the plan alone.
+NOT_ENFORCED = {
+    "logs:CreateLogStream", "logs:PutLogEvents",
+    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+    "s3:AbortMultipartUpload",
+}  # fmt: skip
+# What no piece of work here brings about yet: the whole suite used some, none is proved needed.
+WITHOUT_WORK = {
+    ("ultron-ingest", "GiveUpInvocations", "sqs:SendMessage"),
+    ("ultron-ingest", "ReadSourceKeys", "secretsmanager:GetSecretValue"),
+    ("ultron-ingest", "UseItems", "dynamodb:DeleteItem"),
+    ("ultron-fetch", "ListObjects", "s3:ListBucket"),
+    ("ultron-fetch", "ReadSourceKeys", "secretsmanager:GetSecretValue"),
+    ("ultron-fetch", "UseItems", "dynamodb:BatchGetItem"),
+    ("ultron-compactor", "WriteObjects", "s3:PutObject"),
+    ("ultron-compactor", "DeleteObjects", "s3:DeleteObject"),
+    ("ultron-compactor", "UseItems", "dynamodb:BatchGetItem"),
+    ("ultron-compactor", "ConsumeJobs", "sqs:ChangeMessageVisibility"),
+    ("ultron-retrieve", "ListObjects", "s3:ListBucket"),
+    ("ultron-retrieve", "InvokeFunctions", "lambda:InvokeFunction"),
+    ("ultron-orchestrator", "UseItems", "dynamodb:BatchGetItem"),
+    ("ultron-orchestrator", "UseItems", "dynamodb:BatchWriteItem"),
+}
+# Needed where a page fails for good: the stage lacks something else as well.
+FAILS_FOR = {
+    "dynamodb:PutItem": ("chunker", "derive", "fetch"),
+    "dynamodb:DeleteItem": ("chunker", "derive", "embedder", "fetch", "indexer"),
+    "dynamodb:Query": ("derive", "fetch"),
+    "sqs:ChangeMessageVisibility": ("chunker", "derive", "embedder", "fetch", "indexer"),
+}
+ABSENT: dict[str, dict[str, Any]] = {
+    "derive": {"kind": "derive", "endpoint": "objects", "raw_key": "raw/x/none"},
+    "chunker": {"kind": "chunk", "entities_key": "derived/x/none"},
+    "embedder": {"kind": "embed", "part": 0, "parts": 1, "chunks_key": "chunks/x/none"},
+}
+
+
+def cases() -> list[Permission]:
+    found = permissions(EXPECTED.read_text(encoding="utf-8"))
+    return [p for p in found if p.action not in NOT_ENFORCED and tuple(p) not in WITHOUT_WORK]
+
+
+def work_for(function: str, action: str) -> work.Work:
+    """The smallest piece of work in which the function needs the action."""
+    if action == "s3:ListBucket" and function in ABSENT:
+        return work.absent(function, **ABSENT[function])
+    if function == "orchestrator":
+        return work.question
+    if function == "retrieve":
+        ask = work.indexed(function, lambda corpus: {"retrieve": {"q": "note", "corpus": corpus}})
+        return work.recycled(function, ask)
+    if (function, action) == ("ingest", "s3:GetObject"):
+        return work.indexed(function, lambda corpus: {"action": "try", "corpus": corpus})
+    if (function, action) == ("compactor", "sqs:SendMessage"):
+        return work.indexed(function, lambda corpus: {"rebuild": {"corpus": corpus}})
+    return work.run_of()
+
+
+@pytest.fixture(scope="session")
+def refusals(stack: Stack) -> Refusals:
+    client: Callable[[str], object] = partial(make_client, stack.deployment)
+    return Refusals(stack, client("iam"), client("ssm"), count())
+
+
+@pytest.mark.parametrize("permission", cases(), ids=lambda p: "-".join(p))
+def test_what_needs_it_is_refused_without(refusals: Refusals, permission: Permission) -> None:
+    role, sid, action = permission
+    function = role.removeprefix("ultron-")
+    lacking = [action]
+    if function in FAILS_FOR.get(action, ()):
+        lacking.append("s3:GetObject" if function == "indexer" else "s3:PutObject")
+    begin = work_for(function, action)(refusals)
+    begun = refusals.seen()
+    with refusals.without(role, *lacking, sid=sid if len(lacking) == 1 else None):
+        begin()
+        refusals.wait_for_refusal(role, action, begun)
+
+
+def test_every_exception_is_in_the_table() -> None:
+    known = set(map(tuple, permissions(EXPECTED.read_text(encoding="utf-8"))))
+    assert known >= WITHOUT_WORK
