@@ -45,8 +45,8 @@ class NativeTarget:
         return f"{python}-{python}-{self.platform_tag}"
 
 
-def native_target(name: TargetName) -> NativeTarget:
-    """Describe a target on this machine.
+def native_target(name: TargetName, python: tuple[int, int] = LAMBDA_PYTHON) -> NativeTarget:
+    """Describe a target on this machine; `python` is that of the target `aws`.
 
     Raises:
         BuildError: this is no 64-bit Linux on x86 or ARM.
@@ -54,10 +54,10 @@ def native_target(name: TargetName) -> NativeTarget:
     if name == "aws":
         glibc = f"{LAMBDA_GLIBC[0]}.{LAMBDA_GLIBC[1]}"
         return NativeTarget(
-            python=LAMBDA_PYTHON,
+            python=python,
             architecture="arm64",
             platform_tag=f"manylinux_{glibc.replace('.', '_')}_aarch64",
-            suffix=f".cpython-{LAMBDA_PYTHON[0]}{LAMBDA_PYTHON[1]}-aarch64-linux-gnu.so",
+            suffix=f".cpython-{python[0]}{python[1]}-aarch64-linux-gnu.so",
             flags=(f"-mcpu={LAMBDA_CPU}", *ARM_FLAGS),
             compiler=None,
             zig_target=f"aarch64-linux-gnu.{glibc}",

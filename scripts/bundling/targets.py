@@ -37,20 +37,20 @@ class BundleTarget:
         }
 
 
-def bundle_target(name: TargetName) -> BundleTarget:
-    """Describe a target on this machine.
+def bundle_target(name: TargetName, python: tuple[int, int] = LAMBDA_PYTHON) -> BundleTarget:
+    """Describe a target on this machine; `python` is that of the target `aws`.
 
     Raises:
         BuildError: this machine is neither x86_64 nor arm64.
     """
     if name == "local":
-        python = (sys.version_info.major, sys.version_info.minor)
-        return BundleTarget("local", python, local_architecture(), None, ())
+        own = (sys.version_info.major, sys.version_info.minor)
+        return BundleTarget("local", own, local_architecture(), None, ())
     if LAMBDA_GLIBC[0] != 2:
         raise BuildError(f"manylinux tags are of glibc 2, not {LAMBDA_GLIBC[0]}")
     minors = range(LAMBDA_GLIBC[1], OLDEST_MANYLINUX_GLIBC_MINOR - 1, -1)
     platforms = [f"manylinux_2_{minor}_aarch64" for minor in minors] + ["manylinux2014_aarch64"]
-    python_argument = f"--python-version={LAMBDA_PYTHON[0]}.{LAMBDA_PYTHON[1]}"
+    python_argument = f"--python-version={python[0]}.{python[1]}"
     arguments = (
         *(f"--platform={platform}" for platform in platforms),
         python_argument,
@@ -59,4 +59,4 @@ def bundle_target(name: TargetName) -> BundleTarget:
         "--ignore-requires-python",
         "--only-binary=:all:",
     )
-    return BundleTarget("aws", LAMBDA_PYTHON, "arm64", LAMBDA_GLIBC, arguments)
+    return BundleTarget("aws", python, "arm64", LAMBDA_GLIBC, arguments)
