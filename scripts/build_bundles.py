@@ -129,9 +129,7 @@ def _ensure_layer(
     return describe_archive(path)
 
 
-def _layer_inputs(
-    root: Path, name: LayerName, target: BundleTarget, native: NativeTarget
-) -> str:
+def _layer_inputs(root: Path, name: LayerName, target: BundleTarget, native: NativeTarget) -> str:
     requirements = {requirements_file(root, "core"), requirements_file(root, name)}
     code = Path(__file__).parent / "bundling"
     parts = [name, repr(target), repr(native)]
