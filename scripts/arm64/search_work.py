@@ -16,10 +16,10 @@ import numpy as np
 
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.index.catalog import read_catalog
-from shared.index.vector_file import Vectors
 from shared.index.shard_cache import ShardCache
 from shared.index.shard_reader import OpenFiles, SearchTuning, Shard
 from shared.index.shard_writer import ShardSource, collect_content, write_shard
+from shared.index.vector_file import Vectors
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
