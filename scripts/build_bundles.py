@@ -3,6 +3,7 @@
     python -m scripts.build_bundles --target local     # to run on this machine
     python -m scripts.build_bundles --target aws       # Lambda, arm64, Python 3.12
     python -m scripts.build_bundles --target lambda    # the same on this machine's architecture
+    python -m scripts.build_bundles --target aws --python 3.13    # into build/aws-python3.13
 
 Writes `build/<target>/functions/*.zip`, `build/<target>/layers/*.zip` and, last, `bundles.json`,
 from which Terraform takes files and hashes. Equal sources make equal bytes. Layers are kept as
@@ -11,6 +12,7 @@ long as their inputs stay the same.
 
 import argparse
 import json
+import re
 import sys
 import time
 import zipfile
@@ -29,7 +31,7 @@ from scripts.bundling.layers import (
     packages_of,
     requirements_file,
 )
-from scripts.bundling.native_target import TargetName, native_target
+from scripts.bundling.native_target import LAMBDA_PYTHON, NativeTarget, TargetName, native_target
 from scripts.bundling.targets import BundleTarget, bundle_target
 
 LEFT_OUT = ("__pycache__/", "/tests/")
@@ -39,6 +41,8 @@ def build_bundles(
     target: TargetName,
     root: Path,
     functions: Mapping[str, tuple[LayerName, ...]] = FUNCTIONS,
+    python: tuple[int, int] = LAMBDA_PYTHON,
+    headers: Path | None = None,
 ) -> Path:
     """Build what is not up to date and return the path of `bundles.json`.
 
@@ -46,20 +50,23 @@ def build_bundles(
         target: `local`, `aws` or `lambda`.
         root: the repository.
         functions: names and layers.
+        python: the version that the target `aws` runs; another than Lambda's has its own folder.
+        headers: the include folder of that Python; None looks for one.
 
     Raises:
         BuildError: one sentence that says what is wrong: a service without a handler, a native
             file for another machine, a function over Lambda's size limit.
     """
-    chosen = bundle_target(target)
-    output = root / "build" / target
+    chosen = bundle_target(target, python)
+    native = native_target(target, python)
+    output = root / "build" / folder_name(target, python)
     for name in functions:
         require_service(root, name)
     layers: dict[LayerName, Archive] = {}
     for layer in LAYERS:
         # Every function has `core`, which comes first; no other layer repeats what it holds.
         taken = packages_of(_names(layers["core"])) if layers else set[str]()
-        layers[layer] = _ensure_layer(root, output, layer, chosen, taken)
+        layers[layer] = _ensure_layer(root, output, layer, chosen, native, headers, taken)
     built: dict[str, Archive] = {}
     for name in functions:
         files = function_files(root, name)
@@ -95,15 +102,28 @@ def function_files(root: Path, name: str) -> dict[str, bytes]:
     }
 
 
+def folder_name(target: TargetName, python: tuple[int, int] = LAMBDA_PYTHON) -> str:
+    """The folder below `build/` that the bundles of a target lie in."""
+    if target == "local" or python == LAMBDA_PYTHON:
+        return target
+    return f"{target}-python{python[0]}.{python[1]}"
+
+
 def _ensure_layer(
-    root: Path, output: Path, name: LayerName, target: BundleTarget, taken: Collection[str]
+    root: Path,
+    output: Path,
+    name: LayerName,
+    target: BundleTarget,
+    native: NativeTarget,
+    headers: Path | None,
+    taken: Collection[str],
 ) -> Archive:
     path = output / "layers" / f"{name}.zip"
     stamp = path.with_suffix(".inputs")
-    inputs = _layer_inputs(root, name, target)
+    inputs = _layer_inputs(root, name, target, native)
     if not (path.is_file() and stamp.is_file() and stamp.read_text() == inputs):
         stamp.unlink(missing_ok=True)
-        hnswlib = build_hnswlib(root, native_target(target.name))
+        hnswlib = build_hnswlib(root, native, headers)
         files = layer_files(root, name, target, hnswlib, taken)
         check_files(name, files, target)
         _write_if_changed(path, zip_bytes(files))
@@ -111,10 +131,10 @@ def _ensure_layer(
     return describe_archive(path)
 
 
-def _layer_inputs(root: Path, name: LayerName, target: BundleTarget) -> str:
+def _layer_inputs(root: Path, name: LayerName, target: BundleTarget, native: NativeTarget) -> str:
     requirements = {requirements_file(root, "core"), requirements_file(root, name)}
     code = Path(__file__).parent / "bundling"
-    parts = [name, repr(target), repr(native_target(target.name))]
+    parts = [name, repr(target), repr(native)]
     files = [constraints_file(root), *sorted(requirements), *sorted(code.glob("*.py"))]
     return digest_of_inputs(parts, files)
 
@@ -160,14 +180,40 @@ def _describe(archive: Archive, output: Path) -> dict[str, str | int]:
     }
 
 
+def python_version(text: str) -> tuple[int, int]:
+    """Read a version such as `3.13`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or one that Lambda does not run any more.
+    """
+    found = re.fullmatch(r"3\.(\d{1,2})", text)
+    if found is None or int(found[1]) < LAMBDA_PYTHON[1]:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no Python that bundles can be made for; "
+            f"name 3.{LAMBDA_PYTHON[1]} or newer, as in 3.13"
+        )
+    return (3, int(found[1]))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build and list sizes; 1 and one sentence on standard error when it fails."""
     parser = argparse.ArgumentParser(prog="build_bundles", description=__doc__.splitlines()[0])
     parser.add_argument("--target", choices=get_args(TargetName), default="local")
+    parser.add_argument(
+        "--python", type=python_version, default=LAMBDA_PYTHON, metavar="3.13", help="for aws only"
+    )
+    parser.add_argument("--python-headers", type=Path, metavar="FOLDER", help="with its Python.h")
     options = parser.parse_args(arguments)
+    if options.target != "aws" and (options.python != LAMBDA_PYTHON or options.python_headers):
+        parser.error("--python and --python-headers go with --target aws")
     started = time.monotonic()
     try:
-        path = build_bundles(options.target, repository_root())
+        path = build_bundles(
+            options.target,
+            repository_root(),
+            python=options.python,
+            headers=options.python_headers,
+        )
     except (BuildError, OSError) as error:
         print(f"build_bundles: {error}", file=sys.stderr)
         return 1

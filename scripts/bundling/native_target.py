@@ -50,14 +50,14 @@ class NativeTarget:
         return f"{python}-{python}-{self.platform_tag}"
 
 
-def native_target(name: TargetName) -> NativeTarget:
-    """Describe a target on this machine.
+def native_target(name: TargetName, python: tuple[int, int] = LAMBDA_PYTHON) -> NativeTarget:
+    """Describe a target on this machine; `python` is that of the target `aws`.
 
     Raises:
         BuildError: this is no 64-bit Linux on x86 or ARM.
     """
     if name != "local":
-        return _lambda_target("arm64" if name == "aws" else local_architecture())
+        return _lambda_target("arm64" if name == "aws" else local_architecture(), python)
     machine = platform.machine()
     architecture = local_architecture()
     if sys.platform != "linux":
@@ -77,17 +77,17 @@ def native_target(name: TargetName) -> NativeTarget:
     )
 
 
-def _lambda_target(architecture: Architecture) -> NativeTarget:
+def _lambda_target(architecture: Architecture, python: tuple[int, int]) -> NativeTarget:
     glibc = f"{LAMBDA_GLIBC[0]}.{LAMBDA_GLIBC[1]}"
     machine = MACHINE_OF[architecture]
     flags = _local_flags(architecture, is_zig=True)
     if architecture == "arm64":
         flags = (f"-mcpu={LAMBDA_CPU}", *flags)
     return NativeTarget(
-        python=LAMBDA_PYTHON,
+        python=python,
         architecture=architecture,
         platform_tag=f"manylinux_{glibc.replace('.', '_')}_{machine}",
-        suffix=f".cpython-{LAMBDA_PYTHON[0]}{LAMBDA_PYTHON[1]}-{machine}-linux-gnu.so",
+        suffix=f".cpython-{python[0]}{python[1]}-{machine}-linux-gnu.so",
         flags=flags,
         compiler=None,
         zig_target=f"{machine}-linux-gnu.{glibc}",

@@ -44,15 +44,21 @@ def require_headers(folder: Path, version: tuple[int, int]) -> Path:
 def foreign_include_folders(headers: Path, triplet: str, scratch: Path) -> list[Path]:
     """The include folders for a build for another machine.
 
-    Debian's `pyconfig.h` includes one of the machine it compiles for, `<triplet>/pythonX.Y/`, which
-    is installed for the own machine only. They differ in nothing that an extension uses on 64-bit
-    Linux, so the own one is copied under the other's name, into `scratch`.
+    Debian's `pyconfig.h` includes one of the machine it compiles for, `<triplet>/pythonX.Y/`. That
+    machine's own is taken where it is there (unpacked from its package, maybe). Else the one of
+    this machine: they differ in nothing that an extension uses on 64-bit Linux. It is copied into
+    `scratch`, as no compiler looks beside the folder that it is given.
     """
     inner = f"{triplet}/{headers.name}/pyconfig.h"
     wrapper = (headers / "pyconfig.h").read_text(errors="replace")
-    if inner not in wrapper or (headers.parent / inner).exists():
+    if inner not in wrapper:
         return [headers]
-    own = next(headers.parent.glob(f"*-linux-gnu/{headers.name}/pyconfig.h"), None)
+    found = headers.parent / inner
+    own = (
+        found
+        if found.is_file()
+        else next(headers.parent.glob(f"*-linux-gnu/{headers.name}/pyconfig.h"), None)
+    )
     if own is None:
         raise BuildError(f"{headers / 'pyconfig.h'} includes {inner}, which is not installed")
     (scratch / inner).parent.mkdir(parents=True, exist_ok=True)

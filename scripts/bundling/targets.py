@@ -40,22 +40,22 @@ class BundleTarget:
         }
 
 
-def bundle_target(name: TargetName) -> BundleTarget:
-    """Describe a target on this machine.
+def bundle_target(name: TargetName, python: tuple[int, int] = LAMBDA_PYTHON) -> BundleTarget:
+    """Describe a target on this machine; `python` is that of the target `aws`.
 
     Raises:
         BuildError: this machine is neither x86_64 nor arm64.
     """
     if name == "local":
-        python = (sys.version_info.major, sys.version_info.minor)
-        return BundleTarget("local", python, local_architecture(), None, ())
+        own = (sys.version_info.major, sys.version_info.minor)
+        return BundleTarget("local", own, local_architecture(), None, ())
     if LAMBDA_GLIBC[0] != 2:
         raise BuildError(f"manylinux tags are of glibc 2, not {LAMBDA_GLIBC[0]}")
     minors = range(LAMBDA_GLIBC[1], OLDEST_MANYLINUX_GLIBC_MINOR - 1, -1)
     architecture: Architecture = "arm64" if name == "aws" else local_architecture()
     machine = MACHINE_OF[architecture]
     tags = [*(f"manylinux_2_{minor}" for minor in minors), "manylinux2014"]
-    python_argument = f"--python-version={LAMBDA_PYTHON[0]}.{LAMBDA_PYTHON[1]}"
+    python_argument = f"--python-version={python[0]}.{python[1]}"
     arguments = (
         *(f"--platform={tag}_{machine}" for tag in tags),
         python_argument,
@@ -64,4 +64,4 @@ def bundle_target(name: TargetName) -> BundleTarget:
         "--ignore-requires-python",
         "--only-binary=:all:",
     )
-    return BundleTarget(name, LAMBDA_PYTHON, architecture, LAMBDA_GLIBC, arguments)
+    return BundleTarget(name, python, architecture, LAMBDA_GLIBC, arguments)
