@@ -27,9 +27,14 @@ class Workers:
     def kill_midway(self, function: str, is_midway: Callable[[], bool]) -> list[Worker]:
         """Kill the workers of a function at a moment at which `is_midway`; those killed.
 
-        They are stopped first: what is then seen stays so until they are dead.
+        They are stopped first: what is then seen stays so until they are dead. After an earlier
+        kill there is none until the local AWS has a message for the next one.
         """
-        assert becomes_true(is_midway, WORK_SECONDS), f"{function} was not seen at work"
+
+        def is_at_work() -> bool:
+            return is_midway() and bool(self._workers(function))
+
+        assert becomes_true(is_at_work, WORK_SECONDS), f"{function} was not seen at work"
         with self._stopped(function) as found:
             assert is_midway(), f"{function} was done before its workers could be stopped"
             assert found, f"{function} has no worker"
@@ -58,9 +63,12 @@ class Workers:
         died = rf"ESM: Lambda {re.escape(name)} failed processing SQS batch .*Worker process died"
         return len(re.findall(died, log.read_text(errors="replace")))
 
+    def _workers(self, function: str) -> list[Worker]:
+        return workers(self.server_pid, self.stack.outputs["function_names"][function])
+
     @contextmanager
     def _stopped(self, function: str) -> Iterator[list[Worker]]:
-        found = workers(self.server_pid, self.stack.outputs["function_names"][function])
+        found = self._workers(function)
         _signal(found, signal.SIGSTOP)
         try:
             yield found
