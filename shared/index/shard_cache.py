@@ -103,9 +103,11 @@ class ShardCache:
         if self._limit_bytes is None:
             return
         present = self._present()
-        wanted = file.size_bytes + sum(self._coming.values())
-        excess = wanted + sum(entry.st_size for entry in present.values()) - self._limit_bytes
-        kept = {_name(held.file) for held in self._held} | self._coming.keys()
+        # By name: a file that was moved into place is still coming for a moment, and counts once.
+        sizes = {path.name: entry.st_size for path, entry in present.items()}
+        sizes |= self._coming | {_name(file): file.size_bytes}
+        excess = sum(sizes.values()) - self._limit_bytes
+        kept = {_name(held.file) for held in self._held} | self._coming.keys() | {_name(file)}
         removable = sorted(
             (path for path in present if path.name not in kept),
             key=lambda path: (present[path].st_mtime_ns, path.name),

@@ -153,6 +153,24 @@ def test_when_all_that_is_there_is_in_use_the_limit_is_named(
     assert cache.hold(files[2]).path().is_file()
 
 
+def test_a_file_that_was_just_moved_into_place_counts_once(
+    store: MemoryObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stored(store, "a"), stored(store, "b")
+    cache = ShardCache(store, tmp_path, limit_bytes=2 * SIZE)
+    move = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        moved = move(path, target)
+        if target.name.startswith(first.sha256):
+            cache.fetch(second)  # before the first fetch has noted that it is over
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace)
+    cache.fetch(first)
+    assert kept(tmp_path) == 2
+
+
 def test_a_file_larger_than_the_limit_removes_nothing(
     store: MemoryObjectStore, tmp_path: Path
 ) -> None:
