@@ -84,6 +84,7 @@ class LocalStackHost:
         """
         own = {name: value for name, value in present.items() if not name.startswith("AWS_")}
         return {
+            **pyenv_of(Path(sys.base_prefix)),
             **own,
             "HARNESS_WORK": str(self.work),
             "DYNAMODB_BACKEND": "moto",
@@ -114,6 +115,15 @@ class LocalStackHost:
                 f"{script} of localstack-host ended with status {done.returncode} (all of it:"
                 f" {log_path}); its last words:\n" + "\n".join(lines[-_SHOWN_LINES:])
             )
+
+
+def pyenv_of(installation: Path) -> dict[str, str]:
+    """What tells the scripts of the pyenv that a Python is from, where they look for other Pythons.
+
+    By themselves they look for it in the home directory, which need not be where it is.
+    """
+    versions = installation.parent
+    return {"PYENV_ROOT": str(versions.parent)} if versions.name == "versions" else {}
 
 
 def find_localstack_host(

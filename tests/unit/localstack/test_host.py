@@ -14,6 +14,7 @@ from scripts.localstack.host import (
     LocalStackHost,
     LocalStackHostMissingError,
     find_localstack_host,
+    pyenv_of,
     running_localstack,
 )
 
@@ -99,3 +100,9 @@ def test_the_persons_aws_does_not_reach_it(host: LocalStackHost) -> None:
     assert not [name for name in seen if name.startswith("AWS_")]
     assert (seen["DYNAMODB_BACKEND"], seen["PROVIDER_OVERRIDE_CLOUDWATCH"]) == ("moto", "v1")
     assert seen["JAVA_BIN"] == "/java"
+
+
+def test_other_pythons_are_looked_for_where_this_one_is_from(host: LocalStackHost) -> None:
+    assert pyenv_of(Path("/opt/pyenv/versions/3.11.7")) == {"PYENV_ROOT": "/opt/pyenv"}
+    assert pyenv_of(Path("/usr")) == {}
+    assert host.environment({"PYENV_ROOT": "/mine"})["PYENV_ROOT"] == "/mine"
