@@ -33,7 +33,7 @@ def ensure_arm64(cache: Path) -> Path:
     Raises:
         BuildError: one sentence: no apt, no Debian mirror, a package that is not there, no room.
     """
-    folder = cache / "debian"
+    folder = cache.resolve() / "debian"  # apt takes absolute paths alone
     stamp = folder / "complete"
     inputs = digest_of_inputs([SUITE, EMULATOR_PACKAGE, *ARM64_PACKAGES])
     if stamp.is_file() and stamp.read_text() == inputs:
