@@ -17,7 +17,7 @@ AUTH_TESTS := $(addprefix tests/e2e/test_,answers.py count.py index.py refusals.
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e e2e-auth \
-	upgrade-drill parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
+	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
 help: ## show this list
@@ -69,6 +69,9 @@ e2e-auth: terraform-tool environments ## what exercises each role, on a local AW
 
 upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
 	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)
+
+arm64: terraform-tool environments ## the bundles for AWS at work on an emulated arm64 Python
+	@$(RUN) scripts.demo.timed arm64 -- $(RUN) scripts.arm64
 
 localstack-up: environments ## LocalStack 4.14.0 in Docker, on ULTRON_LOCAL_AWS_PORT (4566)
 	@$(RUN) scripts.localstack up

@@ -1,14 +1,21 @@
 """What a bundle must satisfy before anything is deployed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from scripts.build_support import BuildError
-from scripts.bundling.elf import ElfError, is_elf, read_elf
+from scripts.bundling.elf import ElfError, ElfFile, is_elf, read_elf
 from scripts.bundling.targets import BundleTarget
 
 # Lambda's limit for a function with its layers, unzipped: 250 MB of 1,048,576 bytes.
 UNZIPPED_LIMIT_BYTES = 262_144_000
+# What Lambda's Python runtimes have of their own: glibc 2.34 with its parts, and gcc's two.
+RUNTIME_LIBRARIES = frozenset(
+    {
+        "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libgcc_s.so.1",
+        "libm.so.6", "libpthread.so.0", "librt.so.1", "libstdc++.so.6",
+    }
+)  # fmt: skip
 EXTENSION_OF_ONE_PYTHON = re.compile(r"\.cpython-(\d)(\d+)-[^/]*\.so$")
 
 
@@ -16,18 +23,35 @@ def check_files(archive: str, files: Mapping[str, bytes], target: BundleTarget) 
     """Check that every native file of a zip runs on the target.
 
     Raises:
-        BuildError: one is of another architecture or Python, or needs a newer glibc.
+        BuildError: one is of another architecture or Python, needs a newer glibc, or needs a
+            library that neither Lambda nor the zip has.
     """
+    brought = {name.rpartition("/")[2] for name in files}
     for name, data in files.items():
         if is_elf(data):
-            _check_native_file(f"{archive}: {name}", data, target)
+            where = f"{archive}: {name}"
+            elf = _read(where, data)
+            _check_native_file(where, elf, target)
+            if target.glibc is not None:
+                _check_needed_libraries(where, elf, brought)
 
 
-def _check_native_file(where: str, data: bytes, target: BundleTarget) -> None:
+def _read(where: str, data: bytes) -> ElfFile:
     try:
-        elf = read_elf(data)
+        return read_elf(data)
     except ElfError as error:
         raise BuildError(f"{where} cannot be checked: {error}") from error
+
+
+def _check_needed_libraries(where: str, elf: ElfFile, brought: Collection[str]) -> None:
+    for library in elf.needed:
+        if library not in RUNTIME_LIBRARIES and library not in brought:
+            raise BuildError(
+                f"{where} needs {library}, which neither Lambda's runtime nor this zip has"
+            )
+
+
+def _check_native_file(where: str, elf: ElfFile, target: BundleTarget) -> None:
     if elf.architecture != target.architecture:
         raise BuildError(
             f"{where} is for {elf.architecture or 'an unknown machine'}; "

@@ -51,6 +51,16 @@ def test_a_newer_glibc_is_refused() -> None:
         check_files("layer", {"x.so": LIBRARY}, target)
 
 
+def test_a_library_that_nobody_brings_is_refused() -> None:
+    lambda_here = replace(bundle_target("lambda"), python=sys.version_info[:2], glibc=(2, 99))
+    needing = LIBRARY.replace(b"libstdc++.so.6\0", b"libabsent.so.6\0")
+    assert needing != LIBRARY, "hnswlib needs the library of C++"
+    with pytest.raises(BuildError, match=r"x\.so needs libabsent\.so\.6, which neither"):
+        check_files("layer", {"x.so": needing}, lambda_here)
+    check_files("layer", {"x.so": needing, "y.libs/libabsent.so.6": b""}, lambda_here)
+    check_files("layer", {"x.so": LIBRARY}, lambda_here)
+
+
 def test_a_damaged_library_is_refused() -> None:
     with pytest.raises(BuildError, match=r"x\.so cannot be checked"):
         check_files("layer", {"x.so": LIBRARY[:60]}, bundle_target("local"))
