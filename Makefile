@@ -9,9 +9,6 @@ PYTEST_OPTIONS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
 BENCH_OPTIONS ?=
 
-# What exercises every function with its role; the whole of tests/e2e passes too, in more time.
-AUTH_TESTS := $(addprefix tests/e2e/test_,answers.py count.py index.py refusals.py scale_out.py)
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -64,8 +61,8 @@ integration: environments ## tests against real parts on this machine
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
-e2e-auth: terraform-tool environments ## what exercises each role, on a local AWS that enforces policies
-	@ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest $(AUTH_TESTS) $(PYTEST_OPTIONS)
+e2e-auth: terraform-tool environments ## the whole line with each function under its own role, and without each permission
+	@ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
 upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
 	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)

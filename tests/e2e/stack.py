@@ -118,7 +118,13 @@ class Stack:
         """Wait until the run is in a terminal state."""
 
         def ended() -> RunProgress | None:
-            progress = self.runs.get_run(run_id)
+            try:
+                progress = self.runs.get_run(run_id)
+            except KeyError:
+                if self.deployment.target is None or self.deployment.target.kind != "LocalStack":
+                    raise
+                # Its DynamoDB shows a new item for a moment before the update has filled it.
+                return None
             return progress if progress.is_ended else None
 
         return wait_for(ended, f"run {run_id} to end", timeout_seconds)

@@ -26,16 +26,8 @@ NOT_ENFORCED = {
 # What no piece of work here brings about yet: the whole suite used some, none is proved needed.
 WITHOUT_WORK = {
     ("ultron-ingest", "GiveUpInvocations", "sqs:SendMessage"),
-    ("ultron-ingest", "ReadSourceKeys", "secretsmanager:GetSecretValue"),
-    ("ultron-ingest", "UseItems", "dynamodb:DeleteItem"),
     ("ultron-fetch", "ListObjects", "s3:ListBucket"),
-    ("ultron-fetch", "ReadSourceKeys", "secretsmanager:GetSecretValue"),
     ("ultron-fetch", "UseItems", "dynamodb:BatchGetItem"),
-    ("ultron-compactor", "WriteObjects", "s3:PutObject"),
-    ("ultron-compactor", "DeleteObjects", "s3:DeleteObject"),
-    ("ultron-compactor", "UseItems", "dynamodb:BatchGetItem"),
-    ("ultron-compactor", "ConsumeJobs", "sqs:ChangeMessageVisibility"),
-    ("ultron-retrieve", "ListObjects", "s3:ListBucket"),
     ("ultron-retrieve", "InvokeFunctions", "lambda:InvokeFunction"),
     ("ultron-orchestrator", "UseItems", "dynamodb:BatchGetItem"),
     ("ultron-orchestrator", "UseItems", "dynamodb:BatchWriteItem"),
@@ -45,7 +37,14 @@ FAILS_FOR = {
     "dynamodb:PutItem": ("chunker", "derive", "fetch"),
     "dynamodb:DeleteItem": ("chunker", "derive", "embedder", "fetch", "indexer"),
     "dynamodb:Query": ("derive", "fetch"),
-    "sqs:ChangeMessageVisibility": ("chunker", "derive", "embedder", "fetch", "indexer"),
+    "sqs:ChangeMessageVisibility": (
+        "chunker",
+        "compactor",
+        "derive",
+        "embedder",
+        "fetch",
+        "indexer",
+    ),
 }
 ABSENT: dict[str, dict[str, Any]] = {
     "derive": {"kind": "derive", "endpoint": "objects", "raw_key": "raw/x/none"},
@@ -59,8 +58,29 @@ def cases() -> list[Permission]:
     return [p for p in found if p.action not in NOT_ENFORCED and tuple(p) not in WITHOUT_WORK]
 
 
+REBUILD = work.indexed("compactor", lambda corpus: {"rebuild": {"corpus": corpus}})
+# Where a run of one note does not need the action.
+WORK: dict[tuple[str, str], work.Work] = {
+    ("ingest", "s3:GetObject"): work.indexed(
+        "ingest", lambda corpus: {"action": "try", "corpus": corpus}
+    ),
+    ("ingest", "dynamodb:DeleteItem"): work.run_of(notes=0),  # it ends as it is planned
+    ("ingest", "secretsmanager:GetSecretValue"): work.recycled("ingest", work.keyed_run),
+    ("fetch", "secretsmanager:GetSecretValue"): work.recycled("fetch", work.keyed_run),
+    ("compactor", "sqs:SendMessage"): REBUILD,
+    ("compactor", "sqs:ChangeMessageVisibility"): REBUILD,
+    ("compactor", "s3:PutObject"): REBUILD,
+    # As many shards as are merged at once, and then the note of it.
+    ("compactor", "s3:DeleteObject"): work.run_of(notes=5),
+    ("compactor", "dynamodb:BatchGetItem"): work.swept,
+    ("retrieve", "s3:ListBucket"): work.never_indexed,
+}
+
+
 def work_for(function: str, action: str) -> work.Work:
     """The smallest piece of work in which the function needs the action."""
+    if (function, action) in WORK:
+        return WORK[function, action]
     if action == "s3:ListBucket" and function in ABSENT:
         return work.absent(function, **ABSENT[function])
     if function == "orchestrator":
@@ -68,10 +88,6 @@ def work_for(function: str, action: str) -> work.Work:
     if function == "retrieve":
         ask = work.indexed(function, lambda corpus: {"retrieve": {"q": "note", "corpus": corpus}})
         return work.recycled(function, ask)
-    if (function, action) == ("ingest", "s3:GetObject"):
-        return work.indexed(function, lambda corpus: {"action": "try", "corpus": corpus})
-    if (function, action) == ("compactor", "sqs:SendMessage"):
-        return work.indexed(function, lambda corpus: {"rebuild": {"corpus": corpus}})
     return work.run_of()
 
 
