@@ -46,8 +46,10 @@ locals {
       item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
       item_actions = local.read_many_and_write_items
     }
+    # The first manifest of a model says how many models a corpus had before: it looks for theirs.
     indexer = {
       reads     = ["indexes/*/manifest.json", "indexes/*/manifests/*", "indexes/*/shards/*"]
+      lists     = ["indexes/*"]
       writes    = ["indexes/*/manifest.json", "indexes/*/manifests/*"]
       item_keys = ["CORPUS#*", "RUN#*", "DLQ#index"]
     }

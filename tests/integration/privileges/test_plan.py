@@ -22,8 +22,8 @@ STAGE_OF = {"fetch": "page", "derive": "derive", "chunker": "chunk", "embedder":
             "indexer": "index", "compactor": "compact"}  # fmt: skip
 # The name under which a stage records its failures, where it is not the queue's.
 FAILURES_OF = {**STAGE_OF, "fetch": "fetch"}
-# To find out of which models there are indexes, it lists above the manifests that it reads.
-LISTED_BESIDES = {"ultron-ingest": {"s3:indexes/*"}}
+# To find out of which models there are indexes, they list above the manifests that they read.
+LISTED_BESIDES = {"ultron-ingest": {"s3:indexes/*"}, "ultron-indexer": {"s3:indexes/*"}}
 SECRET_READERS = {"ultron-ingest", "ultron-fetch"}
 SHARED_KEYS = {"CORPUS#*", "RUN#*"}
 
