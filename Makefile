@@ -13,7 +13,7 @@ BENCH_OPTIONS ?=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e e2e-auth \
+.PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
@@ -61,8 +61,11 @@ integration: environments ## tests against real parts on this machine
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
-e2e-auth: terraform-tool environments ## the whole line with each function under its own role, and without each permission
+e2e-auth: terraform-tool environments ## the whole line with each function under its own role
 	@ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+
+refusals: terraform-tool environments ## what each role is refused without each of its permissions
+	@ULTRON_ENFORCE_POLICIES=1 ULTRON_REFUSALS=1 $(RUN) pytest tests/e2e/test_refusals.py $(PYTEST_OPTIONS)
 
 upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
 	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)

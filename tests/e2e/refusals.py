@@ -26,6 +26,7 @@ class Refusals:
     iam: Any
     ssm: Any
     names: Iterator[int] = field(default_factory=count)
+    corpora: list[str] = field(default_factory=list)
 
     @contextmanager
     def without(self, role: str, *actions: str, sid: str | None = None) -> Iterator[None]:
@@ -84,11 +85,18 @@ class Refusals:
         source = {"kind": "jsonl", "prefix": prefix}
         document = {"source": source, "mapping": {"entity_type": "note"}} | document
         self.ssm.put_parameter(
-            Name=f"/{self.stack.outputs['name_prefix']}/corpora/{name}",
-            Type="String",
-            Value=json.dumps({"name": name} | document),
+            Name=self._parameter(name), Type="String", Value=json.dumps({"name": name} | document)
         )
+        self.corpora.append(name)
         return name
+
+    def forget_corpora(self) -> None:
+        """Delete the corpora again."""
+        for name in self.corpora:
+            self.ssm.delete_parameter(Name=self._parameter(name))
+
+    def _parameter(self, corpus: str) -> str:
+        return f"/{self.stack.outputs['name_prefix']}/corpora/{corpus}"
 
     def _put(self, role: str, document: dict[str, Any]) -> None:
         self.iam.put_role_policy(

@@ -67,26 +67,10 @@ def indexed(function: str, payload: Callable[[str], dict[str, Any]], notes: int 
     return prepare
 
 
-def swept(refusals: Refusals) -> Callable[[], object]:
-    """A full run that no longer finds one of two notes."""
-    corpus = refusals.corpus(2)
-    assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
-    refusals.stack.store.delete(f"sources/{corpus}/0.jsonl")
-    return lambda: begin(refusals, corpus)
-
-
 def never_indexed(refusals: Refusals) -> Callable[[], object]:
     """A question to a corpus of which there is no index."""
     corpus = refusals.corpus()
     return lambda: ask(refusals, "retrieve", {"retrieve": {"q": "note", "corpus": corpus}})
-
-
-def keyed_run(refusals: Refusals) -> Callable[[], object]:
-    """A run over a source that asks for a key."""
-    corpus = refusals.corpus(
-        source={"kind": "marvel", "base_url": refusals.stack.deployment.source_url}
-    )
-    return lambda: begin(refusals, corpus)
 
 
 def recycled(function: str, work: Work) -> Work:

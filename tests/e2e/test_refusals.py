@@ -1,10 +1,10 @@
 """Without any one action of any statement, the work that needs it is refused.
 
-Collected only where the local AWS enforces policies (`make e2e-auth`); see conftest.py. The cases
+Collected only where the local AWS enforces policies (`make refusals`); see conftest.py. The cases
 are those of the expected table, which is held to the plan by tests/integration/privileges.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
@@ -26,7 +26,13 @@ NOT_ENFORCED = {
 # What no piece of work here brings about yet: the whole suite used some, none is proved needed.
 WITHOUT_WORK = {
     ("ultron-ingest", "GiveUpInvocations", "sqs:SendMessage"),
+    ("ultron-ingest", "ReadSourceKeys", "secretsmanager:GetSecretValue"),
+    ("ultron-ingest", "UseItems", "dynamodb:DeleteItem"),
+    ("ultron-fetch", "ReadSourceKeys", "secretsmanager:GetSecretValue"),
     ("ultron-fetch", "ListObjects", "s3:ListBucket"),
+    ("ultron-compactor", "DeleteObjects", "s3:DeleteObject"),
+    ("ultron-compactor", "UseItems", "dynamodb:BatchGetItem"),
+    ("ultron-compactor", "ConsumeJobs", "sqs:ChangeMessageVisibility"),
     ("ultron-fetch", "UseItems", "dynamodb:BatchGetItem"),
     ("ultron-retrieve", "InvokeFunctions", "lambda:InvokeFunction"),
     ("ultron-orchestrator", "UseItems", "dynamodb:BatchGetItem"),
@@ -36,7 +42,7 @@ WITHOUT_WORK = {
 FAILS_FOR = {
     "dynamodb:PutItem": ("chunker", "derive", "fetch"),
     "dynamodb:DeleteItem": ("chunker", "derive", "embedder", "fetch", "indexer"),
-    "dynamodb:Query": ("derive", "fetch"),
+    "dynamodb:Query": ("chunker", "derive", "embedder", "fetch"),
     "sqs:ChangeMessageVisibility": (
         "chunker",
         "compactor",
@@ -64,15 +70,8 @@ WORK: dict[tuple[str, str], work.Work] = {
     ("ingest", "s3:GetObject"): work.indexed(
         "ingest", lambda corpus: {"action": "try", "corpus": corpus}
     ),
-    ("ingest", "dynamodb:DeleteItem"): work.run_of(notes=0),  # it ends as it is planned
-    ("ingest", "secretsmanager:GetSecretValue"): work.recycled("ingest", work.keyed_run),
-    ("fetch", "secretsmanager:GetSecretValue"): work.recycled("fetch", work.keyed_run),
     ("compactor", "sqs:SendMessage"): REBUILD,
-    ("compactor", "sqs:ChangeMessageVisibility"): REBUILD,
     ("compactor", "s3:PutObject"): REBUILD,
-    # As many shards as are merged at once, and then the note of it.
-    ("compactor", "s3:DeleteObject"): work.run_of(notes=5),
-    ("compactor", "dynamodb:BatchGetItem"): work.swept,
     ("retrieve", "s3:ListBucket"): work.never_indexed,
 }
 
@@ -92,9 +91,11 @@ def work_for(function: str, action: str) -> work.Work:
 
 
 @pytest.fixture(scope="session")
-def refusals(stack: Stack) -> Refusals:
+def refusals(stack: Stack) -> Iterator[Refusals]:
     client: Callable[[str], object] = partial(make_client, stack.deployment)
-    return Refusals(stack, client("iam"), client("ssm"), count())
+    found = Refusals(stack, client("iam"), client("ssm"), count())
+    yield found
+    found.forget_corpora()
 
 
 @pytest.mark.parametrize("permission", cases(), ids=lambda p: "-".join(p))
