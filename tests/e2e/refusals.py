@@ -105,4 +105,5 @@ class Refusals:
 
     def _decisions(self) -> list[str]:
         path = self.stack.deployment.directory / "aws" / DECISIONS_NAME
-        return path.read_text(encoding="utf-8").splitlines()
+        # There is none before the first function has called AWS.
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
