@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.local_aws.server import CREDENTIALS, REGION
+from scripts.local_aws.account import CREDENTIALS, REGION
 
 # Powertools reads it as `shared.observability` is imported, which the conftest of a folder that is
 # named on the command line does at once, and refuses metrics without it.

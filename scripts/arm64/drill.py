@@ -31,7 +31,7 @@ from scripts.arm64.function_process import (
 )
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import LiveStack, live_stack
-from scripts.local_aws.server import ACCOUNT_ID, REGION
+from scripts.local_aws.account import ACCOUNT_ID, REGION
 from services.cli.published import PublishedDeployment
 from services.cli.stages import STAGES, StageControl
 from shared.state.runs import RunStore

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from scripts.demo.errors import StackError
 from scripts.environments import interpreter
+from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.process import BackgroundServer
-from scripts.local_aws.server import CREDENTIALS, PORT_VARIABLE, REGION, local_aws
 from scripts.local_aws.server import DEFAULT_PORT as DEFAULT_LOCAL_AWS_PORT
+from scripts.local_aws.server import PORT_VARIABLE, local_aws
 from scripts.local_aws.target import LOOPBACK, Target
 
 ROOT = Path(__file__).resolve().parents[2]

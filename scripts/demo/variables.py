@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scripts.demo.deployment import MARVEL_PRIVATE_KEY, MARVEL_PUBLIC_KEY, Deployment
-from scripts.local_aws.server import ACCOUNT_ID, REGION
+from scripts.local_aws.account import ACCOUNT_ID, REGION
 
 MARVEL_CORPUS = "marvel"
 # Several pages an endpoint, so that the demo shows pages going down the line side by side.

@@ -4,16 +4,13 @@ import os
 from pathlib import Path
 
 from scripts.environments import interpreter
+from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.process import BackgroundServer, LocalProcessError
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"
-REGION = "us-east-1"
 # In its directory: what roles were refused, and what each was allowed, a JSON document a line.
 DECISIONS_NAME = "decisions.jsonl"
-ACCOUNT_ID = "000000000000"
-# MiniStack takes any credentials; these are the customary ones.
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def local_aws(

@@ -14,8 +14,8 @@ from urllib3 import PoolManager
 
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import destroy, live_stack
+from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.report import keep_line
-from scripts.local_aws.server import CREDENTIALS, REGION
 from scripts.local_aws.target import detect
 from scripts.marvel_gateway.expansion import demo_catalog
 from scripts.marvel_gateway.wire import ENTITY_TYPES

@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.process import BackgroundServer, free_port
-from scripts.local_aws.server import CREDENTIALS, REGION
 from scripts.local_aws.server import local_aws as local_aws_server
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
+from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.process import BackgroundServer, free_port
-from scripts.local_aws.server import CREDENTIALS, REGION
 from scripts.local_aws.server import local_aws as local_aws_server
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.process import (
     BackgroundServer,
     LocalProcessError,
@@ -20,7 +21,6 @@ from scripts.local_aws.process import (
     is_port_free,
     live_group_members,
 )
-from scripts.local_aws.server import ACCOUNT_ID, REGION
 from scripts.local_aws.server import local_aws as local_aws_server
 
 if TYPE_CHECKING:

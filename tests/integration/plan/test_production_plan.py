@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from scripts.demo.deployment import ROOT, Deployment
+from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.process import BackgroundServer
-from scripts.local_aws.server import ACCOUNT_ID
 from scripts.terraform_tooling import run_terraform, terraform_command, terraform_environment
 
 EXAMPLE = ROOT / "terraform" / "production.tfvars.example"
