@@ -66,10 +66,11 @@ locals {
       reads   = concat(["indexes/*"], local.model_objects)
       invokes = [local.retrieve_called_as]
     }
-    # The items are LangGraph's, with the keys and calls of langgraph-checkpoint-aws.
+    # The items are LangGraph's, with the keys and calls of langgraph-checkpoint-aws; its deletion of
+    # sessions, by batches, is nothing that anybody here asks for: they expire.
     orchestrator = {
       item_keys    = ["CHECKPOINT_*", "WRITES_*", "CHUNK_*"]
-      item_actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
+      item_actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]
       invokes      = [local.retrieve_called_as]
     }
   }

@@ -10,23 +10,30 @@ from typing import Any
 from scripts.local_aws.server import DECISIONS_NAME
 from scripts.local_aws.workers import kill, workers
 from tests.e2e.stack import Stack, wait_for
+from tests.integration.conformance.server import SiteServer
+from tests.integration.conformance.site import Site
+from tests.integration.conformance.sites.http_json import OffsetTotalSite
 
-_REFUSAL_SECONDS = 12.0
+_REFUSAL_SECONDS = 60.0
 
 
 @dataclass
 class Refusals:
     """The roles of a stack on a local AWS that enforces their policies.
 
-    `iam` and `ssm` are clients; `names` makes a corpus of its own for every piece of work, so that
-    the leases, caches and messages of one cannot reach into the next.
+    `iam`, `ssm` and `secrets` are clients; `web` serves the sites of corpora; `names` makes a
+    corpus of its own for every piece of work, so that the leases, caches and messages of one cannot
+    reach into the next.
     """
 
     stack: Stack
     iam: Any
     ssm: Any
+    secrets: Any
+    web: SiteServer
     names: Iterator[int] = field(default_factory=count)
     corpora: list[str] = field(default_factory=list)
+    made_secrets: list[str] = field(default_factory=list)
 
     @contextmanager
     def without(self, role: str, *actions: str, sid: str | None = None) -> Iterator[None]:
@@ -75,25 +82,44 @@ class Refusals:
         for worker in workers(pid, self.stack.outputs["function_names"][function]):
             kill(worker)
 
-    def corpus(self, notes: int = 1, **document: Any) -> str:
+    def corpus(self, notes: int = 1) -> str:
         """A new corpus: of notes in the bucket, each in a file of its own."""
         name = f"refused-{next(self.names)}"
-        prefix = f"sources/{name}/"
         for number in range(notes):
-            note = {"id": str(number), "title": "A note", "text": f"Note {number} of {name}."}
-            self.stack.store.put(f"{prefix}{number}.jsonl", json.dumps(note).encode())
-        source = {"kind": "jsonl", "prefix": prefix}
-        document = {"source": source, "mapping": {"entity_type": "note"}} | document
-        self.ssm.put_parameter(
-            Name=self._parameter(name), Type="String", Value=json.dumps({"name": name} | document)
-        )
-        self.corpora.append(name)
-        return name
+            self.add_note(name, number, f"Note {number} of {name}.")
+        source = {"kind": "jsonl", "prefix": _prefix(name)}
+        return self._add(name, {"source": source, "mapping": {"entity_type": "note"}})
 
-    def forget_corpora(self) -> None:
-        """Delete the corpora again."""
+    def add_note(self, corpus: str, number: int, text: str) -> None:
+        """Put a note into the bucket, or another in its place."""
+        note = {"id": str(number), "title": "A note" if text else "", "text": text}
+        self.stack.store.put(f"{_prefix(corpus)}{number}.jsonl", json.dumps(note).encode())
+
+    def web_corpus(self, site: Site | None, *, has_key: bool = False) -> str:
+        """A new corpus of a site that is served until the next one is; None answers 404."""
+        self.web.serve(site)
+        name = f"refused-{next(self.names)}"
+        shown = site or OffsetTotalSite()
+        source = shown.source(self.stack.deployment.as_functions_see(self.web.url))
+        if has_key:
+            secret = f"{self.stack.outputs['name_prefix']}/sources/{name}"
+            self.secrets.create_secret(Name=secret, SecretString='{"token": "a-key"}')
+            self.made_secrets.append(secret)
+            source["auth"] = {"secret_name": name}
+        return self._add(name, {"source": source, "mapping": shown.mapping})
+
+    def clear(self) -> None:
+        """Delete the corpora again, and the keys of their sources."""
         for name in self.corpora:
             self.ssm.delete_parameter(Name=self._parameter(name))
+        for secret in self.made_secrets:
+            self.secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+    def _add(self, name: str, document: dict[str, Any]) -> str:
+        value = json.dumps({"name": name} | document)
+        self.ssm.put_parameter(Name=self._parameter(name), Type="String", Value=value)
+        self.corpora.append(name)
+        return name
 
     def _parameter(self, corpus: str) -> str:
         return f"/{self.stack.outputs['name_prefix']}/corpora/{corpus}"
@@ -107,3 +133,7 @@ class Refusals:
         path = self.stack.deployment.directory / "aws" / DECISIONS_NAME
         # There is none before the first function has called AWS.
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _prefix(corpus: str) -> str:
+    return f"sources/{corpus}/"

@@ -5,7 +5,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from scripts.local_aws.account import ACCOUNT_ID, REGION
+from shared.storage.keys import manifest_key
 from tests.e2e.refusals import Refusals
+from tests.integration.conformance.site import Site
 
 # Begins the work with the role as it is; what the block does, it does without the permission.
 Work = Callable[[Refusals], Callable[[], object]]
@@ -20,6 +23,20 @@ def ask(refusals: Refusals, function: str, payload: dict[str, Any]) -> Any:
         Payload=json.dumps(payload).encode(),
     )
     return json.loads(response["Payload"].read())
+
+
+def deliver(refusals: Refusals, function: str, job: dict[str, Any]) -> Any:
+    """Invoke a function with a message, as its queue would."""
+    queue = refusals.stack.outputs["queue_urls"]["page-jobs"].rpartition("/")[2]
+    record = {
+        "messageId": uuid.uuid4().hex,
+        "receiptHandle": "none",
+        "body": json.dumps(job),
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}",
+    }
+    return ask(refusals, function, {"Records": [record]})
 
 
 def begin(refusals: Refusals, corpus: str, mode: str = "full") -> Any:
@@ -42,16 +59,7 @@ def absent(function: str, **fields: Any) -> Work:
 
     def prepare(refusals: Refusals) -> Callable[[], object]:
         job = {"corpus": refusals.corpus(), **_PAGE, **fields}
-        queue = refusals.stack.outputs["queue_urls"]["page-jobs"].rpartition("/")[2]
-        record = {
-            "messageId": uuid.uuid4().hex,
-            "receiptHandle": "none",
-            "body": json.dumps(job),
-            "attributes": {"ApproximateReceiveCount": "1"},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue}",
-        }
-        return lambda: ask(refusals, function, {"Records": [record]})
+        return lambda: deliver(refusals, function, job)
 
     return prepare
 
@@ -89,3 +97,90 @@ def question(refusals: Refusals) -> Callable[[], object]:
     session = uuid.uuid4().hex
     refusals.stack.chat("What is a note about porcupines?", session_id=session)
     return lambda: refusals.stack.chat("What is a lighthouse?", session_id=session)
+
+
+def web_run_of(site: Site, *, has_key: bool = False) -> Work:
+    """A full run of a site, which may want a key of the corpus's own."""
+
+    def prepare(refusals: Refusals) -> Callable[[], object]:
+        corpus = refusals.web_corpus(site, has_key=has_key)
+        return lambda: begin(refusals, corpus)
+
+    return prepare
+
+
+def unplanned(refusals: Refusals) -> Callable[[], object]:
+    """A run that ends as it begins: its source answers with an error."""
+    corpus = refusals.web_corpus(None)
+    return lambda: begin(refusals, corpus)
+
+
+def object_gone(refusals: Refusals) -> Callable[[], object]:
+    """A page whose object is gone."""
+    corpus = refusals.corpus()
+    key = f"sources/{corpus}/none.jsonl"
+    job = {"corpus": corpus, **_PAGE, "kind": "page", "endpoint": "records",
+           "query": {"key": key, "size_bytes": "10"}}  # fmt: skip
+    return lambda: deliver(refusals, "fetch", job)
+
+
+def maintenance_by_queue(refusals: Refusals) -> Callable[[], object]:
+    """A job of maintenance, which fails when something else is lacking as well."""
+    corpus = refusals.corpus()
+    assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
+    job = json.dumps({"kind": "maintain", "corpus": corpus})
+    url = refusals.stack.outputs["queue_urls"]["compact-jobs"]
+    return lambda: refusals.stack.sqs.send_message(QueueUrl=url, MessageBody=job)
+
+
+def history_expired(refusals: Refusals) -> Callable[[], object]:
+    """The collection of a version that nobody may want any more."""
+    corpus = refusals.corpus()
+    for number in range(3):
+        refusals.add_note(corpus, number, "A text of a version of its own.")
+        assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
+    maintain = {"maintain": {"corpus": corpus}}
+
+    def collect() -> object:
+        with refusals.stack.environment("compactor", {"HISTORY_KEPT_DAYS": "0"}):
+            return ask(refusals, "compactor", maintain)
+
+    return collect
+
+
+def model_changed(refusals: Refusals) -> Callable[[], object]:
+    """The completion of an index after a change of model.
+
+    Of an entity without text it holds nothing any more, as after a merge, but its version.
+    """
+    corpus, store = refusals.corpus(), refusals.stack.store
+    refusals.add_note(corpus, 1, "")
+    assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
+    index = next(refusals.stack.versions(corpus))
+    kept = [shard for shard in index.shards if shard.vectors]
+    assert len(kept) < len(index.shards), index.shards
+    former = index.model.model_copy(update={"id": "former-model"})
+    for manifest in (
+        index.model_copy(update={"shards": tuple(kept)}),
+        index.model_copy(update={"model": former, "generation": 1, "shards": ()}),
+    ):
+        key = manifest_key(corpus, manifest.model)
+        store.put(key, manifest.model_dump_json().encode())
+    return lambda: begin(refusals, corpus)
+
+
+def beyond_one_environment(refusals: Refusals) -> Callable[[], object]:
+    """A question to an index of two shards, which retrieve may not hold at once."""
+    corpus = refusals.corpus()
+    for number in range(2):
+        refusals.add_note(corpus, number, "A text of a shard of its own.")
+        assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
+    manifest = next(refusals.stack.versions(corpus))
+    assert len(manifest.shards) > 1, manifest.shards
+    budget_mb = 0.6 * sum(shard.size_bytes for shard in manifest.shards) / 2**20
+
+    def asked() -> object:
+        with refusals.stack.environment("retrieve", {"MEMORY_BUDGET_MB": str(budget_mb)}):
+            return ask(refusals, "retrieve", {"retrieve": {"q": "note", "corpus": corpus}})
+
+    return asked

@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -128,6 +129,24 @@ class Stack:
             return progress if progress.is_ended else None
 
         return wait_for(ended, f"run {run_id} to end", timeout_seconds)
+
+    @contextmanager
+    def environment(self, function: str, changes: Mapping[str, str]) -> Iterator[None]:
+        """For the block, a function has other environment variables."""
+        name = self.outputs["function_names"][function]
+        configured = self.lambdas.get_function_configuration(FunctionName=name)
+        former = configured["Environment"]["Variables"]
+        self._set_environment(name, {**former, **changes})
+        try:
+            yield
+        finally:
+            self._set_environment(name, former)
+
+    def _set_environment(self, name: str, variables: Mapping[str, str]) -> None:
+        self.lambdas.update_function_configuration(
+            FunctionName=name, Environment={"Variables": dict(variables)}
+        )
+        self.lambdas.get_waiter("function_updated").wait(FunctionName=name)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a prefix."""

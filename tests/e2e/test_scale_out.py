@@ -14,17 +14,6 @@ TOUCHED = 9100007
 QUESTIONS = ("Who created Ultron?", "Mar-Vell", "X-23", "a city lifted into the sky")
 
 
-def set_environment(stack: Stack, changes: dict[str, str]) -> dict[str, str]:
-    """Change variables of the retrieve function; its former ones."""
-    name = stack.outputs["function_names"]["retrieve"]
-    former = stack.lambdas.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    stack.lambdas.update_function_configuration(
-        FunctionName=name, Environment={"Variables": former | changes}
-    )
-    stack.lambdas.get_waiter("function_updated").wait(FunctionName=name)
-    return dict(former)
-
-
 def answers(stack: Stack, **filters: str) -> list[Any]:
     found = []
     for mode in ("dense", "lexical", "hybrid"):
@@ -69,22 +58,14 @@ def budget_mb(stack: Stack) -> str:
 
 @pytest.fixture
 def small_budget(stack: Stack, whole: dict[str, Any]) -> Iterator[None]:
-    former = set_environment(stack, {"MEMORY_BUDGET_MB": budget_mb(stack)})
-
     def warmed() -> bool | None:
         # Each group's function starts anew, slowly here, and a caller is told to ask again.
         answer = stack.retrieve(QUESTIONS[0], mode="hybrid")
         return True if answer.status == 200 else None
 
-    try:
+    with stack.environment("retrieve", {"MEMORY_BUDGET_MB": budget_mb(stack)}):
         wait_for(warmed, "every group to answer", 120)
         yield
-    finally:
-        name = stack.outputs["function_names"]["retrieve"]
-        stack.lambdas.update_function_configuration(
-            FunctionName=name, Environment={"Variables": former}
-        )
-        stack.lambdas.get_waiter("function_updated").wait(FunctionName=name)
 
 
 def test_groups_answer_as_one_process_does(

@@ -21,7 +21,7 @@ locals {
     }
     dynamodb = {
       actions = [
-        "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem",
+        "dynamodb:BatchGetItem", "dynamodb:DeleteItem",
         "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
       ]
       resources = [var.table_arn]

@@ -23,8 +23,8 @@ class SiteServer:
         self._site: Site | None = None
         self._lock = threading.Lock()
 
-    def serve(self, site: Site) -> None:
-        """Serve another site, without faults."""
+    def serve(self, site: Site | None) -> None:
+        """Serve another site, or none, without faults."""
         with self._lock:
             self._site = site
             self.requests, self.faults, self.changes = [], [], {}
