@@ -79,8 +79,14 @@ class Refusals:
         """End the environments of a function, and with them what they remember."""
         pid = self.stack.deployment.local_aws_pid()
         assert pid is not None, "the local AWS of this suite does not run"
-        for worker in workers(pid, self.stack.outputs["function_names"][function]):
-            kill(worker)
+        name = self.stack.outputs["function_names"][function]
+        ended = {worker.pid for worker in workers(pid, name) if kill(worker)}
+
+        def are_gone() -> bool | None:
+            # One that is about to die would still be given the next event.
+            return None if ended & {worker.pid for worker in workers(pid, name)} else True
+
+        wait_for(are_gone, f"the environments of {function} to end", 30)
 
     def corpus(self, notes: int = 1) -> str:
         """A new corpus: of notes in the bucket, each in a file of its own."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,9 +60,10 @@ class Upgrade:
     before: Holdings
     built: Built
 
-    def apply(self, models: list[Path]) -> None:
+    def apply(self, models: list[Path], **variables: Any) -> None:
         """Apply the present configuration, with the first of these models as the default."""
-        changes = {"additional_model_directories": [str(folder) for folder in models[1:]]}
+        others = [str(folder) for folder in models[1:]]
+        changes = {"additional_model_directories": others, **variables}
         bundles = self.built.bundle_directory
         outputs = deploy(
             self.deployment, local_variables(self.deployment, bundles, models[0], changes)

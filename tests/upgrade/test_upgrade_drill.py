@@ -6,8 +6,11 @@ The tests of this file go through one stack, in this order.
 import uuid
 from pathlib import Path
 
+import pytest
+
 from scripts.demo.answers import RETRIEVE_QUERIES
-from scripts.demo.stack import planned_changes
+from scripts.demo.errors import StackError
+from scripts.demo.stack import destroy, planned_changes
 from scripts.demo.variables import MARVEL_CORPUS
 from tests.e2e.stack import wait_for
 from tests.upgrade.conftest import Upgrade, holdings, ranking
@@ -81,3 +84,20 @@ def test_the_former_model_can_be_taken_away_then(upgrade: Upgrade, other_model: 
     assert after.under(*INDEX) == before.under(*INDEX)
     progress = upgrade.stack.ingest(MARVEL_CORPUS)
     assert (progress.run.mode, progress.vectors) == ("incremental", 0)
+
+
+def test_what_is_to_be_kept_outlives_a_destroy(upgrade: Upgrade, other_model: Path) -> None:
+    before = holdings(upgrade.stack)
+    upgrade.apply([other_model], force_destroy=False, deletion_protection_enabled=True)
+    with pytest.raises(StackError):
+        destroy(upgrade.deployment)
+    log = (upgrade.deployment.terraform_directory / "destroy.log").read_text(encoding="utf-8")
+    assert "BucketNotEmpty" in log
+    assert "deletion protection" in log.lower()
+    assert upgrade.stack.lambdas.list_functions()["Functions"] == []
+
+    upgrade.apply([other_model])
+    after = holdings(upgrade.stack)
+    assert (after.objects, after.answers) == (before.objects, before.answers)
+    progress = upgrade.stack.ingest(MARVEL_CORPUS, "full")
+    assert (progress.run.status, progress.vectors) == ("succeeded", 0), progress.run.reason
