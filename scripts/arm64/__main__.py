@@ -52,7 +52,7 @@ def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> tuple[Machi
 def require_equal(found: SearchComparison, precision: Precision) -> None:
     """Check what both machines found: exactly for fp32, the ranking for int8.
 
-    The integer kernels of onnxruntime round differently on each architecture.
+    The int8 model rounds activations: what differs by a millionth may differ by a step after it.
 
     Raises:
         FunctionError: they differ by more than that.
