@@ -141,8 +141,8 @@ run "defaults" {
   assert {
     condition = toset([
       for name, function in module.functions : name if strcontains(function.policy, "dynamodb:BatchGetItem")
-    ]) == toset(["fetch", "embedder", "compactor", "orchestrator"])
-    error_message = "Who asks for many items at once may: pages that a page told of, entities, chat sessions."
+    ]) == toset(["fetch", "embedder", "compactor"])
+    error_message = "Who asks for many items at once may: pages that a page told of, entities."
   }
 
   # Queues.
