@@ -65,7 +65,7 @@ e2e-auth: terraform-tool environments ## the whole line with each function under
 	@ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
 refusals: terraform-tool environments ## what each role is refused without each of its permissions
-	@ULTRON_ENFORCE_POLICIES=1 ULTRON_REFUSALS=1 $(RUN) pytest tests/e2e/test_refusals.py $(PYTEST_OPTIONS)
+	@ULTRON_REFUSALS=1 $(RUN) pytest tests/e2e/test_refusals.py $(PYTEST_OPTIONS)
 
 upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
 	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)

@@ -26,10 +26,12 @@ from tests.e2e.stack import Stack
 
 # Set to 1: the local AWS checks the role of every function, over TLS (`make e2e-auth`).
 ENFORCE_VARIABLE = "ULTRON_ENFORCE_POLICIES"
-# Set to 1 besides: single permissions are taken away (`make refusals`), on a stack of its own, as
-# what is refused there stays undone.
+# Set to 1: so it does, and single permissions are taken away (`make refusals`), on a stack of its
+# own, as what is refused there stays undone.
 REFUSALS_VARIABLE = "ULTRON_REFUSALS"
-collect_ignore = [] if os.environ.get(REFUSALS_VARIABLE) == "1" else ["test_refusals.py"]
+TAKES_PERMISSIONS_AWAY = os.environ.get(REFUSALS_VARIABLE) == "1"
+ENFORCES_POLICIES = TAKES_PERMISSIONS_AWAY or os.environ.get(ENFORCE_VARIABLE) == "1"
+collect_ignore = [] if TAKES_PERMISSIONS_AWAY else ["test_refusals.py"]
 SINGULAR = {"series": "series", "stories": "story"}
 
 
@@ -58,7 +60,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if target is not None:
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         line = carried.closing_line(reporter, target)
-        if os.environ.get(ENFORCE_VARIABLE) == "1":
+        if ENFORCES_POLICIES:
             line += ", each function under its own role"
         reporter.write_line(line)
         keep_line(line)
@@ -95,14 +97,13 @@ def machine_host(deployment: Deployment) -> str:
 
 def enforces_policies() -> bool:
     """Whether the local AWS of the suite shall check the role of every function."""
-    wanted = os.environ.get(ENFORCE_VARIABLE, "") == "1"
-    if wanted and os.environ.get("AWS_ENDPOINT_URL"):
+    if ENFORCES_POLICIES and os.environ.get("AWS_ENDPOINT_URL"):
         pytest.exit(
-            f"{ENFORCE_VARIABLE} is for the local AWS that the suite starts itself, and"
-            " AWS_ENDPOINT_URL names another: unset one of them.",
+            f"{ENFORCE_VARIABLE} and {REFUSALS_VARIABLE} are for the local AWS that the suite"
+            " starts itself, and AWS_ENDPOINT_URL names another: unset that or these.",
             returncode=2,
         )
-    return wanted
+    return ENFORCES_POLICIES
 
 
 def make_client(deployment: Deployment, service: str) -> Any:

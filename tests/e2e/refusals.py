@@ -88,11 +88,10 @@ class Refusals:
 
         wait_for(are_gone, f"the environments of {function} to end", 30)
 
-    def corpus(self, notes: int = 1) -> str:
-        """A new corpus: of notes in the bucket, each in a file of its own."""
+    def corpus(self) -> str:
+        """A new corpus of one note in the bucket; further ones get files of their own."""
         name = f"refused-{next(self.names)}"
-        for number in range(notes):
-            self.add_note(name, number, f"Note {number} of {name}.")
+        self.add_note(name, 0, f"A note of {name}.")
         source = {"kind": "jsonl", "prefix": _prefix(name)}
         return self._add(name, {"source": source, "mapping": {"entity_type": "note"}})
 

@@ -26,7 +26,7 @@ def ask(refusals: Refusals, function: str, payload: dict[str, Any]) -> Any:
 
 
 def deliver(refusals: Refusals, function: str, job: dict[str, Any]) -> Any:
-    """Invoke a function with a message, as its queue would."""
+    """Invoke a function with a message; of which queue makes no difference to it."""
     queue = refusals.stack.outputs["queue_urls"]["page-jobs"].rpartition("/")[2]
     record = {
         "messageId": uuid.uuid4().hex,
@@ -39,19 +39,16 @@ def deliver(refusals: Refusals, function: str, job: dict[str, Any]) -> Any:
     return ask(refusals, function, {"Records": [record]})
 
 
-def begin(refusals: Refusals, corpus: str, mode: str = "full") -> Any:
-    """Ask for a run; what ingest answers."""
-    return ask(refusals, "ingest", {"corpus": corpus, "mode": mode, "request_id": uuid.uuid4().hex})
+def begin(refusals: Refusals, corpus: str) -> Any:
+    """Ask for a full run; what ingest answers."""
+    request = {"corpus": corpus, "mode": "full", "request_id": uuid.uuid4().hex}
+    return ask(refusals, "ingest", request)
 
 
-def run_of(notes: int = 1, **document: Any) -> Work:
+def run_of_one_note(refusals: Refusals) -> Callable[[], object]:
     """A full run of a corpus of its own."""
-
-    def prepare(refusals: Refusals) -> Callable[[], object]:
-        corpus = refusals.corpus(notes, **document)
-        return lambda: begin(refusals, corpus)
-
-    return prepare
+    corpus = refusals.corpus()
+    return lambda: begin(refusals, corpus)
 
 
 def absent(function: str, **fields: Any) -> Work:
@@ -64,11 +61,11 @@ def absent(function: str, **fields: Any) -> Work:
     return prepare
 
 
-def indexed(function: str, payload: Callable[[str], dict[str, Any]], notes: int = 1) -> Work:
+def indexed(function: str, payload: Callable[[str], dict[str, Any]]) -> Work:
     """A direct invocation about a corpus that is indexed."""
 
     def prepare(refusals: Refusals) -> Callable[[], object]:
-        corpus = refusals.corpus(notes)
+        corpus = refusals.corpus()
         assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
         return lambda: ask(refusals, function, payload(corpus))
 

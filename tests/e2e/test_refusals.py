@@ -1,7 +1,7 @@
 """Without any one action of any statement, the work that needs it is refused.
 
-Collected only where the local AWS enforces policies (`make refusals`); see conftest.py. The cases
-are those of the expected table, which is held to the plan by tests/integration/privileges.
+Collected only by `make refusals`; see conftest.py. The cases are those of the expected table, which
+is held to the plan by tests/integration/privileges, but for what the local AWS does not check.
 """
 
 from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def work_for(function: str, action: str) -> work.Work:
     if function == "retrieve":
         ask = work.indexed(function, lambda corpus: {"retrieve": {"q": "note", "corpus": corpus}})
         return work.recycled(function, ask)
-    return work.run_of()
+    return work.run_of_one_note
 
 
 @pytest.fixture(scope="session")
