@@ -40,7 +40,7 @@ def write_index(
         content = collect_content(_lines(chunks[part]), origin=origin, seq=_SEQ)
         source = ShardSource(CORPUS, model, origin, _SEQ)
         shards.append(write_shard(store, source, content, vectors[part]))
-    ManifestStore(store, CORPUS, model).commit(shards)
+    ManifestStore(store, CORPUS, model).commit(shards, floor=lambda: 0)
     return shards
 
 

@@ -23,6 +23,7 @@ from shared import aws
 from shared.corpora import CorpusDocuments, corpus_document
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
 
 TRIED_RECORDS = 5
 TRIAL_TIMEOUT_SECONDS = 310  # the ingest function may take 300
@@ -117,6 +118,7 @@ def _administration(target: Target) -> CorpusAdministration:
         documents=listing.documents,
         schedules=listing.schedules,
         state=listing.state,
+        floor=IndexFloor(aws.dynamodb_client(), target.table_name()),
         runs=listing.runs,
         versions=EntityVersions(aws.dynamodb_client(), target.table_name()),
         store=target.objects(),

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.cli.errors import RefusedError
-from services.cli.indexes import find_indexes
 from services.cli.names import require_corpus_name
 from services.cli.schedules import Rule, Schedules, rules_of
 from shared.corpora import CorpusDocuments, StoredCorpus, corpus_document
 from shared.errors import (
     ConflictError,
-    CorruptObjectError,
     InvalidInputError,
     NotFoundError,
     SettingsError,
 )
 from shared.models.corpus import Corpus
-from shared.models.manifest import ModelIdentity
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor, keep_all_runs_out
 from shared.state.runs import RunStore
 from shared.storage.object_store import ObjectStore
 
@@ -50,6 +48,7 @@ class CorpusAdministration:
     documents: CorpusDocuments
     schedules: Schedules
     state: CorpusState
+    floor: IndexFloor
     runs: RunStore
     versions: EntityVersions
     store: ObjectStore
@@ -156,12 +155,10 @@ class CorpusAdministration:
 
     def _delete_index(self, name: str, holder: str) -> int:
         """Delete an index, its vectors, and what would make a later corpus rely on them."""
+        keep_all_runs_out(self.floor, self.state, name)
         latest = self.state.latest_run(name)
         if latest is not None:
             self.versions.forget_until(name, latest.seq)
-            for model in self._models(name):
-                # What is redriven late of the runs that were must not come back.
-                self.state.note_swept(name, model, latest.seq + 1)
         self.state.forget_progress(name)
         deleted = 0
         for pattern in _INDEX_PREFIXES:
@@ -173,12 +170,6 @@ class CorpusAdministration:
                     # Many objects take longer than a lease: what a new run writes must not go, too.
                     self.state.acquire_lease(name, holder, _LEASE_SECONDS)
         return deleted
-
-    def _models(self, name: str) -> list[ModelIdentity]:
-        try:
-            return [index.model for index in find_indexes(self.store, name)]
-        except CorruptObjectError:
-            return []  # an index that nobody can read is deleted all the same
 
     def _prefixes_of_index(self, name: str) -> list[str]:
         return self._filled(name, _INDEX_PREFIXES)

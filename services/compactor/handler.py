@@ -27,6 +27,7 @@ from shared.observability import logger, metrics, tracer
 from shared.state.compaction_claims import CompactionClaims
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
 
 _STAGE = "compact"
 
@@ -70,10 +71,14 @@ def _tasks(model_prefix: str) -> Tasks:
     model = read_model_identity(store, model_prefix)
     runs = wiring.run_store(table, settings.compact_queue_url)
     state, versions = CorpusState(client, table), EntityVersions(client, table)
+    floor = IndexFloor(client, table)
     requests, threads = _compaction_requests(), os.cpu_count() or 1
     rebuilder = Rebuilder(
         store=store,
         model=model,
+        runs=runs,
+        state=state,
+        floor=floor,
         versions=versions,
         publisher=requests.publisher,
         work_directory=folder,
@@ -87,6 +92,7 @@ def _tasks(model_prefix: str) -> Tasks:
             model=model,
             runs=runs,
             state=state,
+            floor=floor,
             versions=versions,
             corpora=_corpora(),
             completion=Completion(store, model, versions, folder),
@@ -99,6 +105,7 @@ def _tasks(model_prefix: str) -> Tasks:
             model=model,
             runs=runs,
             state=state,
+            floor=floor,
             versions=versions,
             work_directory=folder,
         ),
@@ -107,6 +114,7 @@ def _tasks(model_prefix: str) -> Tasks:
             model=model,
             runs=runs,
             state=state,
+            floor=floor,
             versions=versions,
             rebuilder=rebuilder,
             work_directory=folder,

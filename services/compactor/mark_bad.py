@@ -21,6 +21,7 @@ from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
 from shared.observability import logger
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor, keep_all_runs_out
 from shared.state.runs import RunStore
 from shared.storage.keys import embeddings_prefix
 from shared.storage.object_store import ObjectStore
@@ -51,6 +52,7 @@ class ShardMarker:
 
     In the shard's place comes one of the same entities without rows, so that older versions of
     them, and deleted entities, do not come back to light; where its catalog cannot be read, none.
+    The floor is raised over all runs first: a late job does not bring older versions back either.
     What is remembered of its entities is forgotten first: the next run that sees them embeds them.
     """
 
@@ -58,6 +60,7 @@ class ShardMarker:
     model: ModelIdentity
     runs: RunStore
     state: CorpusState
+    floor: IndexFloor
     versions: EntityVersions
     rebuilder: Rebuilder
     work_directory: Path
@@ -110,6 +113,8 @@ class ShardMarker:
                 f"version {present.version} of {manifests.key} has no shard {shard_id}; "
                 "`ultron index shards` lists those that it has"
             )
+        # That the shard is still there is looked at again by the commit that takes it out.
+        keep_all_runs_out(self.floor, self.state, corpus)
         entities = self._entities(shard)
         self._forget(corpus, entities, is_rebuilt=is_rebuilt)
         added = [] if entities is None else [self._without_rows(corpus, shard, entities)]

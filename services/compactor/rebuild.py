@@ -2,7 +2,9 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,48 +14,48 @@ from services.compactor.live_versions import (
     open_live_catalogs,
 )
 from services.compactor.notes import read_note, write_note
+from services.compactor.rebuild_notes import BuiltShard, FinishedRebuild, RebuildPlan
 from shared.errors import (
     ConflictError,
     CorruptObjectError,
     DimensionMismatchError,
     InvalidJobError,
+    LeaseHeldError,
     NotFoundError,
+    PostponedError,
 )
 from shared.index.manifest_changes import RESTORE_CHANGE
-from shared.index.manifest_store import CommitRetry, ManifestStore, describe_model
-from shared.index.rebuild import ShardRebuilder, plan_steps
+from shared.index.manifest_store import (
+    CommitRetry,
+    CommittedManifest,
+    ManifestStore,
+    describe_model,
+)
+from shared.index.origin import is_sweep_origin
+from shared.index.rebuild import Admission, ShardRebuilder, plan_steps
 from shared.index.shard_cache import ShardCache
 from shared.messaging.publisher import JobPublisher
-from shared.models.base import Contract, CorpusName
+from shared.models.base import CorpusName
+from shared.models.entity_version import EntityVersion
 from shared.models.maintenance import MaintainJob, RebuildJob
-from shared.models.manifest import ModelIdentity, ShardDescriptor
+from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
 from shared.observability import logger
+from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
-from shared.storage.keys import embeddings_prefix, maintenance_key, manifest_key
+from shared.state.index_floor import IndexFloor
+from shared.state.runs import RunStore
+from shared.storage.keys import embeddings_prefix, maintenance_key
 from shared.storage.object_store import ObjectStore, ObjectSummary
 from shared.storage.part_keys import parse_vectors_key
 
 _ID_DIGITS = 16
+# How long a rebuild waits at a time for the run that holds its corpus.
+_WAIT_SECONDS = 300
+Versions = Mapping[str, EntityVersion]
 
 
-class RebuildPlan(Contract):
-    """What a rebuild replaces, as of version `made_from`, and the vectors of each new shard."""
-
-    made_from: int
-    replaced: tuple[str, ...]
-    steps: tuple[tuple[str, ...], ...]
-
-
-class BuiltShard(Contract):
-    """What a step made; None when its vectors are of another model."""
-
-    shard: ShardDescriptor | None
-
-
-class FinishedRebuild(Contract):
-    """The version that the rebuild committed."""
-
-    version: int
+def _new_holder() -> str:
+    return f"rebuild-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +72,28 @@ class Rebuilder:
 
     Each step leaves a note of the shard it built and publishes the next. The last one puts all of
     them in the place of the shards that were there when the rebuild began; what was committed
-    meanwhile stays. After a restore that may be another state of the index than before: what
-    `versions` remembers of the entities that differ is forgotten first, so that the next run
-    embeds them rather than pass them for indexed.
+    meanwhile stays. When the floor rose meanwhile, the rebuild begins again: what it built may hold
+    parts that are refused since.
+
+    After a restore the rebuilt index may be another state than the present one. What is remembered
+    of the entities that differ is forgotten first, so that the next run embeds them rather than
+    take them for indexed; and as a run may have found unchanged what the rebuild changes, the
+    rebuild then waits for the corpus to be free, and the next run reads all of the source.
     """
 
     store: ObjectStore
     model: ModelIdentity
+    runs: RunStore
+    state: CorpusState
+    floor: IndexFloor
     versions: EntityVersions
     publisher: JobPublisher
     work_directory: Path
     maximum_bytes: int
     threads: int = 1
     retry: CommitRetry | None = None
+    lease_seconds: int = 900
+    new_holder: Callable[[], str] = _new_holder
 
     def begin(self, corpus: CorpusName) -> StartedRebuild:
         """Plan the rebuild of a corpus's index and publish its first step.
@@ -90,6 +101,12 @@ class Rebuilder:
         Raises:
             NotFoundError: no vectors are kept of the corpus.
         """
+        # In this order: vectors are stored before their shard is committed, so whatever the
+        # manifest names is among the parts that are listed after it.
+        floor = self.floor.read(corpus)
+        manifests = self._manifests(corpus)
+        # Of a damaged index the newest version that can be read; of none, nothing.
+        present = next(manifests.versions(), None)
         parts = [
             found
             for found in self.store.list(embeddings_prefix(corpus))
@@ -99,23 +116,18 @@ class Rebuilder:
             raise NotFoundError(
                 f"no vectors are kept of corpus {corpus}; `ultron ingest` makes some"
             )
-        rebuild_id = self._rebuild_id(corpus, parts)
-        plan_key = self._note_key(corpus, rebuild_id, "plan")
-        plan = read_note(self.store, plan_key, RebuildPlan)
-        if plan is None:
-            plan = self._plan(corpus, parts)
-            write_note(self.store, plan_key, plan)
-        self.publisher.publish([RebuildJob(corpus=corpus, rebuild_id=rebuild_id, step=0)])
-        return StartedRebuild(rebuild_id, len(plan.steps))
-
-    def _plan(self, corpus: CorpusName, parts: Iterable[ObjectSummary]) -> RebuildPlan:
-        # Of a damaged index the newest version that can be read; of none, nothing.
-        present = next(self._manifests(corpus).versions(), None)
-        return RebuildPlan(
+        plan = RebuildPlan(
             made_from=present.version if present else 0,
+            floor=floor,
             replaced=tuple(shard.shard_id for shard in present.shards) if present else (),
             steps=tuple(plan_steps(parts, self.maximum_bytes)),
         )
+        rebuild_id = self._rebuild_id(plan, parts)
+        plan_key = self._note_key(corpus, rebuild_id, "plan")
+        if read_note(self.store, plan_key, RebuildPlan) is None:
+            write_note(self.store, plan_key, plan)
+        self.publisher.publish([RebuildJob(corpus=corpus, rebuild_id=rebuild_id, step=0)])
+        return StartedRebuild(rebuild_id, len(plan.steps))
 
     def do_step(self, job: RebuildJob) -> None:
         """Do one step; doing it again changes nothing.
@@ -125,6 +137,7 @@ class Rebuilder:
             InvalidJobError: the rebuild has no such step.
             CorruptObjectError: what is kept of a part cannot be used; names the key.
             ConflictError: the index was restored meanwhile.
+            PostponedError: the rebuild changes what a run that is under way may rely on.
         """
         if self.store.exists(self._note_key(job.corpus, job.rebuild_id, "finished")):
             logger.info("the rebuild is finished", extra={"rebuild_id": job.rebuild_id})
@@ -136,13 +149,16 @@ class Rebuilder:
         if job.step >= len(plan.steps):
             raise InvalidJobError(f"{plan_key} has {len(plan.steps)} steps, but none {job.step}")
         if self._built(job, job.step) is None:
-            self._build(job, plan.steps[job.step])
+            self._build(job, plan.steps[job.step], plan.floor)
         self._go_on(job, plan)
 
-    def _build(self, job: RebuildJob, vector_keys: tuple[str, ...]) -> None:
+    def _build(self, job: RebuildJob, vector_keys: tuple[str, ...], floor: int) -> None:
         self.work_directory.mkdir(parents=True, exist_ok=True)
+        admits = self._admission(vector_keys, floor)
         with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
-            builder = ShardRebuilder(self.store, job.corpus, self.model, Path(folder), self.threads)
+            builder = ShardRebuilder(
+                self.store, job.corpus, self.model, Path(folder), admits, self.threads
+            )
             shard = builder.build(vector_keys, f"rebuild/{job.rebuild_id}/{job.step}")
         write_note(self.store, self._step_key(job, job.step), BuiltShard(shard=shard))
         vectors = shard.vectors if shard else 0
@@ -161,6 +177,16 @@ class Rebuilder:
             return
         self._finish(job, plan, [note.shard for note in built if note and note.shard])
 
+    def _admission(self, vector_keys: Iterable[str], floor: int) -> Admission:
+        """Which parts belong to the index: below the floor those alone that were indexed in time.
+
+        A sweep keeps what it deleted as a part, too, which belongs to no page.
+        """
+        found = [parse_vectors_key(key) for key in vector_keys]
+        origins = {part.origin for part in found if part is not None}
+        indexed = self.runs.indexed_origins(origins)
+        return lambda origin, seq: seq >= floor or origin in indexed or is_sweep_origin(origin)
+
     def _finish(
         self, job: RebuildJob, plan: RebuildPlan, shards: Sequence[ShardDescriptor]
     ) -> None:
@@ -170,33 +196,77 @@ class Rebuilder:
                 "ingest it in full under that model"
             )
         self._require_no_restore(job.corpus, plan)
-        self._forget_what_changes(job.corpus, plan, shards)
-        change = f"rebuild:{job.rebuild_id}"
-        manifest = self._manifests(job.corpus).rebuilt(plan.replaced, shards, change)
+        over = self._present(job.corpus)
+        if not self.store.exists(self._note_key(job.corpus, job.rebuild_id, "plan")):
+            raise NotFoundError(f"the index of {job.corpus} was deleted while it was rebuilt")
+        if self.floor.read(job.corpus) != plan.floor:
+            logger.info("the floor rose: rebuilding again", extra={"rebuild_id": job.rebuild_id})
+            self.begin(job.corpus)
+            return
+        before, after = self._states(over, plan, shards)
+        changed = differing_entities(before, after)
+        is_relied_upon = any(before[key].has_content for key in changed & before.keys())
+        with self._held(job.corpus) if is_relied_upon else nullcontext():
+            self.versions.forget(job.corpus, self.model, changed)
+            if is_relied_upon:
+                self.state.forget_progress(job.corpus)
+            change = f"rebuild:{job.rebuild_id}"
+            manifests = self._manifests(job.corpus)
+            manifest = manifests.rebuilt(plan.replaced, shards, change, over=over)
+        if manifest is None:
+            self.publisher.publish([job])  # a commit came in between: look again
+        else:
+            self._note_finished(job, manifest)
+
+    @contextmanager
+    def _held(self, corpus: CorpusName) -> Iterator[None]:
+        """Keep runs away for the block.
+
+        Raises:
+            PostponedError: a run is under way.
+        """
+        holder = self.new_holder()
+        try:
+            self.state.close_abandoned_run(corpus, holder, self.runs)
+            self.state.acquire_lease(corpus, holder, self.lease_seconds)
+        except LeaseHeldError as error:
+            raise PostponedError(f"the rebuild waits: {error}", _WAIT_SECONDS) from None
+        try:
+            yield
+        finally:
+            self.state.release_lease(corpus, holder)
+
+    def _note_finished(self, job: RebuildJob, manifest: Manifest) -> None:
         finished = FinishedRebuild(version=manifest.version)
         write_note(self.store, self._note_key(job.corpus, job.rebuild_id, "finished"), finished)
         # What was committed meanwhile may hold rows that were built again, and are dead.
         self.publisher.publish([MaintainJob(corpus=job.corpus)])
         logger.info("rebuilt an index", extra={"corpus": job.corpus, **finished.model_dump()})
 
-    def _forget_what_changes(
-        self, corpus: CorpusName, plan: RebuildPlan, built: Sequence[ShardDescriptor]
-    ) -> None:
+    def _present(self, corpus: CorpusName) -> CommittedManifest | None:
         try:
-            present = self._manifests(corpus).read().manifest.shards
+            return self._manifests(corpus).read()
         except (NotFoundError, CorruptObjectError, DimensionMismatchError):
-            present = ()
+            return None
+
+    def _states(
+        self,
+        over: CommittedManifest | None,
+        plan: RebuildPlan,
+        built: Sequence[ShardDescriptor],
+    ) -> tuple[Versions, Versions]:
+        """What the index holds now, nothing where that is unknown, and after the rebuild."""
+        present = over.manifest.shards if over is not None else ()
         kept = [shard for shard in present if shard.shard_id not in plan.replaced]
         self.work_directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
             cache = ShardCache(self.store, Path(folder))
             after = live_versions(open_live_catalogs([*kept, *built], cache))
             try:
-                before = live_versions(open_live_catalogs(present, cache))
+                return live_versions(open_live_catalogs(present, cache)), after
             except CorruptObjectError as error:
                 logger.warning("what the index held is not known", extra={"reason": str(error)})
-                before = {}  # so that all that was built differs
-        self.versions.forget(corpus, self.model, differing_entities(before, after))
+                return {}, after  # so that all that was built differs
 
     def _require_no_restore(self, corpus: CorpusName, plan: RebuildPlan) -> None:
         for manifest in self._manifests(corpus).versions():
@@ -214,13 +284,10 @@ class Rebuilder:
         files = note.shard.files if note and note.shard else ()
         return note if all(self.store.exists(file.key) for file in files) else None
 
-    def _rebuild_id(self, corpus: CorpusName, parts: Iterable[ObjectSummary]) -> str:
+    def _rebuild_id(self, plan: RebuildPlan, parts: Iterable[ObjectSummary]) -> str:
         """A hash of what the rebuild replaces and what it is made of."""
-        try:
-            etag = self.store.get(manifest_key(corpus, self.model)).etag
-        except NotFoundError:
-            etag = ""
-        described = [self.model.model_dump_json(), etag, *(f"{p.key} {p.etag}" for p in parts)]
+        described = [self.model.model_dump_json(), plan.model_dump_json()]
+        described += [f"{part.key} {part.etag}" for part in parts]
         return hashlib.sha256("\n".join(described).encode()).hexdigest()[:_ID_DIGITS]
 
     def _manifests(self, corpus: CorpusName) -> ManifestStore:

@@ -2,7 +2,7 @@
 
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,9 +11,14 @@ from services.compactor.live_versions import (
     live_versions,
     open_live_catalogs,
 )
-from shared.errors import CorruptObjectError, DimensionMismatchError, NotFoundError
+from shared.errors import (
+    ConflictError,
+    CorruptObjectError,
+    DimensionMismatchError,
+    NotFoundError,
+)
 from shared.index.catalog import read_catalog
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest_store import CommittedManifest, ManifestStore
 from shared.index.shard_cache import ShardCache
 from shared.models.base import CorpusName
 from shared.models.entity_version import EntityVersion
@@ -21,9 +26,21 @@ from shared.models.manifest import Manifest, ModelIdentity
 from shared.observability import logger
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor, keep_all_runs_out
 from shared.state.runs import RunStore
 from shared.storage.keys import shards_prefix
 from shared.storage.object_store import ObjectStore
+
+# Only merges may come in between: runs are kept away by the lease, their leftovers by the floor.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The versions that an index holds, and the entities of which that is unknown."""
+
+    versions: Mapping[str, EntityVersion]
+    unknown: frozenset[str]
 
 
 def _new_holder() -> str:
@@ -34,14 +51,17 @@ def _new_holder() -> str:
 class Restorer:
     """Restores versions of indexes.
 
-    What differs is forgotten first and remembered in its restored version last: cut off anywhere,
-    a restore leaves entities that are embedded once more, and none that passes for indexed.
+    The floor is raised over all runs before the present version is read, and the older one takes
+    the place of just that version: no commit comes in between unseen. What differs is forgotten
+    first and remembered in its restored version last: cut off anywhere, a restore leaves entities
+    that are embedded once more, and none that passes for indexed.
     """
 
     store: ObjectStore
     model: ModelIdentity
     runs: RunStore
     state: CorpusState
+    floor: IndexFloor
     versions: EntityVersions
     work_directory: Path
     lease_seconds: int = 900
@@ -68,15 +88,25 @@ class Restorer:
 
     def _restore(self, manifests: ManifestStore, corpus: CorpusName, version: int) -> Manifest:
         target = manifests.read_version(version)
+        keep_all_runs_out(self.floor, self.state, corpus)
         self.work_directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
             cache = ShardCache(self.store, Path(folder))
             restored = live_versions(open_live_catalogs(target.shards, cache))
-            present, unknown = self._present_versions(manifests, corpus, cache, Path(folder))
-        changed = differing_entities(present, restored) | unknown
-        self.versions.forget(corpus, self.model, changed)
-        self.state.forget_progress(corpus)
-        manifest = manifests.restore(version)
+            for _ in range(_ATTEMPTS):
+                over = _present(manifests)
+                held = self._held_by(over, manifests, corpus, cache)
+                changed = differing_entities(held.versions, restored) | held.unknown
+                self.versions.forget(corpus, self.model, changed)
+                self.state.forget_progress(corpus)
+                manifest = manifests.restore(version, over=over)
+                if manifest is not None:
+                    break
+            else:
+                raise ConflictError(
+                    f"{manifests.key} was changed in each of {_ATTEMPTS} attempts to restore "
+                    f"version {version}; nothing was restored, try again"
+                )
         known = {key: restored[key] for key in changed if key in restored}
         self.versions.begin(corpus, self.model, known)
         logger.info(
@@ -86,32 +116,44 @@ class Restorer:
         )  # fmt: skip
         return manifest
 
-    def _present_versions(
-        self, manifests: ManifestStore, corpus: CorpusName, cache: ShardCache, folder: Path
-    ) -> tuple[dict[str, EntityVersion], set[str]]:
-        """What the index holds now, and the entities of which that cannot be told."""
-        try:
-            manifest: Manifest | None = manifests.read().manifest
-            strays: Sequence[str] = ()
-        except (NotFoundError, CorruptObjectError, DimensionMismatchError):
-            # Its last commits are known from the files alone that no readable version names.
-            manifest = next(manifests.versions(), None)
-            strays = list(self._stray_catalogs(manifest, corpus))
-        shards = manifest.shards if manifest is not None else ()
+    def _held_by(
+        self,
+        present: CommittedManifest | None,
+        manifests: ManifestStore,
+        corpus: CorpusName,
+        cache: ShardCache,
+    ) -> _Held:
+        """What the present index holds, and the entities of which that cannot be told."""
+        if present is not None:
+            shards = present.manifest.shards
+            return _Held(live_versions(open_live_catalogs(shards, cache)), frozenset())
+        # Its last commits are known from the files alone that no readable version names.
+        newest = next(manifests.versions(), None)
         unknown: set[str] = set()
-        for number, key in enumerate(strays):
-            path = folder / f"stray-{number}"
+        for key in self._stray_catalogs(newest, corpus):
             try:
-                self.store.download(key, path)
-                unknown.update(read_catalog(path, name=key).entity_keys)
+                unknown.update(self._entity_keys(key))
             except (NotFoundError, CorruptObjectError) as error:
                 logger.warning("passed over a damaged shard", extra={"reason": str(error)})
-            finally:
-                path.unlink(missing_ok=True)
-        return live_versions(open_live_catalogs(shards, cache)), unknown
+        shards = newest.shards if newest is not None else ()
+        return _Held(live_versions(open_live_catalogs(shards, cache)), frozenset(unknown))
+
+    def _entity_keys(self, catalog_key: str) -> Sequence[str]:
+        with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
+            path = Path(folder) / "catalog"
+            self.store.download(catalog_key, path)
+            return read_catalog(path, name=catalog_key).entity_keys
 
     def _stray_catalogs(self, manifest: Manifest | None, corpus: CorpusName) -> Iterator[str]:
         named = {shard.catalog.key for shard in manifest.shards} if manifest else set()
         for found in self.store.list(shards_prefix(corpus, self.model)):
             if PurePosixPath(found.key).suffix == ".npz" and found.key not in named:
                 yield found.key
+
+
+def _present(manifests: ManifestStore) -> CommittedManifest | None:
+    """The present manifest, None when it is damaged or missing."""
+    try:
+        return manifests.read()
+    except (NotFoundError, CorruptObjectError, DimensionMismatchError):
+        return None

@@ -15,6 +15,7 @@ from shared.corpora import CorpusRegistry
 from shared.errors import ConflictError, CorruptObjectError, LeaseHeldError, NotFoundError
 from shared.index.catalog import hash_entity_key
 from shared.index.manifest_store import ManifestStore
+from shared.index.origin import SWEEP_PAGE, sweep_origin
 from shared.index.shard_cache import ShardCache
 from shared.index.shard_writer import ShardContent, ShardSource, write_shard
 from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
@@ -28,12 +29,13 @@ from shared.models.run import RunProgress
 from shared.observability import logger
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 
-SWEEP_PAGE = "sweep"
 _FEWEST_FOR_VALVE = 20
+_SET_BACK = "the index was restored, mended or deleted after the run had begun; run in full again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,15 @@ class Sweeper:
     """Deletes what a full run did not see, and ends the run.
 
     Redelivered at any line it leads to the same state: what is to be deleted is decided once, by
-    whoever first writes the sweep's file of (no) vectors.
+    whoever first writes the sweep's file of (no) vectors. Before the manifest is read the floor is
+    raised to the run, so that work of older runs that comes later brings nothing back.
     """
 
     store: ObjectStore
     model: ModelIdentity
     runs: RunStore
     state: CorpusState
+    floor: IndexFloor
     versions: EntityVersions
     corpora: CorpusRegistry
     completion: Completion
@@ -104,14 +108,24 @@ class Sweeper:
             planned = progress.run.records_planned
             if planned is not None and len(seen) < planned:
                 return SweepOutcome(0, reason=f"nothing was swept: {_missed(len(seen), planned)}")
+            self._keep_older_runs_out(job)
             vanished, live = self._vanished(job, seen)
             share = self.corpora.get(job.corpus).maximum_vanished_share
             if live >= _FEWEST_FOR_VALVE and len(vanished) > share * live:
                 return SweepOutcome(0, "incomplete", _valve_reason(len(vanished), live, share))
-            self.state.note_swept(job.corpus, self.model, job.seq)
             record = self._record(job, vanished)
-        self._delete(job, record)
+        if not self._delete(job, record):
+            return SweepOutcome(0, reason=f"nothing was swept: {_SET_BACK}")
         return SweepOutcome(len(record))
+
+    def _keep_older_runs_out(self, job: SweepJob) -> None:
+        """Raise the floor, and let no commit of an older run land that was under way before."""
+        self.floor.raise_to(job.corpus, job.seq)
+        fenced = self.floor.fenced(job.corpus)
+        # Of runs that succeeded all parts are recorded: an unchanged index keeps its version.
+        if self.runs.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
+            ManifestStore(self.store, job.corpus, self.model).fence()
+        self.floor.note_fenced(job.corpus, job.seq)
 
     def _completed(
         self, job: SweepJob, progress: RunProgress, outcome: SweepOutcome
@@ -126,6 +140,8 @@ class Sweeper:
 
     def _objection(self, job: SweepJob, progress: RunProgress) -> str | None:
         """Say why it is not known which entities the source has."""
+        if self.floor.read(job.corpus) > job.seq:
+            return _SET_BACK
         latest = self.state.latest_run(job.corpus)
         if latest is not None and latest.seq > job.seq:
             return f"run {latest.run_id} of {job.corpus} is newer"
@@ -145,7 +161,7 @@ class Sweeper:
             manifest = manifests.read().manifest
         except NotFoundError:
             return {}, 0
-        deletion = EntityVersion(job.seq, _origin(job), NO_CONTENT)
+        deletion = EntityVersion(job.seq, sweep_origin(job.run_id), NO_CONTENT)
         vanished: dict[str, EntityVersion] = {}
         entities = 0
         self.work_directory.mkdir(parents=True, exist_ok=True)
@@ -187,7 +203,7 @@ class Sweeper:
         if not deleted:
             return {}
         rows = np.empty((0, self.model.dims), dtype=np.float32)
-        stored = StoredVectors((), rows, _origin(job), job.seq, deleted)
+        stored = StoredVectors((), rows, sweep_origin(job.run_id), job.seq, deleted)
         metadata = {"model-id": self.model.id, "model-revision": self.model.revision}
         key = keys.embeddings_key(_page(job), 0)
         try:
@@ -196,12 +212,13 @@ class Sweeper:
             return self._recorded(job) or {}
         return deleted
 
-    def _delete(self, job: SweepJob, record: Mapping[str, str]) -> None:
+    def _delete(self, job: SweepJob, record: Mapping[str, str]) -> bool:
+        """Commit the deletions; whether the floor still admits them."""
         if not record:
-            return
+            return True
         lines = jsonl.encode_models(CoveredEntity(entity_key=key) for key in record)
         self.store.put(keys.chunks_key(_page(job), 0), lines, content_type=jsonl.CONTENT_TYPE)
-        origin = _origin(job)
+        origin = sweep_origin(job.run_id)
         entities = {
             key: EntityVersion(job.seq, origin, checksum) for key, checksum in record.items()
         }
@@ -211,16 +228,17 @@ class Sweeper:
             ShardContent(entities, []),
             np.empty((0, self.model.dims), dtype=np.float32),
         )
-        ManifestStore(self.store, job.corpus, self.model).commit([shard], change="sweep")
+        committed = ManifestStore(self.store, job.corpus, self.model).commit(
+            [shard], "sweep", floor=lambda: self.floor.read(job.corpus)
+        )
+        return any(found.origin == origin for found in committed.shards) or (
+            self.floor.read(job.corpus) <= job.seq
+        )
 
 
 def _page(job: SweepJob) -> Job:
     """The sweep as if it were a page of its run: what it deletes is kept like any part."""
     return Job(corpus=job.corpus, run_id=job.run_id, page_id=SWEEP_PAGE, seq=job.seq)
-
-
-def _origin(job: SweepJob) -> str:
-    return f"{job.run_id}/{SWEEP_PAGE}/0"
 
 
 def _missed(seen: int, planned: int) -> str:

@@ -19,7 +19,8 @@ from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity, chunk_file_line
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import ModelIdentity, ShardDescriptor
-from shared.observability import metrics
+from shared.observability import logger, metrics
+from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
@@ -53,9 +54,13 @@ class Embedder:
     publisher: JobPublisher
     runs: RunStore
     unchanged: UnchangedEntities
+    floor: IndexFloor
 
     def embed_part(self, job: EmbedJob) -> None:
         """Do the job; running it again leads to the same state.
+
+        A job below the corpus's floor is outdated and embeds nothing. The floor may rise at any
+        moment, so it is the indexer that enforces it; here it saves work.
 
         Raises:
             CorruptObjectError: the chunk file cannot be read; names the key.
@@ -63,6 +68,10 @@ class Embedder:
             SettingsError: its model is not deployed.
             DimensionMismatchError, InvalidInputError: the encoder returned unusable vectors.
         """
+        if job.seq < self.floor.read(job.corpus):
+            self.runs.record_outdated_part(job, part=job.part, parts=job.parts)
+            logger.info("dropped an outdated part", extra={"page_id": job.page_id})
+            return
         origin = shard_origin(job)
         found = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
         model = self.model_of(job.corpus)

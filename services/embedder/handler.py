@@ -12,8 +12,8 @@ from shared.embedding.deployed_models import DeployedModels
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import EmbedJob
 from shared.observability import logger, metrics, tracer
-from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
 
 
 @cache
@@ -26,7 +26,6 @@ def _stage() -> QueueStage[EmbedJob]:
     unchanged = UnchangedEntities(
         versions=EntityVersions(client, settings.checkpoint_table),
         runs=state.runs,
-        state=CorpusState(client, settings.checkpoint_table),
     )
     embedder = Embedder(
         store=store,
@@ -34,6 +33,7 @@ def _stage() -> QueueStage[EmbedJob]:
         publisher=wiring.next_queue(settings),
         runs=state.runs,
         unchanged=unchanged,
+        floor=IndexFloor(client, settings.checkpoint_table),
     )
     return QueueStage("embed", EmbedJob, embedder.embed_part, state)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from shared.models.base import CorpusName
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ModelIdentity
-from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 from shared.state.runs import RunStore
 
@@ -17,7 +16,6 @@ class UnchangedEntities:
 
     versions: EntityVersions
     runs: RunStore
-    state: CorpusState
 
     def begin_changed(
         self, corpus: CorpusName, model: ModelIdentity, found: Mapping[str, EntityVersion]
@@ -25,15 +23,11 @@ class UnchangedEntities:
         """Return the entities to index, having noted that their versions are begun.
 
         `found` are the versions of one job. An entity is left out when the index holds an equal
-        one, committed by another job, or when a job newer than this one has seen it; all are
-        when a newer full run was swept, which knew of everything there is. What this
+        one, committed by another job, or when a job newer than this one has seen it. What this
         job itself began earlier is begun again: its worker may have died before the shard was
         published.
         """
         begun: set[str] = set()
-        swept_seq = self.state.swept_seq(corpus, model)
-        if any(version.seq < swept_seq for version in found.values()):
-            return begun
         undecided = dict(found)
         relied_upon: dict[str, EntityVersion] = {}
         while undecided:

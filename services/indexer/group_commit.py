@@ -1,6 +1,6 @@
 """One manifest commit for all the shards of a batch that belong to one index."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,15 +9,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from shared.errors import CorruptObjectError, InvalidJobError
 from shared.index.manifest_store import CommitRetry, ManifestStore
 from shared.index.origin import is_named_after, shard_origin
+from shared.models.base import CorpusName
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.observability import logger, metrics
+from shared.state.index_floor import IndexFloor
 from shared.state.run_records import Clock, utc_now
 from shared.state.runs import RunStore
 from shared.storage.keys import index_prefix
 from shared.storage.object_store import ObjectStore
 
-_Group = tuple[str, ModelIdentity]
+_Group = tuple[CorpusName, ModelIdentity]
 # Files that no manifest names are deleted after a grace: soon when they were committed and merged
 # away since, which a job that comes late, or again, does not know.
 _FILES_TRUSTED_FOR = timedelta(days=1)
@@ -32,6 +34,7 @@ class GroupCommitter:
 
     store: ObjectStore
     runs: RunStore
+    floor: IndexFloor
     request_merges: Callable[[Manifest], int]
     retry: CommitRetry = field(default_factory=CommitRetry)
     now: Clock = utc_now
@@ -42,7 +45,8 @@ class GroupCommitter:
         Returns:
             The error of each job that failed, by its position. A job that names files of another
             index, comes so late that its files are gone, or cannot be recorded, fails alone; a
-            group fails together when its manifest cannot be written.
+            group fails together when its manifest cannot be written. A job below the corpus's
+            floor is recorded as outdated, and nothing of it is committed.
         """
         errors: dict[int, Exception] = {}
         groups: dict[_Group, dict[int, IndexJob]] = {}
@@ -59,20 +63,29 @@ class GroupCommitter:
 
     def _commit_group(self, group: _Group, jobs: Mapping[int, IndexJob]) -> dict[int, Exception]:
         manifests = ManifestStore(self.store, *group, self.retry)
+        shards = [job.shard for job in jobs.values()]
+        floor = _FloorAtCommit(self.floor, group[0])
         try:
-            manifest = manifests.commit([job.shard for job in jobs.values()])
+            manifest = manifests.commit(shards, floor=floor)
         except Exception as error:  # noqa: BLE001 - becomes the failure of these messages
             return dict.fromkeys(jobs, error)
         metrics.add_metric("ManifestCommits", MetricUnit.Count, 1)
         errors: dict[int, Exception] = {}
+        committed = {shard.origin for shard in manifest.shards}
         for position, job in jobs.items():
             try:
-                counts = {"shards": 1}
-                self.runs.record_stage(job, "index", counts, part=job.part, parts=job.parts)
+                self._record(job, is_outdated=_is_outdated(job, floor.seq, committed))
             except Exception as error:  # noqa: BLE001 - becomes the failure of this message
                 errors[position] = error
         self._request_merges(manifest)
         return errors
+
+    def _record(self, job: IndexJob, *, is_outdated: bool) -> None:
+        if is_outdated:
+            self.runs.record_outdated_part(job, part=job.part, parts=job.parts)
+            logger.info("refused an outdated shard", extra={"origin": job.shard.origin})
+        else:
+            self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
 
     def _check(self, job: IndexJob) -> None:
         """See that a manifest may name the job's shard, so that none ever names what is missing."""
@@ -99,11 +112,31 @@ class GroupCommitter:
             )
 
 
+@dataclass(slots=True)
+class _FloorAtCommit:
+    """Reads a corpus's floor for each attempt to commit; `seq` is what the last one went by."""
+
+    floor: IndexFloor
+    corpus: CorpusName
+    seq: int = 0
+
+    def __call__(self) -> int:
+        self.seq = self.floor.read(self.corpus)
+        return self.seq
+
+
+def _is_outdated(job: IndexJob, floor_seq: int, committed: Collection[str]) -> bool:
+    """Whether a job was refused; one that an earlier delivery committed in time was not."""
+    return job.seq < floor_seq and job.shard.origin not in committed
+
+
 def _problem(job: IndexJob) -> str | None:
     """Say why a shard cannot be the work of this job, so that no manifest ever names it."""
     shard = job.shard
     if shard.origin != shard_origin(job):
         return f"shard {shard.shard_id} comes from {shard.origin}, not from {shard_origin(job)}"
+    if shard.seq != job.seq:
+        return f"shard {shard.shard_id} is of seq {shard.seq}, not of {job.seq} as its job"
     if not is_named_after(shard.shard_id, shard.origin):
         return f"shard {shard.shard_id} is not named after its origin {shard.origin}"
     prefix = index_prefix(job.corpus, shard.model)

@@ -12,6 +12,7 @@ from shared.messaging.stage import QueueBatchStage
 from shared.models.jobs import IndexJob
 from shared.observability import logger, metrics, tracer
 from shared.state.compaction_claims import CompactionClaims
+from shared.state.index_floor import IndexFloor
 
 
 @cache
@@ -26,6 +27,7 @@ def _stage() -> QueueBatchStage[IndexJob]:
     committer = GroupCommitter(
         store=wiring.object_store(settings),
         runs=state.runs,
+        floor=IndexFloor(aws.dynamodb_client(), settings.checkpoint_table),
         request_merges=requests.request_merges,
     )
     return QueueBatchStage("index", IndexJob, committer.commit_batch, state)

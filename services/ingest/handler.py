@@ -23,6 +23,7 @@ from shared.observability import logger, metrics, tracer
 from shared.source_wiring import patient_tools
 from shared.sources.registry import make_source
 from shared.state.corpus_state import CorpusState
+from shared.state.index_floor import IndexFloor
 from shared.state.run_records import utc_now
 from shared.storage.s3 import S3ObjectStore
 
@@ -69,7 +70,8 @@ def _start(request: IngestRequest) -> dict[str, Any]:
 
 
 def _steer(request: RunRequest) -> dict[str, Any]:
-    summary = Steering(_planner()).do(request)
+    floor = IndexFloor(aws.dynamodb_client(), IngestSettings.load().checkpoint_table)
+    summary = Steering(_planner(), floor).do(request)
     logger.info("steered a run", extra={"action": request.action, **summary.model_dump()})
     return summary.model_dump()
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from services.ingest.plan_run import Planner, RunSummary
 from services.ingest.request import RunRequest
 from shared.errors import ConflictError
-from shared.models.run import LIVE_STATUSES, RunProgress
+from shared.models.run import LIVE_STATUSES, RunProgress, RunRecord
+from shared.state.index_floor import IndexFloor
 from shared.state.run_pages import is_retriable
 
 
@@ -16,6 +17,7 @@ class Steering:
     """Steers runs; each action, cut off at any line, is finished by asking for it again."""
 
     planner: Planner
+    floor: IndexFloor
 
     def do(self, request: RunRequest) -> RunSummary:
         """Do what a request asks for, and say where the run stands then.
@@ -56,6 +58,7 @@ class Steering:
             )
         if run.status == "planning":
             with self._held(run.corpus, run_id):
+                self._require_current(run)
                 self.planner.plan_pages(run)
         elif self.planner.runs.last_progress(run_id) is None:
             self._retry_gaps(run_id)  # which was cut off
@@ -78,8 +81,17 @@ class Steering:
                 "retry its gaps, or start another run"
             )
         with self._held(run.corpus, run_id):
+            self._require_current(run)
             self.planner.runs.reopen_run(run_id)
             self._go_on(run_id)
+
+    def _require_current(self, run: RunRecord) -> None:
+        """Refuse a run whose work its index would refuse, and which would pass for done."""
+        if run.seq < self.floor.read(run.corpus):
+            raise ConflictError(
+                f"run {run.run_id} began before the index of {run.corpus} was restored, mended or "
+                f"deleted; start a new run: `ultron run start --corpus {run.corpus}`"
+            )
 
     @contextmanager
     def _held(self, corpus: str, run_id: str) -> Iterator[None]:

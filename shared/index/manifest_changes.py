@@ -6,6 +6,7 @@ from datetime import datetime
 from shared.models.manifest import Manifest, ShardDescriptor
 
 COMPLETE_CHANGE = "complete"
+FENCE_CHANGE = "fence"
 RESTORE_CHANGE = "restore:"
 REBUILD_CHANGE = "rebuild:"
 
@@ -66,6 +67,11 @@ def completed(present: Manifest, generation: int, now: datetime) -> Manifest:
         return present
     following = _next_version(present, present.shards, COMPLETE_CHANGE, now)
     return following.model_copy(update={"generation": generation})
+
+
+def fenced(present: Manifest, now: datetime) -> Manifest:
+    """The version that holds what `present` holds, so that no commit over `present` succeeds."""
+    return _next_version(present, present.shards, FENCE_CHANGE, now)
 
 
 def with_shards_of(present: Manifest, target: Manifest, now: datetime) -> Manifest:

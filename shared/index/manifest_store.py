@@ -13,6 +13,7 @@ from shared.index.manifest_changes import (
     begun_anew,
     brings_back,
     completed,
+    fenced,
     with_added,
     with_rebuilt,
     with_replaced,
@@ -34,10 +35,14 @@ from shared.storage.object_store import ObjectStore
 __all__ = [
     "CommitRetry",
     "CommittedManifest",
+    "Floor",
     "ManifestCache",
     "ManifestStore",
     "describe_model",
 ]
+
+Floor = Callable[[], int]
+"""Returns the least `seq` of a shard that may still be committed."""
 
 
 class ManifestStore:
@@ -114,11 +119,20 @@ class ManifestStore:
             else:
                 yield manifest
 
-    def commit(self, shards: Sequence[ShardDescriptor], change: str = "commit") -> Manifest:
+    def commit(
+        self, shards: Sequence[ShardDescriptor], change: str = "commit", *, floor: Floor
+    ) -> Manifest:
         """Add shards in one new version and return the manifest that holds them.
 
-        An origin that is present already is left out, as is a shard that speaks for no entity;
-        when nothing remains, nothing is written. So a commit may be repeated freely.
+        Left out is a shard whose `seq` is below the floor, whose origin is present already, or
+        that speaks for no entity; when nothing remains, nothing is written. So a commit may be
+        repeated freely.
+
+        Args:
+            shards: what comes.
+            change: what the version says of itself.
+            floor: returns the least `seq` that may still be committed. It is called at every
+                attempt, after the manifest was read that the attempt replaces.
 
         Raises:
             ConflictError: other committers won every attempt; try again later.
@@ -128,9 +142,23 @@ class ManifestStore:
         self._require_models(shards)
 
         def step(seen: SeenManifest) -> Manifest:
-            return with_added(seen.manifest, shards, change, self._object.clock())
+            least = floor()
+            current = [shard for shard in shards if shard.seq >= least]
+            return with_added(seen.manifest, current, change, self._object.clock())
 
         return self._object.swap(step, f"commit {len(shards)} shards")
+
+    def fence(self) -> Manifest:
+        """Make a new version that holds the same shards.
+
+        A commit that was decided over an earlier version fails, and is decided again.
+
+        Raises:
+            ConflictError, CorruptObjectError, DimensionMismatchError: as `commit`.
+        """
+        return self._object.swap(
+            lambda seen: fenced(seen.manifest, self._object.clock()), "fence the index"
+        )
 
     def replace(
         self,
@@ -187,11 +215,16 @@ class ManifestStore:
 
         return self._object.swap(step, "complete the index")
 
-    def restore(self, version: int) -> Manifest:
+    def restore(self, version: int, *, over: CommittedManifest | None) -> Manifest | None:
         """Make a new version that holds what an older one held; nothing is forgotten by it.
 
-        It works too when the present manifest is damaged or missing. When the present version
-        holds these very shards, it is returned and nothing is written.
+        Args:
+            version: the older one.
+            over: the present manifest, as the caller read it; None where it is damaged or missing.
+
+        Returns:
+            None, and nothing is written, when the present manifest is not `over` any more. When
+            the present version holds these very shards, it is returned and nothing is written.
 
         Raises:
             NotFoundError: there is no such version, or no longer.
@@ -201,7 +234,9 @@ class ManifestStore:
         target = self.read_version(version)
         self._require_files(target)
 
-        def step(seen: SeenManifest) -> Manifest:
+        def step(seen: SeenManifest) -> Manifest | None:
+            if not _is_over(seen, over):
+                return None
             if seen.is_usable and seen.manifest.shards == target.shards:
                 return seen.manifest
             return with_shards_of(seen.manifest, target, self._object.clock())
@@ -209,25 +244,33 @@ class ManifestStore:
         return self._object.swap(step, f"restore version {version}", tolerant=True)
 
     def rebuilt(
-        self, removed: Collection[str], added: Sequence[ShardDescriptor], change: str
-    ) -> Manifest:
-        """Put shards that were made anew in the place of others, in one new version.
+        self,
+        removed: Collection[str],
+        added: Sequence[ShardDescriptor],
+        change: str,
+        *,
+        over: CommittedManifest | None,
+    ) -> Manifest | None:
+        """Put rebuilt shards in the place of others, in one new version.
 
         Unlike `replace` it works when some of the removed shards left meanwhile: others that came
         stay. Where the manifest is damaged or missing, it holds the added ones alone from now on.
+        `over` and None are as in `restore`.
 
         Raises:
             ConflictError, DimensionMismatchError: as `commit`.
         """
         self._require_models(added)
 
-        def step(seen: SeenManifest) -> Manifest:
+        def step(seen: SeenManifest) -> Manifest | None:
             now = self._object.clock()
+            if not _is_over(seen, over):
+                return None
             if seen.is_usable:
                 return with_rebuilt(seen.manifest, removed, added, change, now)
             return begun_anew(seen.manifest, added, change, now)
 
-        described = f"put {len(added)} shards made anew in the place of {len(removed)}"
+        described = f"put {len(added)} rebuilt shards in the place of {len(removed)}"
         return self._object.swap(step, described, tolerant=True)
 
     def _was_brought_back(self, since: int, present: Manifest) -> bool:
@@ -263,6 +306,13 @@ class ManifestStore:
     def _require_models(self, shards: Sequence[ShardDescriptor]) -> None:
         for shard in shards:
             self._object.require_model(shard.model, f"shard {shard.shard_id}")
+
+
+def _is_over(seen: SeenManifest, over: CommittedManifest | None) -> bool:
+    """Whether a change is still made over the manifest that its caller read."""
+    if over is None:
+        return not seen.is_usable or seen.stored is None
+    return seen.stored is not None and seen.stored.etag == over.etag
 
 
 class ManifestCache:

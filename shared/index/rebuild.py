@@ -4,7 +4,7 @@ Nothing is embedded. A part keeps its origin and the time of its run, so that wh
 older and newer parts, in whatever order, the newest version of an entity is the one that counts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ _SHARD_TO_VECTORS = 1.6
 # Each part of a step is an open file or two.
 MOST_PARTS_AT_ONCE = 256
 
+Admission = Callable[[str, int], bool]
+"""Whether a part belongs to the index, by its origin and the `seq` of its run."""
+
 
 def plan_steps(parts: Iterable[ObjectSummary], maximum_bytes: int) -> list[tuple[str, ...]]:
     """Deal the stored parts, in their order, to shards of at most about `maximum_bytes`."""
@@ -61,13 +64,14 @@ class ShardRebuilder:
     corpus: CorpusName
     model: ModelIdentity
     directory: Path
+    admits: Admission
     threads: int = 1
 
     def build(self, vector_keys: Sequence[str], origin: str) -> ShardDescriptor | None:
-        """Build and upload one shard of some parts; parts of another model are left out.
+        """Build and upload one shard of some parts; parts that do not belong in are left out.
 
         Returns:
-            The shard, or None when no part is of this model.
+            The shard, or None when no part is of this model and admitted.
 
         Raises:
             CorruptObjectError: vectors or chunks are gone, damaged, or do not fit each other;
@@ -98,6 +102,8 @@ class ShardRebuilder:
             return None
         stored = decode_vectors(data, key)
         seq = part.run_seq if stored.seq is None else stored.seq
+        if not self.admits(part.origin, seq):
+            return None
         content = _content(part, stored, self._lines(part), seq)
         source = ShardSource(self.corpus, self.model, part.origin, seq)
         check_vectors(stored.vectors, len(content.chunks), source)

@@ -6,6 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
 
+from shared.errors import PostponedError
 from shared.messaging.stage import (
     BatchResponse,
     Event,
@@ -15,6 +16,7 @@ from shared.messaging.stage import (
     run_records,
 )
 from shared.models.maintenance import MaintenanceJob, SweepJob, maintenance_job
+from shared.observability import logger
 
 
 class MaintenanceStage:
@@ -39,10 +41,17 @@ class MaintenanceStage:
         job: MaintenanceJob | None = None
         try:
             job = parse_maintenance_job(record.body)
-            self._handle(job)
+            self._do_or_send_later(job)
         except Exception as error:
             self._record_failure(record, job, error)
             raise
+
+    def _do_or_send_later(self, job: MaintenanceJob) -> None:
+        try:
+            self._handle(job)
+        except PostponedError as error:
+            logger.info("a job has to wait", extra={"stage": self._name, "reason": str(error)})
+            self._state.redelivery.send_later(job, error.seconds)
 
     def _record_failure(
         self, record: SQSRecord, job: MaintenanceJob | None, error: Exception

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.models.base import Contract
 from shared.models.jobs import Job
 from shared.observability import logger
 
@@ -47,10 +48,13 @@ class Redelivery:
 
         Raises what the client raises: then the old message still has to come back.
         """
-        again = job.model_copy(update={"postponements": job.postponements + 1})
+        self.send_later(job.model_copy(update={"postponements": job.postponements + 1}), seconds)
+
+    def send_later(self, job: Contract, seconds: float) -> None:
+        """Send a job that keeps no account of how often it waited; as `send_again` otherwise."""
         self._client.send_message(
             QueueUrl=self._queue_url,
-            MessageBody=again.model_dump_json(),
+            MessageBody=job.model_dump_json(),
             DelaySeconds=min(ceil(seconds), _LONGEST_DELAY_SECONDS),
         )
 

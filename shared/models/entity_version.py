@@ -19,6 +19,11 @@ class EntityVersion:
     checksum: str
 
     @property
+    def has_content(self) -> bool:
+        """Whether the entity was not deleted."""
+        return self.checksum != NO_CONTENT
+
+    @property
     def order(self) -> tuple[int, str]:
         """What versions are compared by."""
         return self.seq, self.origin

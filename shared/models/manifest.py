@@ -61,9 +61,9 @@ class ShardDescriptor(Contract):
 class Manifest(Contract):
     """The committed state of one index; versions only grow.
 
-    `change` says what made this version: `commit`, `compact`, `sweep`, `complete`, `rebuild:<id>`,
-    `restore:<version>` or `bad:<shard>`. `generation` is None while the index is built beside that
-    of another model; of the complete ones, readers keep to the greatest.
+    `change` says what made this version: `commit`, `compact`, `sweep`, `fence`, `complete`,
+    `rebuild:<id>`, `restore:<version>` or `bad:<shard>`. `generation` is None while the index is
+    built beside that of another model; of the complete ones, readers keep to the greatest.
     """
 
     schema_version: Annotated[int, Field(ge=2, le=2)] = 2

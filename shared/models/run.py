@@ -54,8 +54,9 @@ class RunProgress(Contract):
 
     In every terminal state pages planned = done + gaps + failed + cancelled. `pages_unchanged`
     pages are also counted in `pages_done`. `chunks` are either embedded anew (`vectors`) or found
-    indexed already (`chunks_unchanged`). `left_out` records were not meant to become entities,
-    unlike `rejects`. `entities_deleted` are those that a full run no longer
+    indexed already (`chunks_unchanged`). `parts_outdated` are parts of pages that came after their
+    index was swept, restored or deleted, and did not enter it. `left_out` records were not meant
+    to become entities, unlike `rejects`. `entities_deleted` are those that a full run no longer
     saw. `moved_at` is when a counter last moved, ISO 8601 in UTC.
     """
 
@@ -73,6 +74,7 @@ class RunProgress(Contract):
     chunks: int = 0
     chunks_unchanged: int = 0
     vectors: int = 0
+    parts_outdated: int = 0
     entities_deleted: int = 0
     shards: int = 0
     moved_at: str | None = None

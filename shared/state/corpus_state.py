@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import LeaseHeldError
-from shared.models.manifest import ModelIdentity
 from shared.models.run import EndpointCheckpoint
 from shared.state.run_records import Clock, corpus_partition, utc_now
 from shared.state.runs import RunStore
@@ -131,21 +130,6 @@ class CorpusState:
         item = self._table.get(corpus_partition(corpus), "LATEST")
         return None if item is None else PlannedRun(item["run_id"], item["seq"])
 
-    def note_swept(self, corpus: str, model: ModelIdentity, seq: int) -> None:
-        """Remember that what the full run of `seq` did not see is gone from an index."""
-        item = {"PK": corpus_partition(corpus), "SK": _swept_key(model), "seq": seq}
-        with contextlib.suppress(ConditionFailedError):  # a newer run was swept
-            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": seq})
-
-    def swept_seq(self, corpus: str, model: ModelIdentity) -> int:
-        """Return the `seq` of the newest run after which an index was swept, -1 without any.
-
-        That run has seen all there is: what an older one found is outdated, be it only indexed
-        now.
-        """
-        item = self._table.get(corpus_partition(corpus), _swept_key(model))
-        return -1 if item is None else int(item["seq"])
-
     def forget_progress(self, corpus: str) -> None:
         """Forget how far a corpus was read: the next run, of any mode, reads everything again."""
         partition = corpus_partition(corpus)
@@ -164,7 +148,3 @@ class CorpusState:
         """Return the etag of a page that an earlier run wholly indexed."""
         item = self._table.get(corpus_partition(corpus), f"ETAG#{query_hash}")
         return None if item is None else item["etag"]
-
-
-def _swept_key(model: ModelIdentity) -> str:
-    return f"SWEPT#{model.id}@{model.revision}"

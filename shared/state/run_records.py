@@ -97,6 +97,16 @@ class RunRecords:
             for run_id in run_ids
         ]
 
+    def has_unfinished_runs(self, corpus: str, *, since_seq: int, before_seq: int) -> bool:
+        """Whether a run of those `seq` has not succeeded, so that work of it may still arrive."""
+        listed = self._table.query(corpus_partition(corpus), "RUNS#")
+        run_ids = [item["SK"].removeprefix("RUNS#") for item in listed]
+        records = self._table.get_many((run_partition(run_id), "RUN") for run_id in run_ids)
+        return any(
+            since_seq <= record["seq"] < before_seq and record["status"] != "succeeded"
+            for record in records
+        )
+
     def get_run(self, run_id: str) -> RunProgress:
         """Return a run with its counters.
 

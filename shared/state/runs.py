@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 StageName = Literal["fetch", "derive", "chunk", "embed", "index"]
 
+_OUTDATED = "outdated/"
 _WHOLE_PAGE_STAGES = frozenset({"fetch", "derive", "chunk"})
 # Ended pages that a redrive, a retry or a late worker may still turn into done ones.
 _REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
@@ -57,7 +58,10 @@ class RunStore(RunControl):
     def is_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
         """Whether a stage has wholly done its work for the job."""
         page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
-        return page is not None and _mark(stage, part) in page.get("stages", set())
+        marks: set[str] = page.get("stages", set()) if page is not None else set()
+        if _mark(stage, part) in marks:
+            return True
+        return stage == "index" and part is not None and _outdated_mark(part) in marks
 
     def indexed_origins(self, origins: Iterable[str]) -> set[str]:
         """Return which of the origins, `<run>/<page>/<part>`, the index holds.
@@ -90,6 +94,18 @@ class RunStore(RunControl):
         """
         marks = (_mark("embed", part), _mark("index", part))
         return self._record(job, marks, counts, {"parts": parts})
+
+    def record_outdated_part(self, job: Job, *, part: int, parts: int) -> bool:
+        """Mark a part embedded, and outdated instead of indexed: its index refuses it.
+
+        The part counts as done, but what it says never passes for indexed, and the page's etag is
+        not kept: the next run that reads the page indexes what is still so.
+
+        Returns:
+            False when an earlier delivery had recorded it.
+        """
+        marks = (_outdated_mark(part), _mark("embed", part))
+        return self._record(job, marks, {"parts_outdated": 1}, {"parts": parts})
 
     def record_stage(
         self,
@@ -196,7 +212,7 @@ class RunStore(RunControl):
             ),
             *self._count_writes(job, counts),
         ]
-        if outcome == "done" and page.get("etag") and page.get("query_hash"):
+        if outcome == "done" and _is_etag_trusted(page):
             writes.append(
                 self._table.put_write(
                     {
@@ -240,4 +256,18 @@ def _is_complete(page: Item) -> bool:
     parts = page.get("parts")
     if parts is None or not marks >= _WHOLE_PAGE_STAGES:
         return False
-    return all(f"embed/{n}" in marks and f"index/{n}" in marks for n in range(parts))
+    return all(
+        _mark("embed", n) in marks and not marks.isdisjoint((_mark("index", n), _outdated_mark(n)))
+        for n in range(parts)
+    )
+
+
+def _is_etag_trusted(page: Item) -> bool:
+    """Whether a page that is done is wholly indexed, so that its source may answer 304 to it."""
+    marks: set[str] = page.get("stages", set())
+    is_outdated = any(mark.startswith(_OUTDATED) for mark in marks)
+    return bool(page.get("etag") and page.get("query_hash")) and not is_outdated
+
+
+def _outdated_mark(part: int) -> str:
+    return f"{_OUTDATED}{part}"

@@ -10,7 +10,6 @@ import pytest
 from services.cli import commands_runs
 from services.cli.errors import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_RUN_NOT_SUCCEEDED, EXIT_WRONG_USE
 from services.ingest.request import parse_request, parse_run_request
-from services.ingest.steer_run import Steering
 from shared.errors import UltronError
 from shared.models.jobs import PageJob
 from tests.integration.cli.site import Site
@@ -35,7 +34,7 @@ class IngestFunction:
 
     def _do(self, event: dict[str, Any]) -> dict[str, Any]:
         if "action" in event:
-            return Steering(self._line.planner).do(parse_run_request(event)).model_dump()
+            return self._line.steering.do(parse_run_request(event)).model_dump()
         return self._line.planner.plan(parse_request(event, "invocation")).model_dump()
 
 

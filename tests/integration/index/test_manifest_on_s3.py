@@ -13,7 +13,16 @@ from shared.index.manifest_history import ManifestHistory
 from shared.index.manifest_store import ManifestCache, ManifestStore
 from shared.storage.keys import manifest_history_prefix, shards_prefix
 from shared.storage.s3 import S3ObjectStore
-from tests.unit.index.manifest_builders import CORPUS, MODEL, named, origins, written
+from tests.unit.index.manifest_builders import (
+    CORPUS,
+    MODEL,
+    named,
+    no_floor,
+    origins,
+    rebuild_alone,
+    restore_alone,
+    written,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -36,12 +45,15 @@ def manifests(store: S3ObjectStore) -> ManifestStore:
 def test_committers_and_mergers_that_race_lose_nothing(
     store: S3ObjectStore, manifests: ManifestStore
 ) -> None:
-    manifests.commit(written(store, "s"))
+    manifests.commit(written(store, "s"), floor=no_floor)
     start = threading.Barrier(6)
 
     def commit(worker: int) -> list[int]:
         start.wait()
-        return [manifests.commit(written(store, f"{worker}/{n}")).version for n in range(5)]
+        return [
+            manifests.commit(written(store, f"{worker}/{n}"), floor=no_floor).version
+            for n in range(5)
+        ]
 
     def merge(worker: int) -> list[int]:
         start.wait()
@@ -70,8 +82,8 @@ def test_committers_and_mergers_that_race_lose_nothing(
 def test_the_history_takes_a_version_once_and_tells_another_one_apart(
     store: S3ObjectStore, manifests: ManifestStore
 ) -> None:
-    manifests.commit(written(store, "a"))
-    manifests.commit(written(store, "b"))
+    manifests.commit(written(store, "a"), floor=no_floor)
+    manifests.commit(written(store, "b"), floor=no_floor)
     history = ManifestHistory(store, CORPUS, MODEL)
     kept = store.get(history.key(1)).data
     history.keep(1, kept)
@@ -86,30 +98,30 @@ def test_a_damaged_manifest_serves_on_and_is_restored(
     store: S3ObjectStore, manifests: ManifestStore
 ) -> None:
     for letter in "abc":
-        manifests.commit(written(store, letter))
+        manifests.commit(written(store, letter), floor=no_floor)
     cache = ManifestCache(manifests, recheck_seconds=0.0)
     assert cache.current().version == 3
     store.put(manifests.key, store.get(manifests.key).data[:-1])
     assert cache.current().version == 3
     with pytest.raises(CorruptObjectError, match=manifests.key):
-        manifests.commit(written(store, "d"))
-    assert origins(manifests.restore(2).shards) == ["a", "b"]
+        manifests.commit(written(store, "d"), floor=no_floor)
+    assert origins(restore_alone(manifests, 2).shards) == ["a", "b"]
     assert (cache.current().version, cache.current().change) == (4, "restore:2")
     store.delete(manifests.key)
     assert cache.current().version == 4
-    rebuilt = manifests.rebuilt([], written(store, "r"), "rebuild:00000000")
+    rebuilt = rebuild_alone(manifests, [], written(store, "r"), "rebuild:00000000")
     assert rebuilt.version > 4
     assert cache.current() == rebuilt
     with pytest.raises(NotFoundError):
-        manifests.restore(9)
+        restore_alone(manifests, 9)
 
 
 def test_garbage_goes_and_collections_do_not_meet(
     store: S3ObjectStore, manifests: ManifestStore
 ) -> None:
-    manifests.commit(written(store, "a", "b"))
+    manifests.commit(written(store, "a", "b"), floor=no_floor)
     manifests.replace([named("a"), named("b")], written(store, "x"), "compact")
-    manifests.commit(written(store, "c"))
+    manifests.commit(written(store, "c"), floor=no_floor)
     written(store, "o")
     now = datetime.now(UTC) + timedelta(minutes=1)
     start = threading.Barrier(4)

@@ -22,6 +22,7 @@ from shared.models.sources import JsonlSource
 from shared.observability import metrics
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
 from shared.state.corpus_state import CorpusState
+from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage.memory import MemoryObjectStore
 
@@ -94,6 +95,7 @@ class Line:
         self.store = MemoryObjectStore()
         self.source = ChainedSource()
         self.pages, self.derive = Queue(), Queue()
+        self.floor = IndexFloor(client, table)
         corpora = cast(CorpusRegistry, AnyCorpus())
         self.planner = Planner(
             corpora=corpora,
@@ -118,6 +120,10 @@ class Line:
             maximum_postponements=50,
         )
 
+    @property
+    def steering(self) -> Steering:
+        return Steering(self.planner, self.floor)
+
     def clock(self) -> datetime:
         return self.now
 
@@ -127,7 +133,7 @@ class Line:
 
     def steer(self, action: str, run_id: str) -> RunSummary:
         request = RunRequest.model_validate({"action": action, "run_id": run_id})
-        return Steering(self.planner).do(request)
+        return self.steering.do(request)
 
     def fetch(self, job: PageJob) -> None:
         """Deliver a message to fetch."""

@@ -1,31 +1,36 @@
 """A corpus from its entities to its index: real state and real shards, objects in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
+from services.compactor.rebuild import Rebuilder
 from services.compactor.restore import Restorer
 from services.compactor.sweep import Sweeper
 from services.embedder.embed_part import Embedder
 from services.embedder.unchanged import UnchangedEntities
+from services.indexer.group_commit import GroupCommitter
 from shared.corpora import CorpusRegistry
 from shared.index.content import content_checksum
 from shared.index.manifest_store import ManifestStore
 from shared.index.shard_cache import ShardCache
 from shared.messaging.publisher import JobPublisher
+from shared.messaging.stage import skip_recorded
+from shared.models.base import Contract
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.corpus import Corpus
 from shared.models.entity import Entity
 from shared.models.jobs import EmbedJob, IndexJob, PageJob
-from shared.models.maintenance import SweepJob
+from shared.models.maintenance import RebuildJob, SweepJob
 from shared.models.manifest import Manifest
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress, RunRecord
 from shared.models.sources import JsonlSource
 from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
@@ -51,9 +56,17 @@ class MortalStore(MemoryObjectStore):
         super().__init__()
         self.writes_left: int | None = None
         self.is_after = False
+        self._meanwhile: tuple[str, Callable[[], object]] | None = None
+
+    def before_next_put(self, suffix: str, work: Callable[[], object]) -> None:
+        """Have something else happen just before the next write of a key that ends so."""
+        self._meanwhile = (suffix, work)
 
     def put(self, key: str, data: bytes, **conditions: object) -> str:
         self._count(is_after=False)
+        if self._meanwhile is not None and key.endswith(self._meanwhile[0]):
+            work, self._meanwhile = self._meanwhile[1], None
+            work()
         etag = super().put(key, data, **conditions)  # type: ignore[arg-type]
         self._count(is_after=True)
         return etag
@@ -68,6 +81,21 @@ class MortalStore(MemoryObjectStore):
         if self.writes_left < 0:
             self.writes_left = None
             raise WorkerDiedError
+
+
+class Maintenance:
+    """The queue of maintenance."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Contract] = []
+
+    def publish(self, jobs: Iterable[Contract]) -> None:
+        self.jobs.extend(jobs)
+
+    def take_rebuilds(self) -> list[RebuildJob]:
+        found = [job for job in self.jobs if isinstance(job, RebuildJob)]
+        self.jobs = [job for job in self.jobs if job not in found]
+        return found
 
 
 class OneCorpus:
@@ -91,6 +119,7 @@ class Shelf:
         self.runs = RunStore(client, table, self.clock, self._request_sweep)
         self.state = CorpusState(client, table, self.clock)
         self.versions = EntityVersions(client, table)
+        self.floor = IndexFloor(client, table)
         self.queue = RememberedQueue()
         self.encoder = CountingEncoder()
         self.registry = OneCorpus()
@@ -101,13 +130,15 @@ class Shelf:
             model_of=lambda _: RememberedModel(lambda: self.encoder),
             publisher=cast(JobPublisher, self.queue),
             runs=self.runs,
-            unchanged=UnchangedEntities(self.versions, self.runs, self.state),
+            unchanged=UnchangedEntities(self.versions, self.runs),
+            floor=self.floor,
         )
         self.sweeper = Sweeper(
             store=self.store,
             model=MODEL,
             runs=self.runs,
             state=self.state,
+            floor=self.floor,
             versions=self.versions,
             corpora=cast(CorpusRegistry, self.registry),
             completion=Completion(self.store, MODEL, self.versions, directory),
@@ -118,8 +149,30 @@ class Shelf:
             model=MODEL,
             runs=self.runs,
             state=self.state,
+            floor=self.floor,
             versions=self.versions,
             work_directory=directory,
+        )
+        self.maintenance = Maintenance()
+        self.rebuilder = Rebuilder(
+            store=self.store,
+            model=MODEL,
+            runs=self.runs,
+            state=self.state,
+            floor=self.floor,
+            versions=self.versions,
+            publisher=cast(JobPublisher, self.maintenance),
+            work_directory=directory,
+            maximum_bytes=1_000_000,
+        )
+        self.committer = GroupCommitter(
+            store=self.store,
+            runs=self.runs,
+            floor=self.floor,
+            request_merges=lambda _: 0,
+            # The runs' numbers are no times: none of their jobs is so late that its files may
+            # have been collected.
+            now=lambda: datetime.fromtimestamp(0, UTC),
         )
 
     def clock(self) -> datetime:
@@ -187,8 +240,24 @@ class Shelf:
             self.index(self.queue.jobs.pop(0))
 
     def index(self, job: IndexJob) -> None:
-        self.manifests.commit([job.shard])
-        self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
+        """Deliver a message to the indexer."""
+        if skip_recorded(job, "index", self.runs):
+            return
+        for error in self.committer.commit_batch([job]).values():
+            raise error
+
+    def give_up_indexing(self, page: PageJob, texts: Texts) -> IndexJob:
+        """Embed a page whose index job goes to the dead-letter queue; return that job."""
+        self.embedder.embed_part(self.chunked(page, texts))
+        late = self.queue.jobs.pop()
+        self.runs.end_page(page, "failed", "index: CORRUPT_OBJECT: for a test")
+        return late
+
+    def rebuild_all(self) -> None:
+        """Do all steps of the rebuilds that were begun."""
+        while jobs := self.maintenance.take_rebuilds():
+            for job in jobs:
+                self.rebuilder.do_step(job)
 
     def run(
         self,

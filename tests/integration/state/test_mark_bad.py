@@ -1,22 +1,17 @@
 """A damaged shard is taken out: nothing old comes to light, nothing it held is lost for good."""
 
-from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import cast
 
 import pytest
 
 from services.compactor.mark_bad import ShardMarker
-from services.compactor.rebuild import Rebuilder
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.index.manifest_store import ManifestStore
-from shared.messaging.publisher import JobPublisher
-from shared.models.base import Contract
-from shared.models.maintenance import RebuildJob
 from shared.models.manifest import FileReference, ShardDescriptor
 from shared.models.run import EndpointCheckpoint
 from tests.integration.state.shelf import CORPUS, Shelf, checksums
 from tests.unit.embedder.remembered import MODEL
+from tests.unit.index.manifest_builders import no_floor
 
 FIRST = {"a:1": "one", "a:2": "two", "a:3": "three"}
 SECOND = {"a:1": "uno", "a:2": "due", "a:4": "four"}  # a:3 is gone
@@ -28,36 +23,19 @@ class Bench:
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
-        self.published: list[Contract] = []
-        self.rebuilder = Rebuilder(
-            store=shelf.store,
-            model=MODEL,
-            versions=shelf.versions,
-            publisher=cast(JobPublisher, self),
-            work_directory=shelf.directory,
-            maximum_bytes=1_000_000,
-        )
         self.marker = ShardMarker(
             store=shelf.store,
             model=MODEL,
             runs=shelf.runs,
             state=shelf.state,
+            floor=shelf.floor,
             versions=shelf.versions,
-            rebuilder=self.rebuilder,
+            rebuilder=shelf.rebuilder,
             work_directory=shelf.directory,
         )
         shelf.run(1, [FIRST])
         shelf.run(2, HALVES)
         assert shelf.live() == checksums(SECOND)
-
-    def publish(self, jobs: Iterable[Contract]) -> None:
-        self.published.extend(jobs)
-
-    def rebuild(self) -> None:
-        while jobs := [job for job in self.published if isinstance(job, RebuildJob)]:
-            self.published.clear()
-            for job in jobs:
-                self.rebuilder.do_step(job)
 
     def shard_of(self, page: str) -> ShardDescriptor:
         """The shard that the second run made of a page."""
@@ -91,7 +69,7 @@ def test_what_a_damaged_shard_held_is_rebuilt_from_the_stored_vectors(bench: Ben
     # Neither the older text of a:2, of the first run, nor the deleted a:3 comes to light.
     assert bench.shelf.live() == checksums(HALVES[0])
     embedded = bench.shelf.encoder.texts
-    bench.rebuild()
+    bench.shelf.rebuild_all()
     assert bench.shelf.live() == checksums(SECOND)
     assert bench.shelf.encoder.texts == embedded
     assert bench.shelf.run(3, [SECOND]).run.status == "succeeded"
@@ -103,7 +81,7 @@ def test_without_a_rebuild_the_next_run_embeds_it_again(bench: Bench, mode: str)
     shard = bench.shard_of("p-1")
     bench.damage(shard.sidecar)
     bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=False)
-    assert bench.published == []
+    assert bench.shelf.maintenance.jobs == []
     assert bench.shelf.state.checkpoint(CORPUS, "objects") == EndpointCheckpoint()
     assert bench.shelf.state.page_etag(CORPUS, "p-1") is None
     assert bench.shelf.live() == checksums(HALVES[0])
@@ -126,7 +104,7 @@ def test_a_damaged_catalog_is_no_hindrance_to_the_rebuild(bench: Bench) -> None:
     shard = bench.shard_of("p-1")
     bench.damage(shard.catalog)
     bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=True)
-    bench.rebuild()
+    bench.shelf.rebuild_all()
     assert bench.shelf.live() == checksums(SECOND)
 
 
@@ -135,14 +113,14 @@ def test_a_shard_that_is_gone_wholly_can_be_marked_too(bench: Bench) -> None:
     for file in shard.files:
         bench.shelf.store.delete(file.key)
     bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=True)
-    bench.rebuild()
+    bench.shelf.rebuild_all()
     assert bench.shelf.live() == checksums(SECOND)
 
 
 def test_the_job_that_made_it_does_not_bring_it_back(bench: Bench) -> None:
     shard = bench.shard_of("p-1")
     marked = bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=False)
-    assert bench.shelf.manifests.commit([shard]) == marked.manifest
+    assert bench.shelf.manifests.commit([shard], floor=no_floor) == marked.manifest
 
 
 def test_a_restore_brings_it_back_where_that_was_a_mistake(bench: Bench) -> None:
@@ -209,7 +187,7 @@ def test_done_again_after_a_cut_it_goes_on(bench: Bench, is_after: bool) -> None
     assert bench.shelf.until_it_lives(mark, is_after=is_after) > 0
     versions = [m.change for m in bench.shelf.manifests.versions()]
     assert versions.count(f"bad:{shard.shard_id}") == 1
-    bench.rebuild()
+    bench.shelf.rebuild_all()
     assert bench.shelf.live() == checksums(SECOND)
 
 

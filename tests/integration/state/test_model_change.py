@@ -38,12 +38,14 @@ def move(shelf: Shelf, model: ModelIdentity) -> None:
         publisher=cast(JobPublisher, shelf.queue),
         runs=shelf.runs,
         unchanged=shelf.embedder.unchanged,
+        floor=shelf.floor,
     )
     shelf.sweeper = Sweeper(
         store=shelf.store,
         model=model,
         runs=shelf.runs,
         state=shelf.state,
+        floor=shelf.floor,
         versions=shelf.versions,
         corpora=cast(CorpusRegistry, shelf.registry),
         completion=Completion(shelf.store, model, shelf.versions, shelf.directory),

@@ -76,7 +76,7 @@ def test_a_restore_cut_off_before_its_commit_costs_only_embedding(
     assert two_runs.live() == checksums(FIRST)
 
 
-def _die(*_: object) -> None:
+def _die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

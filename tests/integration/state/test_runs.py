@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
-from shared.models.manifest import ModelIdentity
 from shared.models.run import EndpointCheckpoint, RunMode, RunRecord
 from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.runs import RunStore, StageName
@@ -322,17 +321,11 @@ def test_a_sweep_that_overstayed_its_lease_moves_no_watermark(world: World) -> N
     assert held.run_id == "restore-1"
 
 
-def test_the_newest_planned_run_and_the_newest_sweep_only_move_forward(world: World) -> None:
-    model = ModelIdentity(id="tiny", revision="1", dims=3)
+def test_the_newest_planned_run_only_moves_forward(world: World) -> None:
     assert world.corpora.latest_run(world.corpus) is None
-    assert world.corpora.swept_seq(world.corpus, model) == -1
     for seq in (5, 9, 7, 9):
         world.corpora.note_planned(world.corpus, PlannedRun(f"run-{seq}", seq))
-        world.corpora.note_swept(world.corpus, model, seq)
     assert world.corpora.latest_run(world.corpus) == PlannedRun("run-9", 9)
-    assert world.corpora.swept_seq(world.corpus, model) == 9
-    other = model.model_copy(update={"revision": "2"})
-    assert world.corpora.swept_seq(world.corpus, other) == -1
 
 
 def test_forgotten_progress_leaves_the_rest_of_a_corpus(world: World) -> None:

@@ -9,6 +9,7 @@ from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
+from tests.unit.index.manifest_builders import no_floor
 
 MODEL = ModelIdentity(id="tiny-model", revision="r1", dims=4)
 
@@ -52,4 +53,4 @@ def manifests_of(bucket: MemoryObjectStore, model: ModelIdentity = MODEL) -> Man
 
 def commit(bucket: MemoryObjectStore, versions: int, model: ModelIdentity = MODEL) -> None:
     for number in range(versions):
-        manifests_of(bucket, model).commit([a_shard(number, model)])
+        manifests_of(bucket, model).commit([a_shard(number, model)], floor=no_floor)

@@ -12,6 +12,7 @@ from services.cli.main import main
 from shared.storage.keys import manifest_key
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.cli.index_fakes import MODEL, FakeFunctions, a_shard, commit, manifests_of
+from tests.unit.index.manifest_builders import no_floor
 
 # restore
 
@@ -100,8 +101,8 @@ def test_rebuild_waits_for_its_version(
     commit(bucket, 2)
 
     def steps() -> None:
-        manifests_of(bucket).commit([a_shard(7)], "rebuild:0123abcd")
-        manifests_of(bucket).commit([a_shard(8)], "compact")
+        manifests_of(bucket).commit([a_shard(7)], "rebuild:0123abcd", floor=no_floor)
+        manifests_of(bucket).commit([a_shard(8)], "compact", floor=no_floor)
 
     functions.answer = {"rebuild_id": "0123abcd", "steps": 3}
     functions.then = steps
@@ -122,7 +123,7 @@ def test_a_waiting_rebuild_answers_once_as_json(
 
 
 def commit_rebuild(bucket: MemoryObjectStore, rebuild_id: str, number: int = 7) -> None:
-    manifests_of(bucket).commit([a_shard(number)], f"rebuild:{rebuild_id}")
+    manifests_of(bucket).commit([a_shard(number)], f"rebuild:{rebuild_id}", floor=no_floor)
 
 
 def waited(

@@ -21,6 +21,7 @@ from shared.models.manifest import Manifest, ShardDescriptor
 from shared.state.compaction_claims import CompactionClaims
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import CORPUS, MODEL, build_shard, chunk, unit_vectors
+from tests.unit.index.manifest_builders import no_floor
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SEQ = int(NOW.timestamp() * 1000)
@@ -74,7 +75,7 @@ class Index:
     def add(self, entities: Mapping[str, int], seq: int = SEQ, origin: str = "") -> ShardDescriptor:
         """Build a shard and commit it."""
         shard = self.shard(entities, seq, origin)
-        self.manifests.commit([shard])
+        self.manifests.commit([shard], floor=no_floor)
         return shard
 
     @property

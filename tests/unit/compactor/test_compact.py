@@ -12,6 +12,7 @@ from shared.models.manifest import Manifest, ShardDescriptor
 from shared.storage.keys import index_prefix
 from tests.unit.compactor.compactor_builders import NOW, SEQ, Index, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL
+from tests.unit.index.manifest_builders import restore_alone
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_a_merge_that_a_restore_overtook_is_not_committed(
 ) -> None:
     a, b = index.add({"hero:1": 2}), index.add({"hero:2": 1})
     index.add({"hero:1": 1}, SEQ + 1)  # the merge drops its older rows, and then it leaves
-    before_commit(index, monkeypatch, lambda: index.manifests.restore(2))
+    before_commit(index, monkeypatch, lambda: restore_alone(index.manifests, 2))
     job = job_of(a, b)
     index.compactor().compact(job)
     assert index.ids == list(job.shard_ids)

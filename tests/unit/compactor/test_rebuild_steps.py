@@ -8,15 +8,25 @@ from typing import cast
 import pytest
 
 from services.compactor.rebuild import Rebuilder, StartedRebuild
-from shared.errors import ConflictError, CorruptObjectError, InvalidJobError, NotFoundError
+from shared.errors import (
+    ConflictError,
+    CorruptObjectError,
+    InvalidJobError,
+    LeaseHeldError,
+    NotFoundError,
+)
 from shared.index.manifest_store import ManifestStore
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import MaintainJob, RebuildJob
 from shared.models.manifest import Manifest, ModelIdentity
+from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
+from shared.state.runs import RunStore
 from shared.storage.keys import index_prefix
 from tests.unit.compactor.compactor_builders import Index, Publisher, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL
+from tests.unit.index.manifest_builders import restore_alone
 from tests.unit.index.rebuild_builders import OTHER, RUN_2, SEQS, Kept, vectors_key
 
 ONE_PART = 1
@@ -25,9 +35,34 @@ ONE_PART = 1
 
 @dataclass
 class Remembered:
-    """Stands in for what is remembered of entities: says which of them were forgotten."""
+    """Stands in for the table: the floor, the lease, and which entities were forgotten."""
 
     forgotten: set[str] = field(default_factory=set)
+    indexed: set[str] = field(default_factory=set)
+    floor: int = 0
+    held_by: str | None = None
+    reads_again: bool = False
+
+    def read(self, corpus: str) -> int:
+        return self.floor
+
+    def indexed_origins(self, origins: Iterable[str]) -> set[str]:
+        return self.indexed & set(origins)
+
+    def close_abandoned_run(self, corpus: str, holder: str, runs: object) -> None:
+        """No run is abandoned here."""
+
+    def acquire_lease(self, corpus: str, holder: str, seconds: int) -> None:
+        if self.held_by is not None:
+            raise LeaseHeldError(f"corpus {corpus} is being ingested by run {self.held_by}")
+        self.held_by = holder
+
+    def release_lease(self, corpus: str, holder: str) -> None:
+        assert self.held_by == holder
+        self.held_by = None
+
+    def forget_progress(self, corpus: str) -> None:
+        self.reads_again = True
 
     def forget(self, corpus: str, model: ModelIdentity, keys: Iterable[str]) -> None:
         self.forgotten.update(keys)
@@ -52,6 +87,9 @@ class World:
         return Rebuilder(
             store=self.index.store,
             model=MODEL,
+            runs=cast(RunStore, self.remembered),
+            state=cast(CorpusState, self.remembered),
+            floor=cast(IndexFloor, self.remembered),
             versions=cast(EntityVersions, self.remembered),
             publisher=cast(JobPublisher, self.publisher),
             work_directory=self.directory / "work",
@@ -250,7 +288,7 @@ def test_a_restore_meanwhile_has_the_last_word(world: World) -> None:
     world.index.add({"hero:1": 1}, seq=1)
     world.index.add({"hero:2": 1}, seq=1)
     world.begin()
-    world.index.manifests.restore(1)
+    restore_alone(world.index.manifests, 1)
     with pytest.raises(ConflictError, match="restore:1"):
         world.run()
     assert world.rows() == {"hero:1": 1}

@@ -82,6 +82,10 @@ class RememberedRuns:
         assert part < parts
         return self.mark(job, ["embed", "index"], counts)
 
+    def record_outdated_part(self, job: EmbedJob, *, part: int, parts: int) -> bool:
+        assert part < parts
+        return self.mark(job, ["outdated", "embed"], {})
+
     def mark(
         self, job: EmbedJob | IndexJob, stages: Sequence[str], counts: Mapping[str, int]
     ) -> bool:
@@ -97,12 +101,12 @@ class RememberedRuns:
 
 
 @dataclass
-class RememberedSweeps:
-    """The newest run after which an index was swept."""
+class RememberedFloor:
+    """The floor of the one corpus."""
 
-    seq: int = -1
+    seq: int = 0
 
-    def swept_seq(self, _: str, __: ModelIdentity) -> int:
+    def read(self, _: str) -> int:
         return self.seq
 
 

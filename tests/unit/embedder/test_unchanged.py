@@ -23,17 +23,17 @@ from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.entity_version import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import FileReference, ShardDescriptor
-from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
+from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (
     CountingEncoder,
+    RememberedFloor,
     RememberedModel,
     RememberedQueue,
     RememberedRuns,
-    RememberedSweeps,
     RememberedVersions,
     WorkerDiedError,
 )
@@ -57,7 +57,7 @@ class Line:
         self.store = MemoryObjectStore()
         self.versions = RememberedVersions(self.step)
         self.runs = RememberedRuns(self.step)
-        self.sweeps = RememberedSweeps()
+        self.floor = RememberedFloor()
         self.queue = RememberedQueue(self.step)
         self.encoder = CountingEncoder()
         self.models_loaded = 0
@@ -71,8 +71,8 @@ class Line:
             unchanged=UnchangedEntities(
                 cast(EntityVersions, self.versions),
                 cast(RunStore, self.runs),
-                cast(CorpusState, self.sweeps),
             ),
+            floor=cast(IndexFloor, self.floor),
         )
 
     def step(self) -> None:
@@ -204,12 +204,13 @@ def test_a_late_redrive_never_replaces_what_a_newer_run_found_unchanged(line: Li
     assert line.runs.counts[origin_of(late)] == {"vectors": 0, "chunks_unchanged": 2}
 
 
-def test_what_an_older_run_found_is_outdated_once_a_newer_full_run_was_swept(line: Line) -> None:
+def test_what_a_run_below_the_floor_found_is_outdated(line: Line) -> None:
     late = line.job(1, 0, {"a:9": "gone by the time it is redriven"})
-    line.sweeps.seq = 2
+    line.floor.seq = 2
     line.run_all(late)
-    assert line.runs.counts[origin_of(late)] == {"vectors": 0, "chunks_unchanged": 1}
-    assert line.live() == {}
+    assert ("outdated", origin_of(late)) in line.runs.marks
+    assert line.runs.indexed_origins([origin_of(late)]) == set()
+    assert (line.live(), line.encoder.texts) == ({}, 0)
     line.run_all(line.job(2, 0, FIRST))
     assert line.live() == checksums(FIRST)
 

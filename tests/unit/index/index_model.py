@@ -29,7 +29,7 @@ from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import ObjectStore
 from tests.unit.index.failing_store import Call, HookedStore, Moment, StoreDownError, failing
 from tests.unit.index.index_builders import POOL, chunk, unit_vectors
-from tests.unit.index.manifest_builders import Calendar
+from tests.unit.index.manifest_builders import Calendar, no_floor, restore_alone
 
 CORPUS = "tests"
 MODEL = ModelIdentity(id="random", revision="1", dims=4)
@@ -132,7 +132,7 @@ class ModelledIndex:
                 vectors = unit_vectors(len(collected.chunks), source.seq % 1000, MODEL.dims)
                 shards.append(write_shard(store, source, collected, vectors))
                 self.parts.append(Part(shards[-1], source.seq, planned))
-            self.manifests(store).commit([*shards, shards[0]])
+            self.manifests(store).commit([*shards, shards[0]], floor=no_floor)
 
         return self._adding("ingest", work, content)
 
@@ -177,7 +177,7 @@ class ModelledIndex:
                     store.exists(file.key) for file in part.shard.files
                 ):
                     raise NotFoundError("the part must be embedded again")
-            self.manifests(store).commit([part.shard for part in parts])
+            self.manifests(store).commit([part.shard for part in parts], floor=no_floor)
 
         return self._adding("redeliver", work, content)
 
@@ -226,7 +226,7 @@ class ModelledIndex:
         held = self.states.get(version, {})
         return Task(
             "restore",
-            lambda store: void(self.manifests(store).restore(version)),
+            lambda store: void(restore_alone(self.manifests(store), version)),
             effect=lambda _: held,
             must_hold=lambda state: state == held,
         )

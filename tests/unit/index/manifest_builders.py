@@ -1,10 +1,12 @@
 """Shards that exist by name only, for the tests of manifests and of garbage."""
 
 import hashlib
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
-from shared.index.manifest_store import CommitRetry, ManifestStore
-from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
+from shared.errors import CorruptObjectError, NotFoundError
+from shared.index.manifest_store import CommitRetry, CommittedManifest, ManifestStore
+from shared.models.manifest import FileReference, Manifest, ModelIdentity, ShardDescriptor
 from shared.storage.keys import shard_key
 from shared.storage.object_store import ObjectStore
 
@@ -71,3 +73,31 @@ def store_of(
 
 def origins(shards: tuple[ShardDescriptor, ...]) -> list[str]:
     return [shard.origin for shard in shards]
+
+
+def no_floor() -> int:
+    """The floor of a corpus of which nothing was ever taken away."""
+    return 0
+
+
+def restore_alone(own: ManifestStore, version: int) -> Manifest:
+    """Restore a version while nobody else commits."""
+    manifest = own.restore(version, over=_present(own))
+    assert manifest is not None
+    return manifest
+
+
+def rebuild_alone(
+    own: ManifestStore, removed: Collection[str], added: Sequence[ShardDescriptor], change: str
+) -> Manifest:
+    """Put rebuilt shards in the place of others while nobody else commits."""
+    manifest = own.rebuilt(removed, added, change, over=_present(own))
+    assert manifest is not None
+    return manifest
+
+
+def _present(own: ManifestStore) -> CommittedManifest | None:
+    try:
+        return own.read()
+    except (NotFoundError, CorruptObjectError):
+        return None

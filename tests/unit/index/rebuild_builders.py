@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.index.catalog import read_catalog
-from shared.index.rebuild import ShardRebuilder
+from shared.index.rebuild import Admission, ShardRebuilder
 from shared.index.shard_writer import collect_content
 from shared.index.vector_file import StoredVectors, encode_vectors
 from shared.models.entity_version import EntityVersion
@@ -75,11 +75,16 @@ class Kept:
         self.store.put(chunks_key(run, part=part), lines)
         return key
 
-    def build(self, keys: Sequence[str], model: ModelIdentity = MODEL) -> ShardDescriptor | None:
+    def build(
+        self,
+        keys: Sequence[str],
+        model: ModelIdentity = MODEL,
+        admits: Admission = lambda _origin, _seq: True,
+    ) -> ShardDescriptor | None:
         self.builds += 1
         folder = self.directory / str(self.builds)
         folder.mkdir()
-        return ShardRebuilder(self.store, CORPUS, model, folder).build(keys, "rebuild/0/0")
+        return ShardRebuilder(self.store, CORPUS, model, folder, admits).build(keys, "rebuild/0/0")
 
     def versions(self, shard: ShardDescriptor) -> dict[str, EntityVersion]:
         path = self.directory / "catalog.npz"

@@ -22,6 +22,7 @@ from tests.unit.index.index_builders import (
     searcher,
     unit_vectors,
 )
+from tests.unit.index.manifest_builders import no_floor, restore_alone
 
 FileName = Literal["catalog", "graph", "sidecar"]
 DAMAGES = (
@@ -82,7 +83,7 @@ def file_of(shard: ShardDescriptor, name: FileName) -> FileReference:
 def test_a_damaged_file_of_a_shard(name: FileName, damage: str, tmp_path: Path) -> None:
     store = MemoryObjectStore()
     good = make_shard(store, "a")
-    manifests(store).commit([good])
+    manifests(store).commit([good], floor=no_floor)
     reader = reader_of(store, tmp_path / "warm")
     assert found(reader) == (1, {"word a"})
 
@@ -93,7 +94,7 @@ def test_a_damaged_file_of_a_shard(name: FileName, damage: str, tmp_path: Path) 
     store.delete(file.key)
     if changed is not None:
         store.put(file.key, changed)
-    manifests(store).commit([bad])
+    manifests(store).commit([bad], floor=no_floor)
     assert found(reader) == (1, {"word a"})
     with pytest.raises(CorruptObjectError, match=file.key):
         found(reader_of(store, tmp_path / "cold"))
@@ -107,7 +108,7 @@ def test_a_damaged_file_of_a_shard(name: FileName, damage: str, tmp_path: Path) 
 def test_a_file_whose_bytes_are_as_promised_but_foreign(name: FileName, tmp_path: Path) -> None:
     """The manifest itself is wrong: the checksum fits, what is in the file does not."""
     store = MemoryObjectStore()
-    manifests(store).commit([make_shard(store, "a")])
+    manifests(store).commit([make_shard(store, "a")], floor=no_floor)
     reader = reader_of(store, tmp_path / "warm")
     assert found(reader) == (1, {"word a"})
     shard = make_shard(store, "b")
@@ -116,7 +117,7 @@ def test_a_file_whose_bytes_are_as_promised_but_foreign(name: FileName, tmp_path
         "graph": file_of(shard, "catalog"),
         "sidecar": file_of(shard, "graph"),
     }[name]
-    manifests(store).commit([shard.model_copy(update={name: foreign})])
+    manifests(store).commit([shard.model_copy(update={name: foreign})], floor=no_floor)
     assert found(reader) == (1, {"word a"})
     with pytest.raises(CorruptObjectError, match=foreign.key):
         found(reader_of(store, tmp_path / "cold"))
@@ -126,10 +127,10 @@ def test_a_file_whose_bytes_are_as_promised_but_foreign(name: FileName, tmp_path
 def test_a_damaged_manifest(damage: str, tmp_path: Path) -> None:
     store = MemoryObjectStore()
     own = manifests(store)
-    own.commit([make_shard(store, "a")])
+    own.commit([make_shard(store, "a")], floor=no_floor)
     reader = reader_of(store, tmp_path / "warm")
     assert found(reader) == (1, {"word a"})
-    own.commit([make_shard(store, "b")])
+    own.commit([make_shard(store, "b")], floor=no_floor)
     data = store.get(own.key).data
     document = json.loads(data)
     changed: bytes | None
@@ -152,6 +153,6 @@ def test_a_damaged_manifest(damage: str, tmp_path: Path) -> None:
     with pytest.raises(expected, match=own.key):
         found(searcher(store, tmp_path / "cold"))
     if damage != "other model":
-        own.restore(1)
+        restore_alone(own, 1)
         assert found(reader)[1] == {"word a"}
         assert found(reader)[0] > 1

@@ -18,7 +18,9 @@ from tests.unit.index.manifest_builders import (
     MODEL,
     Calendar,
     named,
+    no_floor,
     origins,
+    restore_alone,
     store_of,
     written,
 )
@@ -36,7 +38,7 @@ class Index:
         self.manifests: ManifestStore = store_of(self.store, calendar=self.calendar)
 
     def commit(self, *letters: str) -> Manifest:
-        return self.manifests.commit(written(self.store, *letters))
+        return self.manifests.commit(written(self.store, *letters), floor=no_floor)
 
     def merge(self, removed: str, into: str) -> Manifest | None:
         added = written(self.store, *into)
@@ -109,7 +111,7 @@ def test_the_newest_replaced_version_is_kept_forever(index: Index) -> None:
     index.calendar.advance(days=400)
     assert index.collect() == GarbageReport()
     index.store.put(index.manifests.key, b"{")
-    assert index.manifests.restore(1).version == 3
+    assert restore_alone(index.manifests, 1).version == 3
 
 
 def test_a_version_is_not_replaced_by_a_commit_that_died(index: Index) -> None:
@@ -122,7 +124,7 @@ def test_a_version_is_not_replaced_by_a_commit_that_died(index: Index) -> None:
         lambda call: call.key == index.manifests.key and call.is_conditional,
     )
     with pytest.raises(StoreDownError):
-        store_of(down, calendar=index.calendar).commit(written(index.store, "c"))
+        store_of(down, calendar=index.calendar).commit(written(index.store, "c"), floor=no_floor)
     assert index.store.exists(manifest_version_key(CORPUS, MODEL, 2))
     index.calendar.advance(days=400)
     assert index.collect().versions_deleted == 0
@@ -137,7 +139,7 @@ def test_files_of_a_job_that_may_still_commit_wait_long(index: Index) -> None:
         assert index.collect().files_deleted == 0
         index.calendar.advance(days=1)
     assert index.files() == "abc"
-    index.manifests.commit(late)
+    index.manifests.commit(late, floor=no_floor)
     index.calendar.advance(days=1)
     assert index.collect() == GarbageReport(files_pardoned=3, files_deleted=3, bytes_deleted=9)
     assert index.files() == "ab"
@@ -155,7 +157,7 @@ def test_a_file_written_again_waits_as_if_new(index: Index) -> None:
     assert index.collect().files_deleted == 0
     index.calendar.advance(days=20)
     assert index.collect().files_deleted == 0
-    index.manifests.commit(again)
+    index.manifests.commit(again, floor=no_floor)
     index.calendar.advance(days=20)
     assert index.collect().files_pardoned == 3
     assert "b" in index.files()
@@ -168,7 +170,7 @@ def test_a_file_that_was_committed_and_removed_between_two_collections_has_its_g
     late = written(index.store, "b")
     assert index.collect().files_condemned == 3
     index.calendar.advance(days=20)
-    index.manifests.commit(late)
+    index.manifests.commit(late, floor=no_floor)
     index.merge("b", "x")
     index.commit("c")
     index.calendar.advance(days=8)
@@ -188,7 +190,7 @@ def test_a_restored_version_is_pardoned(index: Index) -> None:
             assert index.collect() == GarbageReport(versions_deleted=1, files_condemned=6)
 
     hooked = HookedStore(index.store, after=restore_late)
-    restored = store_of(hooked, calendar=index.calendar).restore(1)
+    restored = restore_alone(store_of(hooked, calendar=index.calendar), 1)
     assert origins(restored.shards) == ["a", "b"]
     index.calendar.advance(days=2)
     assert index.collect().files_pardoned == 6
@@ -234,7 +236,7 @@ def test_a_collection_overtaken_by_another_skips_no_grace(index: Index) -> None:
     late = written(index.store, "b")
     index.collect()
     index.calendar.advance(days=20)
-    index.manifests.commit(late)
+    index.manifests.commit(late, floor=no_floor)
     index.merge("b", "x")
     index.commit("c")
     index.calendar.advance(days=8)

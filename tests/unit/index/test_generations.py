@@ -9,7 +9,16 @@ from shared.index.manifest_format import encode_manifest
 from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.storage.memory import MemoryObjectStore
-from tests.unit.index.manifest_builders import CORPUS, MODEL, NO_WAIT, descriptor, written
+from tests.unit.index.manifest_builders import (
+    CORPUS,
+    MODEL,
+    NO_WAIT,
+    descriptor,
+    no_floor,
+    rebuild_alone,
+    restore_alone,
+    written,
+)
 
 OTHER = ModelIdentity(id="other", revision="1", dims=8)
 
@@ -24,7 +33,7 @@ def index(store: MemoryObjectStore, model: ModelIdentity = MODEL) -> ManifestSto
 
 
 def grow(store: MemoryObjectStore, origin: str, model: ModelIdentity = MODEL) -> Manifest:
-    return index(store, model).commit([descriptor(origin, model=model)])
+    return index(store, model).commit([descriptor(origin, model=model)], floor=no_floor)
 
 
 def test_only_an_index_beside_another_one_is_built_in_the_background(
@@ -63,11 +72,11 @@ def test_a_manifest_of_the_first_generation_can_be_read_by_releases_that_know_of
 
 
 def test_an_older_version_comes_back_without_taking_readers_away(store: MemoryObjectStore) -> None:
-    index(store).commit(written(store, "a"))
+    index(store).commit(written(store, "a"), floor=no_floor)
     grow(store, "x", OTHER)
-    index(store).commit(written(store, "b"))
+    index(store).commit(written(store, "b"), floor=no_floor)
     index(store).complete(2)
-    assert index(store).restore(1).generation == 2
+    assert restore_alone(index(store), 1).generation == 2
 
 
 @pytest.mark.parametrize("damage", [b"{", None])
@@ -83,7 +92,7 @@ def test_an_index_that_is_mended_has_the_generation_that_it_had(
     else:
         store.put(key, damage)
     shards = [descriptor("made-anew", model=OTHER)]
-    assert index(store, OTHER).rebuilt([], shards, "rebuild:1").generation is None
+    assert rebuild_alone(index(store, OTHER), [], shards, "rebuild:1").generation is None
 
 
 def test_readers_keep_to_the_greatest_generation(store: MemoryObjectStore) -> None:

@@ -46,6 +46,7 @@ from tests.unit.index.index_builders import (
     manifests,
     unit_vectors,
 )
+from tests.unit.index.manifest_builders import no_floor
 
 SHARDS = 6
 ROWS = 90
@@ -105,7 +106,7 @@ class Index:
         gone = [f"t:{n}" for n in range(5)]
         none = np.empty((0, MODEL.dims), np.float32)
         shards.insert(2, build_shard(store, [], none, origin="sweep", seq=99, covered=gone))
-        manifests(store).commit(shards)
+        manifests(store).commit(shards, floor=no_floor)
         cache = ManifestCache(manifests(store))
         self.tuning = tuning
         self.source = SnapshotSource(cache, ShardCache(store, directory), POOL, tuning=tuning)

@@ -27,7 +27,10 @@ from tests.unit.index.manifest_builders import (
     MODEL,
     NO_WAIT,
     named,
+    no_floor,
     origins,
+    rebuild_alone,
+    restore_alone,
     store_of,
     written,
 )
@@ -41,7 +44,7 @@ def index_of(*commits: str) -> tuple[MemoryObjectStore, ManifestStore, list[Mani
     """An index with a version for each commit, a string of one-letter origins."""
     store = MemoryObjectStore()
     own = store_of(store)
-    return store, own, [own.commit(written(store, *letters)) for letters in commits]
+    return store, own, [own.commit(written(store, *letters), floor=no_floor) for letters in commits]
 
 
 def test_every_replaced_version_is_kept_as_it_was() -> None:
@@ -58,7 +61,7 @@ def test_every_replaced_version_is_kept_as_it_was() -> None:
 def test_nothing_is_replaced_before_it_is_in_the_history() -> None:
     store, _, _ = index_of("a")
     hooked = HookedStore(store)
-    store_of(hooked).commit(written(store, "b"))
+    store_of(hooked).commit(written(store, "b"), floor=no_floor)
     writes = [call.key for call in hooked.calls if call.name == "put"]
     assert writes == [version_key(1), store_of(store).key]
 
@@ -68,16 +71,16 @@ def test_a_commit_that_cannot_keep_the_old_version_commits_nothing(moment: Momen
     store, own, versions = index_of("a")
     down = failing(store, 0, moment, lambda call: call.key == version_key(1))
     with pytest.raises(StoreDownError):
-        store_of(down).commit(written(store, "b"))
+        store_of(down).commit(written(store, "b"), floor=no_floor)
     assert own.read().manifest == versions[0]
     assert list(own.versions()) == versions
-    assert origins(own.commit(written(store, "b")).shards) == ["a", "b"]
+    assert origins(own.commit(written(store, "b"), floor=no_floor).shards) == ["a", "b"]
 
 
 def test_a_damaged_version_in_the_history_is_written_anew_by_the_next_commit() -> None:
     store, own, versions = index_of("a")
     store.put(version_key(1), b"{")  # of a committer that died in a store without atomic writes
-    own.commit(written(store, "b"))
+    own.commit(written(store, "b"), floor=no_floor)
     assert own.read_version(1) == versions[0]
 
 
@@ -86,7 +89,7 @@ def test_a_version_moves_to_the_history_between_two_looks_at_it() -> None:
 
     def commit_once(call: Call) -> None:
         if call.number == 0:
-            own.commit(written(store, "b"))
+            own.commit(written(store, "b"), floor=no_floor)
 
     assert store_of(HookedStore(store, after=commit_once)).read_version(1) == versions[0]
 
@@ -119,10 +122,10 @@ def test_a_repeated_replacement_writes_nothing_and_is_told_so() -> None:
     merged = written(store, "x")
     first = own.replace([named("a"), named("b")], merged, "compact")
     assert own.replace([named("a"), named("b")], merged, "compact") == first
-    later = own.commit(written(store, "c"))
+    later = own.commit(written(store, "c"), floor=no_floor)
     assert own.replace([named("a"), named("b")], merged, "compact") == later
     # A message that comes again brings an origin back that was merged: then this is another task.
-    own.commit(written(store, "b"))
+    own.commit(written(store, "b"), floor=no_floor)
     assert own.replace([named("a"), named("b")], merged, "compact") is None
 
 
@@ -131,22 +134,22 @@ def test_a_merge_does_not_survive_a_restore_after_it_was_planned(change: str) ->
     """The merge left out rows of `a` that a row of `b` superseded; without `b` they live again."""
     store, own, _ = index_of("a", "b")
     if change == "restore":
-        own.restore(1)
+        restore_alone(own, 1)
     else:
-        own.rebuilt([named("b")], [], "rebuild:00000000")
+        rebuild_alone(own, [named("b")], [], "rebuild:00000000")
     before = own.read()
     assert own.replace([named("a")], written(store, "x"), "compact", made_from=2) is None
     assert own.read() == before
-    own.commit(written(store, "c"))
+    own.commit(written(store, "c"), floor=no_floor)
     assert own.replace([named("a")], written(store, "x"), "compact", made_from=2) is None
     assert own.replace([named("a")], written(store, "x"), "compact", made_from=3) is not None
 
 
 def test_a_merge_survives_commits_and_other_merges_after_it_was_planned() -> None:
     store, own, _ = index_of("abcd")
-    own.commit(written(store, "e"))
+    own.commit(written(store, "e"), floor=no_floor)
     own.replace([named("c"), named("d")], written(store, "y"), "compact")
-    own.commit(written(store, "f"), change="sweep")
+    own.commit(written(store, "f"), change="sweep", floor=no_floor)
     merged = own.replace([named("a"), named("b")], written(store, "x"), "compact", made_from=1)
     assert merged is not None
     assert origins(merged.shards) == ["x", "y", "e", "f"]
@@ -160,14 +163,14 @@ def test_a_merge_is_refused_when_nobody_can_tell_what_happened_since() -> None:
 
 def test_restore_makes_a_new_version_of_an_old_state() -> None:
     _, own, versions = index_of("a", "b", "c")
-    restored = own.restore(1)
+    restored = restore_alone(own, 1)
     assert (restored.version, restored.change) == (4, "restore:1")
     assert restored.shards == versions[0].shards
-    assert own.restore(1) == restored  # it holds these shards already
-    assert origins(own.restore(3).shards) == ["a", "b", "c"]
+    assert restore_alone(own, 1) == restored  # it holds these shards already
+    assert origins(restore_alone(own, 3).shards) == ["a", "b", "c"]
     assert [manifest.version for manifest in own.versions()] == [5, 4, 3, 2, 1]
     with pytest.raises(NotFoundError):
-        own.restore(6)
+        restore_alone(own, 6)
 
 
 def test_a_version_whose_files_are_gone_is_not_restored() -> None:
@@ -175,7 +178,7 @@ def test_a_version_whose_files_are_gone_is_not_restored() -> None:
     lost = versions[0].shards[0].files[1].key
     store.delete(lost)
     with pytest.raises(CorruptObjectError, match=f"{lost} is gone.*version 1"):
-        own.restore(1)
+        restore_alone(own, 1)
     assert own.read().manifest == versions[1]
 
 
@@ -204,19 +207,19 @@ def test_damage_is_repaired_and_versions_go_on_growing(
     if damaged is not None:
         store.put(own.key, damaged)
     with pytest.raises(CorruptObjectError, match=own.key):
-        own.commit(written(store, "d"))
+        own.commit(written(store, "d"), floor=no_floor)
     assert list(own.versions()) == versions[1::-1]
     if repair == "restore":
-        repaired = own.restore(2)
+        repaired = restore_alone(own, 2)
         assert repaired.shards == versions[1].shards
     else:
-        repaired = own.rebuilt([named("a")], written(store, "x"), "rebuild:00000000")
+        repaired = rebuild_alone(own, [named("a")], written(store, "x"), "rebuild:00000000")
         assert origins(repaired.shards) == ["x"]
     assert repaired.version > (70 if number == 4 else 3)
     assert own.read().manifest == repaired
     store.put(own.key, b"{")  # twice is no worse than once
-    assert own.restore(1).version > repaired.version + 1
-    assert own.restore(repaired.version).shards == repaired.shards
+    assert restore_alone(own, 1).version > repaired.version + 1
+    assert restore_alone(own, repaired.version).shards == repaired.shards
     assert [manifest.version for manifest in own.versions()][-3:] == [repaired.version, 2, 1]
 
 
@@ -225,8 +228,8 @@ def test_a_manifest_that_was_set_back_is_not_built_upon() -> None:
     store.put(own.key, store.get(version_key(1)).data)
     with pytest.raises(CorruptObjectError, match=r"manifests/.*ultron index restore"):
         for letter in "xyz":
-            own.commit(written(store, letter))
-    assert own.restore(2).version > 3
+            own.commit(written(store, letter), floor=no_floor)
+    assert restore_alone(own, 2).version > 3
     assert own.read_version(2) == versions[1]
 
 
@@ -239,9 +242,49 @@ def test_a_damaged_manifest_that_changes_meanwhile_is_not_written_over() -> None
         if call.name == "put" and call.key == own.key and len(store.get(own.key).data) == 1:
             store.put(own.key, good)
 
-    restored = store_of(HookedStore(store, before=repair)).restore(1)
+    assert store_of(HookedStore(store, before=repair)).restore(1, over=None) is None
+    assert own.read().manifest == versions[1]
+
+
+@pytest.mark.parametrize("change", ["restore", "rebuild"])
+def test_a_change_over_a_version_that_was_replaced_writes_nothing(change: str) -> None:
+    store, own, _ = index_of("a", "b")
+    over = own.read()
+    newer = own.commit(written(store, "c"), floor=no_floor)
+    if change == "restore":
+        assert own.restore(1, over=over) is None
+    else:
+        assert own.rebuilt([named("a")], written(store, "r"), "rebuild:1", over=over) is None
+    assert own.read().manifest == newer
+
+
+def test_a_fence_is_a_version_that_holds_the_same() -> None:
+    _, own, versions = index_of("a", "b")
+    fenced = own.fence()
+    assert (fenced.version, fenced.change, fenced.shards) == (3, "fence", versions[1].shards)
     assert own.read_version(2) == versions[1]
-    assert (restored.version, restored.shards) == (3, versions[0].shards)
+
+
+def test_the_floor_is_read_at_every_attempt_after_the_manifest() -> None:
+    store, own, versions = index_of("a")
+    floors = iter([1, 2])
+    calls: list[str] = []
+
+    def overtake(call: Call) -> None:
+        calls.append(f"{call.name} {call.key}")
+        if call.name == "put" and call.key == own.key and calls.count("floor") == 1:
+            own.fence()
+
+    def floor() -> int:
+        calls.append("floor")
+        return next(floors)
+
+    hooked = store_of(HookedStore(store, before=overtake))
+    committed = hooked.commit(written(store, "b"), floor=floor)  # its seq is 1
+    assert committed.shards == versions[0].shards
+    first, second = (number for number, name in enumerate(calls) if name == "floor")
+    assert f"get {own.key}" in calls[:first]
+    assert f"get {own.key}" in calls[first:second]
 
 
 def test_damage_of_another_model_is_not_repaired_by_accident() -> None:
@@ -249,9 +292,9 @@ def test_damage_of_another_model_is_not_repaired_by_accident() -> None:
     other = ModelIdentity(id=MODEL.id, revision="2", dims=MODEL.dims)
     newer = ManifestStore(store, CORPUS, other, NO_WAIT)
     with pytest.raises(DimensionMismatchError):
-        newer.restore(1)
+        restore_alone(newer, 1)
     with pytest.raises(DimensionMismatchError):
-        newer.rebuilt([], [], "rebuild:00000000")
+        rebuild_alone(newer, [], [], "rebuild:00000000")
     assert list(newer.versions()) == []
     assert own.read().manifest.version == 2
 
@@ -259,13 +302,13 @@ def test_damage_of_another_model_is_not_repaired_by_accident() -> None:
 def test_a_rebuild_leaves_what_came_meanwhile() -> None:
     store, own, _ = index_of("abc")
     at_start = [named(origin) for origin in "abc"]
-    own.commit(written(store, "d"))
+    own.commit(written(store, "d"), floor=no_floor)
     own.replace([named("a"), named("b")], written(store, "x"), "compact")
-    rebuilt = own.rebuilt(at_start, written(store, "r", "s"), "rebuild:00000000")
+    rebuilt = rebuild_alone(own, at_start, written(store, "r", "s"), "rebuild:00000000")
     assert origins(rebuilt.shards) == ["x", "r", "s", "d"]
-    assert own.rebuilt(at_start, written(store, "r", "s"), "rebuild:00000000") == rebuilt
+    assert rebuild_alone(own, at_start, written(store, "r", "s"), "rebuild:00000000") == rebuilt
     fresh = MemoryObjectStore()
-    first = store_of(fresh).rebuilt([], written(fresh, "r"), "rebuild:00000000")
+    first = rebuild_alone(store_of(fresh), [], written(fresh, "r"), "rebuild:00000000")
     assert (first.version, origins(first.shards)) == (1, ["r"])
 
 
@@ -284,16 +327,18 @@ def test_a_write_that_meets_itself_is_one_version(action: str, overtaken: bool) 
             lose_answer(call)
         except ConflictError:
             if overtaken:
-                own.commit(written(store, "z"))
+                own.commit(written(store, "z"), floor=no_floor)
             raise
 
     changed.after = after
     subject = store_of(changed)
     actions: dict[str, Callable[[], Manifest | None]] = {
-        "commit": lambda: subject.commit(written(store, "c")),
+        "commit": lambda: subject.commit(written(store, "c"), floor=no_floor),
         "replace": lambda: subject.replace([named("a")], [], "compact"),
-        "restore": lambda: subject.restore(1),
-        "rebuilt": lambda: subject.rebuilt([named("a")], written(store, "r"), "rebuild:00000000"),
+        "restore": lambda: restore_alone(subject, 1),
+        "rebuilt": lambda: rebuild_alone(
+            subject, [named("a")], written(store, "r"), "rebuild:00000000"
+        ),
     }
     done = actions[action]()
     assert done is not None
@@ -316,7 +361,7 @@ def test_many_committers_merge_and_commit_at_once() -> None:
     def commit(worker: int) -> None:
         start.wait()
         for number in range(6):
-            own.commit(written(store, f"{worker}/{number}"))
+            own.commit(written(store, f"{worker}/{number}"), floor=no_floor)
 
     def merge(worker: int) -> None:
         start.wait()
@@ -362,12 +407,12 @@ def test_any_history_is_what_a_list_of_lists_says(
         now = model[-1]
         if isinstance(what, int):
             if 0 < what < len(model):
-                own.restore(what)
+                restore_alone(own, what)
                 after = model[what]
             else:
                 continue
         elif action == "commit":
-            own.commit(written(store, *what))
+            own.commit(written(store, *what), floor=no_floor)
             after = [*now, *dict.fromkeys(o for o in what if o not in now)]
         else:
             gone, come = set(what), list(dict.fromkeys(by))

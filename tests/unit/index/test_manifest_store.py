@@ -21,7 +21,13 @@ from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import ObjectStore, StoredObject
 from tests.unit.index.failing_store import HookedStore, StoreDownError, failing
-from tests.unit.index.manifest_builders import CORPUS, MODEL, NO_WAIT, descriptor
+from tests.unit.index.manifest_builders import (
+    CORPUS,
+    MODEL,
+    NO_WAIT,
+    descriptor,
+    no_floor,
+)
 
 
 def manifests(
@@ -43,7 +49,7 @@ def test_the_first_commit_creates_version_one() -> None:
     store = MemoryObjectStore()
     with pytest.raises(NotFoundError):
         manifests(store).read()
-    manifests(store).commit([descriptor("a"), descriptor("b")])
+    manifests(store).commit([descriptor("a"), descriptor("b")], floor=no_floor)
     manifest = manifests(store).read().manifest
     assert manifest.version == 1
     assert [shard.origin for shard in manifest.shards] == ["a", "b"]
@@ -51,16 +57,18 @@ def test_the_first_commit_creates_version_one() -> None:
 
 def test_a_repeated_commit_writes_nothing() -> None:
     store = MemoryObjectStore()
-    manifests(store).commit([descriptor("a"), descriptor("b")])
+    manifests(store).commit([descriptor("a"), descriptor("b")], floor=no_floor)
     before = manifests(store).read()
-    again = manifests(store).commit([descriptor("b"), descriptor("a"), descriptor("a")])
+    again = manifests(store).commit(
+        [descriptor("b"), descriptor("a"), descriptor("a")], floor=no_floor
+    )
     assert manifests(store).read() == before
     assert again == before.manifest
 
 
 def test_a_shard_that_speaks_for_nothing_is_left_out() -> None:
     store = MemoryObjectStore()
-    manifest = manifests(store).commit([descriptor("a", entities=0)])
+    manifest = manifests(store).commit([descriptor("a", entities=0)], floor=no_floor)
     assert (manifest.version, manifest.shards) == (0, ())
     assert not list(store.list(""))
 
@@ -75,7 +83,7 @@ def test_committers_that_race_lose_no_shard() -> None:
         for number in range(10):
             # Each origin is committed by two workers, as redelivery does.
             shards = [descriptor(f"{worker // 2}/{number}"), descriptor(f"own/{worker}/{number}")]
-            versions.append(manifests(store, NO_WAIT).commit(shards).version)
+            versions.append(manifests(store, NO_WAIT).commit(shards, floor=no_floor).version)
         return versions
 
     with ThreadPoolExecutor(8) as pool:
@@ -91,7 +99,7 @@ def test_a_committer_that_never_wins_gives_up_with_a_bound() -> None:
     waits: list[float] = []
     retry = CommitRetry(attempts=5, base_seconds=0.1, maximum_seconds=0.3, sleep=waits.append)
     with pytest.raises(ConflictError, match=r"5 attempts to\s+commit 1 shards"):
-        manifests(Overtaken(), retry).commit([descriptor("a")])
+        manifests(Overtaken(), retry).commit([descriptor("a")], floor=no_floor)
     assert len(waits) == 5
     assert all(0 <= wait <= 0.3 for wait in waits)
     assert waits[0] <= 0.1
@@ -107,19 +115,19 @@ def test_a_committer_that_never_wins_gives_up_with_a_bound() -> None:
 )
 def test_shards_of_another_model_never_meet(other: ModelIdentity) -> None:
     store = MemoryObjectStore()
-    manifests(store).commit([descriptor("a")])
+    manifests(store).commit([descriptor("a")], floor=no_floor)
     before = manifests(store).read()
     with pytest.raises(DimensionMismatchError):
-        manifests(store).commit([descriptor("b"), descriptor("c", model=other)])
+        manifests(store).commit([descriptor("b"), descriptor("c", model=other)], floor=no_floor)
     assert manifests(store).read() == before
 
 
 def test_a_manifest_of_another_revision_is_refused() -> None:
     store = MemoryObjectStore()
-    manifests(store).commit([descriptor("a")])
+    manifests(store).commit([descriptor("a")], floor=no_floor)
     revised = ModelIdentity(id="random", revision="2", dims=MODEL.dims)
     with pytest.raises(DimensionMismatchError, match="revision 1"):
-        manifests(store, model=revised).commit([descriptor("b", model=revised)])
+        manifests(store, model=revised).commit([descriptor("b", model=revised)], floor=no_floor)
 
 
 def _damaged(good: bytes) -> Iterator[bytes]:
@@ -140,13 +148,13 @@ def _damaged(good: bytes) -> Iterator[bytes]:
 def test_a_damaged_manifest_is_named_and_never_overwritten(number: int) -> None:
     store = MemoryObjectStore()
     own = manifests(store)
-    own.commit([descriptor("a")])
+    own.commit([descriptor("a")], floor=no_floor)
     data = list(_damaged(store.get(own.key).data))[number]
     store.put(own.key, data)
     with pytest.raises(CorruptObjectError, match=own.key):
         own.read()
     with pytest.raises(CorruptObjectError, match=own.key):
-        own.commit([descriptor("b")])
+        own.commit([descriptor("b")], floor=no_floor)
     assert store.get(own.key).data == data
 
 
@@ -157,7 +165,7 @@ def test_a_damaged_manifest_is_named_and_never_overwritten(number: int) -> None:
 def test_a_manifest_of_another_release_says_what_to_do(made_by: int, advice: str) -> None:
     store = MemoryObjectStore()
     own = manifests(store)
-    document = json.loads(own.commit([descriptor("a")]).model_dump_json())
+    document = json.loads(own.commit([descriptor("a")], floor=no_floor).model_dump_json())
     for shard in document["shards"]:
         del shard["catalog"]  # as it was in schema version 1
     store.put(own.key, json.dumps({**document, "schema_version": made_by}).encode())
@@ -170,14 +178,14 @@ def test_a_commit_whose_answer_was_lost_is_found_again(
     moment: Literal["after", "repeated"],
 ) -> None:
     store = MemoryObjectStore()
-    manifests(store).commit([descriptor("a")])
+    manifests(store).commit([descriptor("a")], floor=no_floor)
     lost = failing(
         store, 0, moment, lambda call: call.key == manifests(store).key and call.is_conditional
     )
     if moment == "after":
         with pytest.raises(StoreDownError):
-            manifests(lost).commit([descriptor("b")])
-    manifest = manifests(lost).commit([descriptor("b")])
+            manifests(lost).commit([descriptor("b")], floor=no_floor)
+    manifest = manifests(lost).commit([descriptor("b")], floor=no_floor)
     assert manifest.version == 2
     assert manifests(store).read().manifest == manifest
 
@@ -204,10 +212,10 @@ class CountingStore(MemoryObjectStore):
 
 def test_the_cache_looks_again_only_after_its_interval() -> None:
     store, clock = CountingStore(), Clock()
-    manifests(store).commit([descriptor("a")])
+    manifests(store).commit([descriptor("a")], floor=no_floor)
     cache = ManifestCache(manifests(store), recheck_seconds=5.0, clock=clock)
     assert cache.current().version == 1
-    manifests(store).commit([descriptor("b")])
+    manifests(store).commit([descriptor("b")], floor=no_floor)
     store.reads = 0
     clock.now += 4.9
     assert cache.current().version == 1
@@ -221,7 +229,7 @@ def test_the_cache_looks_again_only_after_its_interval() -> None:
 def test_the_last_good_manifest_goes_on_serving() -> None:
     store, clock = MemoryObjectStore(), Clock()
     own = manifests(store)
-    own.commit([descriptor("a")])
+    own.commit([descriptor("a")], floor=no_floor)
     good = store.get(own.key).data
     cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
     assert cache.current().version == 1
@@ -230,7 +238,7 @@ def test_the_last_good_manifest_goes_on_serving() -> None:
         clock.now += 1.0
         assert cache.current().version == 1
     store.put(own.key, good)
-    own.commit([descriptor("b")])
+    own.commit([descriptor("b")], floor=no_floor)
     clock.now += 1.0
     assert cache.current().version == 2
 
@@ -244,10 +252,10 @@ def test_a_store_that_does_not_answer_stops_no_reader_that_has_a_manifest() -> N
 
     store, clock = HookedStore(before=before), Clock()
     own = manifests(store)
-    own.commit([descriptor("a")])
+    own.commit([descriptor("a")], floor=no_floor)
     cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
     assert cache.committed() == own.read()
-    own.commit([descriptor("b")])
+    own.commit([descriptor("b")], floor=no_floor)
     down = True
     asked = len(store.calls)
     clock.now += 1.0
@@ -265,15 +273,15 @@ def test_a_store_that_does_not_answer_stops_no_reader_that_has_a_manifest() -> N
 def test_a_manifest_that_vanished_goes_on_serving_and_is_not_begun_again() -> None:
     store, clock = MemoryObjectStore(), Clock()
     own = manifests(store)
-    own.commit([descriptor("a")])
-    own.commit([descriptor("b")])
+    own.commit([descriptor("a")], floor=no_floor)
+    own.commit([descriptor("b")], floor=no_floor)
     cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
     assert cache.current().version == 2
     store.delete(own.key)
     clock.now += 1.0
     assert cache.current().version == 2
     with pytest.raises(CorruptObjectError, match=f"{own.key} is missing.*ultron index restore"):
-        own.commit([descriptor("c")])
+        own.commit([descriptor("c")], floor=no_floor)
 
 
 def test_a_damaged_first_manifest_is_an_error() -> None:
@@ -294,7 +302,7 @@ def test_any_sequence_of_commits_holds_each_origin_once(commits: Sequence[Sequen
     seen: dict[str, None] = {}
     version = 0
     for batch in commits:
-        manifest = own.commit([descriptor(origin) for origin in batch])
+        manifest = own.commit([descriptor(origin) for origin in batch], floor=no_floor)
         is_new = any(origin not in seen for origin in batch)
         seen |= dict.fromkeys(batch)
         version += is_new

@@ -21,6 +21,7 @@ from tests.unit.index.index_builders import (
     searcher,
     unit_vectors,
 )
+from tests.unit.index.manifest_builders import no_floor
 
 ROWS = 300
 VECTORS = unit_vectors(ROWS, seed=1)
@@ -37,7 +38,7 @@ def committed(store: MemoryObjectStore, parts: int = 3) -> None:
         build_shard(store, chunks[p::parts], VECTORS[p::parts], origin=f"r/p/{p}")
         for p in range(parts)
     ]
-    manifests(store).commit(shards)
+    manifests(store).commit(shards, floor=no_floor)
 
 
 @pytest.fixture
@@ -103,7 +104,9 @@ def test_no_more_rows_are_asked_for_than_are_live(tmp_path: Path) -> None:
     committed(store)
     none = np.empty((0, VECTORS.shape[1]), np.float32)
     gone = [f"t:{n}" for n in range(10, ROWS)]
-    manifests(store).commit([build_shard(store, [], none, origin="sweep", seq=2, covered=gone)])
+    manifests(store).commit(
+        [build_shard(store, [], none, origin="sweep", seq=2, covered=gone)], floor=no_floor
+    )
     texts = asked(searcher(store, tmp_path), RecallPlan(samples=50, k=5, seed=0))
     assert sorted(texts, key=int) == [str(n) for n in range(10)]
 
@@ -111,7 +114,7 @@ def test_no_more_rows_are_asked_for_than_are_live(tmp_path: Path) -> None:
 def test_an_index_without_rows_has_no_recall(tmp_path: Path) -> None:
     store = MemoryObjectStore()
     none = np.empty((0, VECTORS.shape[1]), np.float32)
-    manifests(store).commit([build_shard(store, [], none, covered=["t:1"])])
+    manifests(store).commit([build_shard(store, [], none, covered=["t:1"])], floor=no_floor)
     with pytest.raises(NotFoundError, match="holds no row"):
         asked(searcher(store, tmp_path), RecallPlan(samples=5, k=5, seed=0))
 

@@ -31,6 +31,7 @@ from tests.unit.index.index_builders import (
     searcher,
     unit_vectors,
 )
+from tests.unit.index.manifest_builders import no_floor
 
 ROWS = 1200
 TYPES = ("comic", "hero", "event")
@@ -59,7 +60,7 @@ def committed(
         shards.append(
             build_shard(store, [chunks[n] for n in rows], vectors[rows], origin=f"r/p/{part}")
         )
-    manifests(store).commit(shards)
+    manifests(store).commit(shards, floor=no_floor)
 
 
 class Index:
@@ -187,7 +188,9 @@ def test_lexical_scores_are_bm25_of_the_live_rows_however_they_are_sharded(
     old = [chunk(one.parent, text="robot kree kree") for one in chunks[:updated]]
     if old:
         vectors = unit_vectors(len(old), 7)
-        manifests(store).commit([build_shard(store, old, vectors, origin="old", seq=0)])
+        manifests(store).commit(
+            [build_shard(store, old, vectors, origin="old", seq=0)], floor=no_floor
+        )
     committed(store, chunks, unit_vectors(len(chunks), 1), min(parts, len(chunks)))
     with TemporaryDirectory() as folder:
         question = SearchQuery(text=" ".join(query), vector=None, k=50, mode="lexical")
@@ -206,7 +209,8 @@ def test_a_word_that_one_shard_is_full_of_still_tells(tmp_path: Path) -> None:
         [
             build_shard(store, about, unit_vectors(10, 1), origin="r/a/0"),
             build_shard(store, others, unit_vectors(90, 2), origin="r/b/0"),
-        ]
+        ],
+        floor=no_floor,
     )
     reader = searcher(store, tmp_path)
     best = found(reader, text="ultron number", k=10, mode="lexical")
@@ -334,12 +338,12 @@ def test_the_graph_finds_the_live_rows_among_many_dead_ones(tmp_path: Path) -> N
     chunks = [chunk(f"t:{n}", text="old") for n in range(400)]
     vectors = unit_vectors(400, 3)
     old = build_shard(store, chunks, vectors, origin="r1/p/0", seq=1)
-    manifests(store).commit([old])
+    manifests(store).commit([old], floor=no_floor)
     reader = searcher(store, tmp_path, tuning=GRAPH_ALWAYS)
     assert len(found(reader, vector=vectors[0], k=50, mode="dense")) == 50
     updated = [chunk(f"t:{n}", text="new") for n in range(380)]
     newer = build_shard(store, updated, -vectors[:380], origin="r2/p/0", seq=2)
-    manifests(store).commit([newer])
+    manifests(store).commit([newer], floor=no_floor)
     hits = reader.search(SearchQuery(text="", vector=vectors[0], k=50, mode="dense")).hits
     assert len(hits) == 50
     live = {f"t:{n}-001" for n in range(380, 400)}
@@ -368,7 +372,7 @@ def test_an_index_that_was_never_committed_is_not_found(tmp_path: Path) -> None:
 def test_a_new_version_that_cannot_be_opened_leaves_the_last_one_serving(tmp_path: Path) -> None:
     store = MemoryObjectStore()
     first = build_shard(store, [chunk("t:1", text="old")], unit_vectors(1, 1), seq=1)
-    manifests(store).commit([first])
+    manifests(store).commit([first], floor=no_floor)
     reader = searcher(store, tmp_path)
     assert reader.refresh().opened == 1
     second = build_shard(
@@ -377,7 +381,7 @@ def test_a_new_version_that_cannot_be_opened_leaves_the_last_one_serving(tmp_pat
     assert second.graph is not None
     good = store.get(second.graph.key).data
     store.put(second.graph.key, good[:-1])
-    manifests(store).commit([second])
+    manifests(store).commit([second], floor=no_floor)
     vector = unit_vectors(1, 1)[0]
     query = SearchQuery(text="", vector=vector, mode="dense")
     result = reader.search(query)

@@ -25,6 +25,7 @@ from tests.unit.index.index_builders import (
     manifests,
     unit_vectors,
 )
+from tests.unit.index.manifest_builders import no_floor, restore_alone
 
 ROWS = 300
 
@@ -55,7 +56,7 @@ class Index:
 
     def commit(self, seq: int, entities: Collection[int], *, rows: bool = True) -> ShardDescriptor:
         shard = self.shard(seq, entities, rows=rows)
-        manifests(self.store).commit([shard])
+        manifests(self.store).commit([shard], floor=no_floor)
         return shard
 
     def source(self, **values: object) -> SnapshotSource:
@@ -135,7 +136,7 @@ def test_a_loaded_graph_serves_while_few_rows_died_and_is_loaded_anew_when_many(
     index.commit(3, range(31), rows=False)
     second = graph()
     assert second is not first
-    manifests(index.store).restore(1)  # rows that the second graph never returns live again
+    restore_alone(manifests(index.store), 1)  # rows that the second graph never returns live again
     assert graph() not in (first, second)
     assert nearest(source.refresh().snapshot.shards[0]) == set(range(ROWS))
 
@@ -181,7 +182,7 @@ def test_fields_are_those_of_all_shards(index: Index) -> None:
         )
         for name in "ba"
     ]
-    manifests(index.store).commit(shards)
+    manifests(index.store).commit(shards, floor=no_floor)
     assert source.refresh().snapshot.fields == ("a", "all", "b")
 
 
@@ -194,7 +195,7 @@ def test_the_last_good_version_serves_until_a_bad_one_is_mended(index: Index, pa
     key = getattr(bad, part).key
     data = index.store.get(key).data
     index.store.put(key, data[:-1])
-    manifests(index.store).commit([bad])
+    manifests(index.store).commit([bad], floor=no_floor)
     assert source.refresh().snapshot is good
     assert live(good.shards[0]) == [0, 1, 2, 3, 4]
     with pytest.raises(CorruptObjectError, match=key):

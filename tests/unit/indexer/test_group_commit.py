@@ -13,6 +13,7 @@ from shared.index.manifest_store import ManifestStore
 from shared.index.origin import shard_name, shard_origin
 from shared.models.jobs import IndexJob
 from shared.models.manifest import FileReference, Manifest, ModelIdentity, ShardDescriptor
+from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
@@ -25,6 +26,7 @@ SUFFIXES = ("npz", "hnsw", "sqlite")
 @dataclass
 class Runs:
     recorded: list[int] = field(default_factory=list)
+    outdated: list[int] = field(default_factory=list)
     refuses: set[int] = field(default_factory=set)
 
     def record_stage(self, job: IndexJob, *_: Any, part: int, **__: Any) -> bool:
@@ -32,6 +34,20 @@ class Runs:
             raise ConnectionError("the table is away")
         self.recorded.append(part)
         return True
+
+    def record_outdated_part(self, job: IndexJob, *, part: int, parts: int) -> bool:
+        self.outdated.append(part)
+        return True
+
+
+@dataclass
+class Floor:
+    """Answers with the next of these floors, and with the last one for ever."""
+
+    seqs: list[int] = field(default_factory=lambda: [0])
+
+    def read(self, corpus: str) -> int:
+        return self.seqs.pop(0) if len(self.seqs) > 1 else self.seqs[0]
 
 
 @dataclass
@@ -51,10 +67,17 @@ class World:
     store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     runs: Runs = field(default_factory=Runs)
     requests: Requests = field(default_factory=Requests)
+    floor: Floor = field(default_factory=Floor)
 
     @property
     def committer(self) -> GroupCommitter:
-        return GroupCommitter(self.store, cast(RunStore, self.runs), self.requests, now=lambda: NOW)
+        return GroupCommitter(
+            store=self.store,
+            runs=cast(RunStore, self.runs),
+            floor=cast(IndexFloor, self.floor),
+            request_merges=self.requests,
+            now=lambda: NOW,
+        )
 
     def committed(self, corpus: str = "tests") -> list[str]:
         manifest = ManifestStore(self.store, corpus, MODEL).read().manifest

@@ -28,6 +28,7 @@ from shared.models.manifest import ModelIdentity
 from shared.models.sources import JsonlSource
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedding.conftest import ModelFolder, model_folder
+from tests.unit.index.manifest_builders import no_floor
 
 __all__ = ["model_folder"]
 
@@ -135,7 +136,7 @@ class Deployment:
             collect_content(lines, origin=origin, seq=seq),
             encoder.encode_documents([chunk.text for chunk in chunks]),
         )
-        ManifestStore(self.store, corpus, identity).commit([shard])
+        ManifestStore(self.store, corpus, identity).commit([shard], floor=no_floor)
 
     def get(
         self, path: str = "/retrieve", **parameters: str | Sequence[str]
