@@ -8,7 +8,7 @@ from shared.models.run import ProblemPage, RunProgress
 
 _COUNTERS = (
     "raw_records", "entities", "edges", "rejects", "left_out", "chunks", "chunks_unchanged",
-    "vectors", "shards", "entities_deleted",
+    "vectors", "shards", "parts_outdated", "entities_deleted",
 )  # fmt: skip
 _PAGE_OUTCOMES = (
     ("unchanged", "pages_unchanged"),
