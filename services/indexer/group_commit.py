@@ -1,8 +1,8 @@
 """One manifest commit for all the shards of a batch that belong to one index."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -14,15 +14,12 @@ from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.observability import logger, metrics
 from shared.state.index_floor import IndexFloor
-from shared.state.run_records import Clock, utc_now
 from shared.state.runs import RunStore
 from shared.storage.keys import index_prefix
 from shared.storage.object_store import ObjectStore
 
 _Group = tuple[CorpusName, ModelIdentity]
-# Files that no manifest names are deleted after a grace: soon when they were committed and merged
-# away since, which a job that comes late, or again, does not know.
-_FILES_TRUSTED_FOR = timedelta(days=1)
+_PARALLEL_CHECKS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,6 @@ class GroupCommitter:
     floor: IndexFloor
     request_merges: Callable[[Manifest], int]
     retry: CommitRetry = field(default_factory=CommitRetry)
-    now: Clock = utc_now
 
     def commit_batch(self, jobs: Sequence[IndexJob]) -> Mapping[int, Exception]:
         """Commit each index once, then record its jobs.
@@ -50,11 +46,11 @@ class GroupCommitter:
         """
         errors: dict[int, Exception] = {}
         groups: dict[_Group, dict[int, IndexJob]] = {}
-        for position, job in enumerate(jobs):
-            try:
-                self._check(job)
-            except Exception as error:  # noqa: BLE001 - becomes the failure of this message
-                errors[position] = error
+        with ThreadPoolExecutor(_PARALLEL_CHECKS) as pool:
+            checked = list(pool.map(self._objection, jobs))
+        for position, (job, objection) in enumerate(zip(jobs, checked, strict=True)):
+            if objection is not None:
+                errors[position] = objection
             else:
                 groups.setdefault((job.corpus, job.shard.model), {})[position] = job
         for group, members in groups.items():
@@ -87,19 +83,23 @@ class GroupCommitter:
         else:
             self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
 
-    def _check(self, job: IndexJob) -> None:
-        """See that a manifest may name the job's shard, so that none ever names what is missing."""
+    def _objection(self, job: IndexJob) -> Exception | None:
+        """Say why no manifest may name the job's shard; none ever names what is missing.
+
+        The files of a job that comes late, or again, may be deleted: its shard was committed and
+        merged away since, which the job does not know.
+        """
         if problem := _problem(job):
-            raise InvalidJobError(problem)
-        age = self.now().timestamp() - job.seq / 1000
-        if age <= _FILES_TRUSTED_FOR.total_seconds():
-            return
-        for file in job.shard.files:
-            if not self.store.exists(file.key):
-                raise CorruptObjectError(
-                    f"{file.key} of shard {job.shard.shard_id} is gone, and its run began "
-                    f"{timedelta(seconds=age).days} days ago; embed the part again"
-                )
+            return InvalidJobError(problem)
+        try:
+            gone = [file.key for file in job.shard.files if not self.store.exists(file.key)]
+        except Exception as error:  # noqa: BLE001 - becomes the failure of this message
+            return error
+        if gone:
+            return CorruptObjectError(
+                f"{gone[0]} of shard {job.shard.shard_id} is gone; embed the part again"
+            )
+        return None
 
     def _request_merges(self, manifest: Manifest) -> None:
         try:

@@ -170,9 +170,6 @@ class Shelf:
             runs=self.runs,
             floor=self.floor,
             request_merges=lambda _: 0,
-            # The runs' numbers are no times: none of their jobs is so late that its files may
-            # have been collected.
-            now=lambda: datetime.fromtimestamp(0, UTC),
         )
 
     def clock(self) -> datetime:
