@@ -12,7 +12,6 @@ from shared.embedding.deployed_models import DeployedModels
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import EmbedJob
 from shared.observability import logger, metrics, tracer
-from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 
 
@@ -20,13 +19,13 @@ from shared.state.entity_versions import EntityVersions
 def _stage() -> QueueStage[EmbedJob]:
     settings = EmbedderSettings.load()
     state = wiring.stage_state(settings)
-    client, store = aws.dynamodb_client(), wiring.object_store(settings)
+    store = wiring.object_store(settings)
     corpora = CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path)
     models = DeployedModels(lambda: store, settings.models, settings.model_dir)
     unchanged = UnchangedEntities(
-        versions=EntityVersions(client, settings.checkpoint_table),
+        versions=EntityVersions(aws.dynamodb_client(), settings.checkpoint_table),
         runs=state.runs,
-        state=CorpusState(client, settings.checkpoint_table),
+        state=wiring.corpus_state(settings.checkpoint_table),
     )
     embedder = Embedder(
         store=store,

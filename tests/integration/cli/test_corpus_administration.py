@@ -13,7 +13,6 @@ from shared.index.manifest_store import ManifestStore
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.models.run import EndpointCheckpoint, RunRecord
-from shared.state.corpus_state import PlannedRun
 from shared.state.entity_versions import EntityVersions
 from shared.storage.keys import shard_key
 from shared.storage.s3 import S3ObjectStore
@@ -51,15 +50,15 @@ def begin_run(site: Site, corpus: str = "notes", seq: int = 5) -> None:
     site.state.acquire_lease(corpus, RUN_ID, 3600)
     site.runs.start_run(
         RunRecord(
-            run_id=RUN_ID, corpus=corpus, mode="full", status="planning", seq=seq,
+            run_id=RUN_ID, corpus=corpus, mode="incremental", status="planning", seq=seq,
             started_at="2026-11-23T06:00:00+00:00",
         )
     )  # fmt: skip
-    site.state.note_planned(corpus, PlannedRun(RUN_ID, seq))
 
 
 def end_run(site: Site, corpus: str = "notes") -> None:
-    site.runs.finish_planning(RUN_ID, {"objects": EndpointCheckpoint(last_modified="yesterday")})
+    checkpoints = {"objects": EndpointCheckpoint(last_modified="yesterday")}
+    site.runs.finish_planning(RUN_ID, checkpoints, lease_seconds=3600)
     assert site.state.lease(corpus) is None
 
 

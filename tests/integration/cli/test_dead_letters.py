@@ -73,7 +73,7 @@ def start_run(site: Site, pages: int) -> None:
         )
     )  # fmt: skip
     site.runs.add_pages([a_page(number) for number in range(pages)])
-    site.runs.finish_planning(RUN_ID, {})
+    site.runs.finish_planning(RUN_ID, {}, lease_seconds=3600)
 
 
 def test_dead_letters_are_listed_with_their_reasons_and_stay(site: Site) -> None:

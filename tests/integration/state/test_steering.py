@@ -9,7 +9,7 @@ from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.sources.base import PlannedPage
-from shared.state.cancelled_runs import FRESH
+from shared.state.cancelled_runs import FRESH_SECONDS
 from shared.state.run_pages import PAGES_AT_ONCE
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
 
@@ -66,7 +66,7 @@ def test_a_cancelled_run_ends_at_once_and_frees_the_corpus(line: Line) -> None:
 def test_queued_work_of_a_cancelled_run_is_dropped(line: Line) -> None:
     run_id = half_done(line)
     line.steer("cancel", run_id)
-    line.now += FRESH
+    line.now += timedelta(seconds=FRESH_SECONDS)
     line.work()
     assert line.source.fetched == ["a", "b"]
     progress = line.assert_exact(run_id)
@@ -87,7 +87,7 @@ def test_a_worker_learns_of_a_cancel_within_five_seconds(
 
     line.steer("cancel", run_id)
     monkeypatch.setattr(line.runs._table, "get", counted)
-    line.now += FRESH - timedelta(milliseconds=1)
+    line.now += timedelta(seconds=FRESH_SECONDS, milliseconds=-1)
     assert not line.runs.is_cancelled(run_id)
     assert asked == [], "a worker asks every five seconds at most"
     line.now += timedelta(milliseconds=1)
