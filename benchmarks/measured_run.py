@@ -15,7 +15,7 @@ from scripts.local_aws.process import becomes_true
 from scripts.local_aws.workers import cpu_seconds, workers
 from services.cli.runs import start_run
 from shared.models.run import RunProgress
-from shared.state.runs import RunStore
+from shared.state.run_reader import RunReader
 
 LONGEST_RUN_SECONDS = 3 * 3600
 LONGEST_MAINTENANCE_SECONDS = 1800
@@ -139,7 +139,7 @@ def measure_run(stack: LiveStack, corpus: str, cpu: CpuWatch) -> MeasuredRun:
         StackError: the run, or the maintenance after it, has not ended in time.
     """
     client = client_maker(stack.deployment)
-    runs = RunStore(client("dynamodb"), stack.outputs.checkpoint_table)
+    runs = RunReader(client("dynamodb"), stack.outputs.checkpoint_table)
     movements = {counter: Movement() for _, counter, _ in STAGES}
     cpu.begin()
     begun = time.monotonic()

@@ -75,6 +75,12 @@ class ConflictError(UltronError):
     code = "CONFLICT"
 
 
+class TableTimeError(UltronError):
+    """The table's answers do not say what time it is, so that no lease can be decided."""
+
+    code = "TABLE_TIME"
+
+
 class LeaseHeldError(UltronError):
     """Another live run holds the corpus."""
 

@@ -1,11 +1,11 @@
 """What the functions that speak to sources put together in the same way, from their settings."""
 
-from shared import aws
+from shared import aws, wiring
 from shared.settings import SourceSettings
 from shared.sources.http import HttpClient
 from shared.sources.outbound import AllowedHosts, OutboundGuard
 from shared.sources.registry import SourceTools
-from shared.sources.retry import RetryPolicy, WaitPolicy
+from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
 from shared.sources.secrets import SourceSecrets
 from shared.state.rate_limits import RateLimits
 from shared.storage.object_store import ObjectStore
@@ -33,12 +33,15 @@ def _source_tools(
 ) -> SourceTools:
     secrets = SourceSecrets(aws.secrets_client(), settings.source_secret_prefix)
     allowed = AllowedHosts.parse(settings.outbound_allowed_hosts)
+    # By a clock that is ahead, the next run would ask for changes since a time that is still to be.
+    clock = wiring.table_clock(settings.checkpoint_table)
     return SourceTools(
         store=store,
         marvel_keys=secrets.marvel_keys,
         secret_field=secrets.field,
-        rates=RateLimits(aws.dynamodb_client(), settings.checkpoint_table),
+        rates=RateLimits(aws.dynamodb_client(), settings.checkpoint_table, clock),
         http=HttpClient(guard=OutboundGuard(allowed)),
         retry_policy=RetryPolicy(maximum_wait_seconds=settings.maximum_wait_seconds),
         wait_policy=wait_policy,
+        timing=Timing(now=clock.now),
     )

@@ -1,4 +1,6 @@
-"""What the handlers of the queue stages put together in the same way, from their settings."""
+"""What the handlers and the command put together in the same way, from their settings."""
+
+import time
 
 from shared import aws
 from shared.messaging.publisher import JobPublisher
@@ -7,8 +9,11 @@ from shared.messaging.stage import StageState
 from shared.models.maintenance import SweepJob
 from shared.models.run import RunRecord
 from shared.settings import PublishingStageSettings, StageSettings
+from shared.state.corpus_state import CorpusState
 from shared.state.failures import FailureLog
+from shared.state.run_records import utc_now
 from shared.state.runs import RunStore
+from shared.state.table_clock import ResponseClock, TableClock
 from shared.storage.s3 import S3ObjectStore
 
 
@@ -29,15 +34,25 @@ def run_store(checkpoint_table: str, compact_queue_url: str) -> RunStore:
     def request_sweep(run: RunRecord) -> None:
         publisher.publish([SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq)])
 
-    return RunStore(aws.dynamodb_client(), checkpoint_table, request_sweep=request_sweep)
+    client = aws.dynamodb_client()
+    return RunStore(client, checkpoint_table, table_clock(checkpoint_table), request_sweep)
+
+
+def corpus_state(checkpoint_table: str) -> CorpusState:
+    """Return what is remembered of corpora between runs."""
+    return CorpusState(aws.dynamodb_client(), checkpoint_table, table_clock(checkpoint_table))
+
+
+def table_clock(checkpoint_table: str) -> TableClock:
+    """Return the time that all who use the table agree on."""
+    return ResponseClock(aws.dynamodb_client(), checkpoint_table, utc_now, time.monotonic)
 
 
 def stage_state(settings: StageSettings) -> StageState:
     """Return the records that a stage accounts to."""
-    client = aws.dynamodb_client()
     return StageState(
         runs=run_store(settings.checkpoint_table, settings.compact_queue_url),
-        failures=FailureLog(client, settings.checkpoint_table),
+        failures=FailureLog(aws.dynamodb_client(), settings.checkpoint_table),
         maximum_receives=settings.maximum_receives,
         redelivery=Redelivery(aws.sqs_client(), settings.queue_url, settings.retry_delay_seconds),
     )

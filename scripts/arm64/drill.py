@@ -34,7 +34,7 @@ from scripts.demo.stack import LiveStack, live_stack
 from scripts.local_aws.account import ACCOUNT_ID, REGION
 from services.cli.published import PublishedDeployment
 from services.cli.stages import STAGES, StageControl
-from shared.state.runs import RunStore
+from shared.state.run_reader import RunReader
 
 # With the embedding layer, which has all four libraries that the work is about.
 WORKER_OF_SEARCH = "embedder"
@@ -130,7 +130,7 @@ def answer_events(
         line = Line(
             clients("sqs"),
             live.outputs.queue_urls,
-            RunStore(clients("dynamodb"), live.outputs.checkpoint_table),
+            RunReader(clients("dynamodb"), live.outputs.checkpoint_table),
             invoker(functions),
         )
         line.ingest()

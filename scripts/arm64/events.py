@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.arm64.function_process import FunctionError, FunctionProcess
 from services.cli.stages import STAGES, Stage
-from shared.state.runs import RunStore
+from shared.state.run_reader import RunReader
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -39,7 +39,7 @@ class Line:
 
     sqs: "SQSClient"
     queue_urls: Mapping[str, str]
-    runs: RunStore
+    runs: RunReader
     invoke: Invoke
 
     def ingest(self) -> None:

@@ -19,9 +19,8 @@ from services.cli.functions import invoke
 from services.cli.options import add_command, add_group, add_json, positive, show
 from services.cli.schedules import Schedules
 from services.cli.target import Target
-from shared import aws
+from shared import aws, wiring
 from shared.corpora import CorpusDocuments, corpus_document
-from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 from shared.state.index_floor import IndexFloor
 
@@ -107,7 +106,7 @@ def _listing(target: Target) -> CorpusListing:
     return CorpusListing(
         documents=CorpusDocuments(aws.ssm_client(), published.corpora_parameter_path),
         schedules=Schedules(aws.events_client(), published.schedule),
-        state=CorpusState(aws.dynamodb_client(), target.table_name()),
+        state=wiring.corpus_state(target.table_name()),
         runs=target.runs(),
     )
 
@@ -119,7 +118,7 @@ def _administration(target: Target) -> CorpusAdministration:
         schedules=listing.schedules,
         state=listing.state,
         floor=IndexFloor(aws.dynamodb_client(), target.table_name()),
-        runs=listing.runs,
+        runs=target.run_store(),
         versions=EntityVersions(aws.dynamodb_client(), target.table_name()),
         store=target.objects(),
         models=target.published.models,

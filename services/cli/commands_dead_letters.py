@@ -13,7 +13,7 @@ from services.cli.letter_rendering import (
 )
 from services.cli.options import add_command, add_group, add_json, positive, show
 from services.cli.target import Target
-from shared import aws, wiring
+from shared import aws
 from shared.errors import InvalidInputError, LeaseHeldError
 from shared.state.failures import FailureLog
 
@@ -82,7 +82,6 @@ def _drop(options: argparse.Namespace, target: Target) -> int:
 
 def _letters(target: Target) -> DeadLetters:
     published = target.published
-    table = target.table_name()
 
     def invoke_ingest(event: dict[str, Any]) -> None:
         client = aws.lambda_client(PLANNING_TIMEOUT_SECONDS)
@@ -93,7 +92,7 @@ def _letters(target: Target) -> DeadLetters:
     return DeadLetters(
         client=aws.sqs_client(),
         deployment=published,
-        failures=FailureLog(aws.dynamodb_client(), table),
-        runs=wiring.run_store(table, published.queue_urls["compact-jobs"]),
+        failures=FailureLog(aws.dynamodb_client(), target.table_name()),
+        runs=target.run_store(),
         invoke_ingest=invoke_ingest,
     )

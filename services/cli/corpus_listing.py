@@ -9,7 +9,7 @@ from services.cli.schedules import Schedules, expressions_of
 from shared.corpora import CorpusDocuments, StoredCorpus
 from shared.errors import NotFoundError, SettingsError
 from shared.state.corpus_state import CorpusState
-from shared.state.runs import RunStore
+from shared.state.run_reader import RunReader
 
 _TERRAFORM = "terraform"
 
@@ -21,7 +21,7 @@ class CorpusListing:
     documents: CorpusDocuments
     schedules: Schedules
     state: CorpusState
-    runs: RunStore
+    runs: RunReader
 
     def all(self) -> dict[str, Any]:
         """Return `corpora`: of each its name, kind, schedule, who manages it, and its last run.

@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 
 
 class ReadsRuns(Protocol):
-    """What of RunStore is needed here."""
+    """What of RunReader is needed here."""
 
     def get_run(self, run_id: str) -> RunProgress:
         """Return a run with its counters, or raise NotFoundError."""

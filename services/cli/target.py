@@ -9,8 +9,9 @@ from services.cli.api import ApiClient
 from services.cli.deployment import Deployment
 from services.cli.published import PublishedDeployment
 from services.cli.settings import CommandSettings
-from shared import aws
+from shared import aws, wiring
 from shared.errors import SettingsError
+from shared.state.run_reader import RunReader
 from shared.state.runs import RunStore
 from shared.storage.object_store import ObjectStore
 from shared.storage.s3 import S3ObjectStore
@@ -51,9 +52,13 @@ class Target:
         name_prefix = self._one("name_prefix", prefix, self._settings.ultron_name_prefix)
         return PublishedDeployment.read(aws.ssm_client(), name_prefix)
 
-    def runs(self) -> RunStore:
-        """The records of its runs."""
-        return RunStore(aws.dynamodb_client(), self.table_name())
+    def runs(self) -> RunReader:
+        """The records of its runs, to be looked at."""
+        return RunReader(aws.dynamodb_client(), self.table_name())
+
+    def run_store(self) -> RunStore:
+        """The records of its runs, for a command that may end one."""
+        return wiring.run_store(self.table_name(), self.published.queue_urls["compact-jobs"])
 
     def objects(self) -> ObjectStore:
         """Its bucket."""

@@ -17,7 +17,7 @@ from shared.models.base import Contract
 from shared.models.maintenance import CompactJob
 from shared.models.manifest import Manifest, ShardDescriptor
 from shared.observability import logger, metrics
-from shared.state.run_records import Clock, utc_now
+from shared.state.table_clock import TableClock
 from shared.storage.keys import maintenance_key
 from shared.storage.object_store import ObjectStore
 
@@ -42,15 +42,16 @@ class Compactor:
 
     A job whose shards left the manifest is over: what it made, if anything, becomes garbage. One
     that died after its upload goes straight to the commit. `request_merges` is told the manifest
-    at the end, as merged shards may be worth a merge of their own.
+    at the end, as merged shards may be worth a merge of their own. `clock` is the table's: a
+    machine that is days ahead would drop what is remembered of deleted entities too early.
     """
 
     store: ObjectStore
     work_directory: Path
     request_merges: Callable[[Manifest], int]
+    clock: TableClock
     threads: int = 1
     retry: CommitRetry | None = None
-    now: Clock = utc_now
 
     def compact(self, job: CompactJob) -> None:
         """Do the job; doing it again changes nothing.
@@ -59,7 +60,7 @@ class Compactor:
             CorruptObjectError: the manifest or a file of a shard cannot be read; names the key.
             ConflictError: other committers won every attempt to commit.
         """
-        manifests = ManifestStore(self.store, job.corpus, job.model, self.retry, self.now)
+        manifests = ManifestStore(self.store, job.corpus, job.model, self.retry, self.clock.now)
         try:
             manifest = manifests.read().manifest
         except NotFoundError:
@@ -100,9 +101,9 @@ class Compactor:
     def _merge(self, job: CompactJob, manifest: Manifest) -> CompactionNote:
         self.work_directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
-            merger = Merger(self.store, Path(folder), self.threads, now=self.now)
+            merger = Merger(self.store, Path(folder), self.threads, now=self.clock.now)
             shard = merger.merge(manifest, job.shard_ids)
-        note = CompactionNote(shard=shard, made_from=manifest.version, written_at=self.now())
+        note = CompactionNote(shard=shard, made_from=manifest.version, written_at=self.clock.now())
         write_note(self.store, _note_key(job), note)
         return note
 
@@ -112,7 +113,7 @@ class Compactor:
         except CorruptObjectError as error:
             logger.warning("merging anew", extra={"reason": str(error)})
             return None
-        if note is None or self.now() - note.written_at > _NOTE_TRUSTED_FOR:
+        if note is None or self.clock.now() - note.written_at > _NOTE_TRUSTED_FOR:
             return None
         files = note.shard.files if note.shard else ()
         return note if all(self.store.exists(file.key) for file in files) else None

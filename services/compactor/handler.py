@@ -25,7 +25,6 @@ from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import CompactJob, MaintenanceJob
 from shared.observability import logger, metrics, tracer
 from shared.state.compaction_claims import CompactionClaims
-from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 from shared.state.index_floor import IndexFloor
 
@@ -35,9 +34,10 @@ _STAGE = "compact"
 @cache
 def _compaction_requests() -> CompactionRequests:
     settings = CompactorSettings.load()
+    table = settings.checkpoint_table
     return CompactionRequests(
         JobPublisher(aws.sqs_client(), settings.compact_queue_url),
-        CompactionClaims(aws.dynamodb_client(), settings.checkpoint_table),
+        CompactionClaims(aws.dynamodb_client(), table, wiring.table_clock(table)),
         settings.compaction_policy,
     )
 
@@ -67,11 +67,12 @@ def _do(job: MaintenanceJob) -> None:
 def _tasks(model_prefix: str) -> Tasks:
     settings = CompactorSettings.load()
     store, folder = wiring.object_store(settings), settings.work_dir
-    client, table = aws.dynamodb_client(), settings.checkpoint_table
+    table = settings.checkpoint_table
     model = read_model_identity(store, model_prefix)
     runs = wiring.run_store(table, settings.compact_queue_url)
-    state, versions = CorpusState(client, table), EntityVersions(client, table)
-    floor = IndexFloor(client, table)
+    client = aws.dynamodb_client()
+    state, clock = wiring.corpus_state(table), wiring.table_clock(table)
+    versions, floor = EntityVersions(client, table), IndexFloor(client, table)
     requests, threads = _compaction_requests(), os.cpu_count() or 1
     rebuilder = Rebuilder(
         store=store,
@@ -86,7 +87,7 @@ def _tasks(model_prefix: str) -> Tasks:
         threads=threads,
     )
     return Tasks(
-        Compactor(store, folder, requests.request_merges, threads),
+        Compactor(store, folder, requests.request_merges, clock, threads),
         Sweeper(
             store=store,
             model=model,
@@ -98,7 +99,7 @@ def _tasks(model_prefix: str) -> Tasks:
             completion=Completion(store, model, versions, folder),
             work_directory=folder,
         ),
-        Maintainer(store, model, folder, requests, settings.garbage_policy),
+        Maintainer(store, model, folder, requests, settings.garbage_policy, clock),
         rebuilder,
         Restorer(
             store=store,

@@ -17,7 +17,7 @@ from shared.messaging.compaction_requests import CompactionRequests
 from shared.models.base import CorpusName
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.observability import logger, metrics
-from shared.state.run_records import Clock, utc_now
+from shared.state.table_clock import TableClock
 from shared.storage.object_store import ObjectStore
 
 
@@ -32,14 +32,17 @@ class MaintenanceReport:
 
 @dataclass(frozen=True, slots=True)
 class Maintainer:
-    """Maintains the indexes of one model."""
+    """Maintains the indexes of one model.
+
+    `clock` is the table's: a machine that is days ahead would delete files that are new.
+    """
 
     store: ObjectStore
     model: ModelIdentity
     work_directory: Path
     requests: CompactionRequests
     garbage: GarbagePolicy
-    now: Clock = utc_now
+    clock: TableClock
 
     def maintain(self, corpus: CorpusName) -> MaintenanceReport:
         """Ask for the compactions of a corpus's index, then collect its garbage.
@@ -60,7 +63,7 @@ class Maintainer:
         report = MaintenanceReport(
             rewrites=self.requests.request(manifest, rewrites),
             merges=self.requests.request(manifest, plan_merges(rest, policy)),
-            garbage=collect_garbage(self.store, corpus, self.model, self.garbage, self.now()),
+            garbage=collect_garbage(self.store, corpus, self.model, self.garbage, self.clock.now()),
         )
         metrics.add_metric("GarbageFiles", MetricUnit.Count, report.garbage.files_deleted)
         logger.info("maintained", extra={"corpus": corpus, **asdict(report)})

@@ -20,11 +20,11 @@ from shared.state.index_floor import IndexFloor
 def _stage() -> QueueStage[EmbedJob]:
     settings = EmbedderSettings.load()
     state = wiring.stage_state(settings)
-    client, store = aws.dynamodb_client(), wiring.object_store(settings)
+    store = wiring.object_store(settings)
     corpora = CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path)
     models = DeployedModels(lambda: store, settings.models, settings.model_dir)
     unchanged = UnchangedEntities(
-        versions=EntityVersions(client, settings.checkpoint_table),
+        versions=EntityVersions(aws.dynamodb_client(), settings.checkpoint_table),
         runs=state.runs,
     )
     embedder = Embedder(
@@ -33,7 +33,7 @@ def _stage() -> QueueStage[EmbedJob]:
         publisher=wiring.next_queue(settings),
         runs=state.runs,
         unchanged=unchanged,
-        floor=IndexFloor(client, settings.checkpoint_table),
+        floor=IndexFloor(aws.dynamodb_client(), settings.checkpoint_table),
     )
     return QueueStage("embed", EmbedJob, embedder.embed_part, state)
 

@@ -13,7 +13,6 @@ from shared.models.jobs import PageJob
 from shared.observability import logger, metrics, tracer
 from shared.source_wiring import postponing_tools
 from shared.sources.registry import make_source
-from shared.state.corpus_state import CorpusState
 from shared.state.run_records import utc_now
 
 
@@ -21,7 +20,6 @@ from shared.state.run_records import utc_now
 def _stage() -> QueueStage[PageJob]:
     settings = FetchSettings.load()
     stage_state = wiring.stage_state(settings)
-    corpus_state = CorpusState(aws.dynamodb_client(), settings.checkpoint_table)
     store = wiring.object_store(settings)
     tools = postponing_tools(settings, store)
     fetcher = Fetcher(
@@ -31,7 +29,7 @@ def _stage() -> QueueStage[PageJob]:
         publisher=wiring.next_queue(settings),
         page_queue=JobPublisher(aws.sqs_client(), settings.queue_url),
         runs=stage_state.runs,
-        state=corpus_state,
+        state=wiring.corpus_state(settings.checkpoint_table),
         now=utc_now,
         maximum_postponements=settings.maximum_postponements,
     )

@@ -18,10 +18,11 @@ from shared.state.index_floor import IndexFloor
 @cache
 def _stage() -> QueueBatchStage[IndexJob]:
     settings = IndexerSettings.load()
+    table = settings.checkpoint_table
     state = wiring.stage_state(settings)
     requests = CompactionRequests(
         JobPublisher(aws.sqs_client(), settings.compact_queue_url),
-        CompactionClaims(aws.dynamodb_client(), settings.checkpoint_table),
+        CompactionClaims(aws.dynamodb_client(), table, wiring.table_clock(table)),
         settings.compaction_policy,
     )
     committer = GroupCommitter(

@@ -22,16 +22,13 @@ from shared.messaging.publisher import JobPublisher
 from shared.observability import logger, metrics, tracer
 from shared.source_wiring import patient_tools
 from shared.sources.registry import make_source
-from shared.state.corpus_state import CorpusState
 from shared.state.index_floor import IndexFloor
-from shared.state.run_records import utc_now
 from shared.storage.s3 import S3ObjectStore
 
 
 @cache
 def _planner() -> Planner:
     settings = IngestSettings.load()
-    corpus_state = CorpusState(aws.dynamodb_client(), settings.checkpoint_table)
     store = S3ObjectStore(aws.s3_client(), settings.bucket_name)
     tools = patient_tools(settings, store)
     return Planner(
@@ -39,8 +36,8 @@ def _planner() -> Planner:
         make_source=partial(make_source, tools=tools),
         publisher=JobPublisher(aws.sqs_client(), settings.next_queue_url, settings.publish_copies),
         runs=wiring.run_store(settings.checkpoint_table, settings.compact_queue_url),
-        state=corpus_state,
-        now=utc_now,
+        state=wiring.corpus_state(settings.checkpoint_table),
+        clock=wiring.table_clock(settings.checkpoint_table),
         planning_lease_seconds=settings.planning_lease_seconds,
         lease_seconds=settings.lease_seconds,
         needs_full_run=ModelChange(store, settings.models).needs_full_run,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from services.ingest.request import IngestRequest
@@ -15,8 +14,9 @@ from shared.models.jobs import PageJob
 from shared.models.run import TERMINAL_STATUSES, RunRecord
 from shared.observability import logger
 from shared.sources.base import Plan, Source
-from shared.state.corpus_state import CorpusState, PlannedRun
+from shared.state.corpus_state import CorpusState
 from shared.state.runs import RunStore
+from shared.state.table_clock import TableClock
 
 
 class RunSummary(Contract):
@@ -32,7 +32,8 @@ class RunSummary(Contract):
 class Planner:
     """Starts runs, and resumes one whose planning was cut off.
 
-    An incremental run of a corpus that `needs_full_run` is made a full one.
+    An incremental run of a corpus that `needs_full_run` is made a full one. `clock` is the table's:
+    runs are named and numbered by it, whatever machine plans them.
     """
 
     corpora: CorpusRegistry
@@ -40,7 +41,7 @@ class Planner:
     publisher: JobPublisher
     runs: RunStore
     state: CorpusState
-    now: Callable[[], datetime]
+    clock: TableClock
     planning_lease_seconds: int
     lease_seconds: int
     needs_full_run: Callable[[Corpus], bool]
@@ -59,14 +60,13 @@ class Planner:
         request = self._widened(corpus, request)
         try:
             self.take_lease(corpus.name, run_id)
+            record = self.runs.start_run(self._new_record(request, run_id))
         except LeaseHeldError as error:
             return self._busy(corpus.name, error)
-        record = self.runs.start_run(self._new_record(request, run_id))
         if record.status in TERMINAL_STATUSES:
             # A twin of this invocation planned and ended the run meanwhile.
             self.state.release_lease(corpus.name, run_id)
         elif record.status == "planning":
-            self.state.note_planned(corpus.name, PlannedRun(run_id, record.seq))
             self.plan_pages(record)
         return self.summary(run_id)
 
@@ -75,7 +75,7 @@ class Planner:
         lease = self.state.lease(request.corpus)
         if lease is not None and lease.run_id.endswith(f"-{request.request_hash}"):
             return lease.run_id
-        return request.run_id(self.now())
+        return request.run_id(self.clock.now())
 
     def take_lease(self, corpus: str, run_id: str) -> None:
         """Hold the corpus for as long as this function may run.
@@ -96,7 +96,7 @@ class Planner:
 
     def _new_record(self, request: IngestRequest, run_id: str) -> RunRecord:
         # Not the request's time: a late event must still order after runs that ended before it.
-        now = self.now()
+        now = self.clock.now()
         return RunRecord(
             run_id=run_id,
             corpus=request.corpus,
@@ -124,7 +124,9 @@ class Planner:
         self.runs.add_pages(_page_jobs(record, plan))
         # Read back: an attempt that was cut off may have planned pages that this plan has not.
         self.publisher.publish(self.runs.unfetched_pages(record.run_id))
-        self.runs.finish_planning(record.run_id, checkpoints, plan.records, self.lease_seconds)
+        self.runs.finish_planning(
+            record.run_id, checkpoints, plan.records, lease_seconds=self.lease_seconds
+        )
 
     def _busy(self, corpus: str, error: LeaseHeldError) -> RunSummary:
         lease = self.state.lease(corpus)

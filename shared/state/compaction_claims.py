@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.state.run_records import Clock, corpus_partition, utc_now
+from shared.state.run_keys import corpus_partition
 from shared.state.table import ConditionFailedError, StateTable
+from shared.state.table_clock import TableClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,13 +20,13 @@ class CompactionClaims:
     They only save work: shards that are merged twice are committed once.
     """
 
-    def __init__(self, client: "DynamoDBClient", table_name: str, clock: Clock = utc_now) -> None:
+    def __init__(self, client: "DynamoDBClient", table_name: str, clock: TableClock) -> None:
         self._table = StateTable(client, table_name)
         self._clock = clock
 
     def claim(self, corpus: str, shard_ids: Sequence[str]) -> bool:
         """Take all of at most 100 shards for an hour, or none when one of them is taken."""
-        now = self._clock()
+        now = self._clock.now()
         expires_at = int((now + _LIFETIME).timestamp())
         writes = [
             self._table.put_write(

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 from shared.errors import LeaseHeldError
 from shared.models.run import EndpointCheckpoint
-from shared.state.run_records import Clock, corpus_partition, utc_now
+from shared.state.leases import IS_UNCHANGED, Lease
+from shared.state.run_keys import corpus_partition
 from shared.state.runs import RunStore
 from shared.state.table import ConditionFailedError, StateTable
+from shared.state.table_clock import TableClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who may write a corpus, until when (seconds since the epoch), and for how long each time."""
-
-    run_id: str
-    expires_at: float
-    lifetime_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +25,12 @@ class PlannedRun:
 
 
 class CorpusState:
-    """Reads and writes the items of a corpus's partition."""
+    """Reads and writes the items of a corpus's partition.
 
-    def __init__(self, client: "DynamoDBClient", table_name: str, clock: Clock = utc_now) -> None:
+    `clock` is the table's: leases are compared with no other.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, clock: TableClock) -> None:
         self._table = StateTable(client, table_name)
         self._clock = clock
 
@@ -46,24 +42,24 @@ class CorpusState:
         return Lease(item["run_id"], item["expires_at"], item["lifetime_seconds"])
 
     def acquire_lease(self, corpus: str, run_id: str, lifetime_seconds: int) -> None:
-        """Take the corpus for a run, or renew what it holds already: never for less than before.
+        """Take a corpus that is free for a run, or renew what it holds: never for less than before.
+
+        An expired lease is still one: `close_abandoned_run` gives the corpus back.
 
         Raises:
-            LeaseHeldError: another run's lease has not expired; the message names that run.
+            LeaseHeldError: another run holds the corpus; the message names that run.
         """
-        now = self._clock().timestamp()
         try:
             self._table.put(
                 {
                     "PK": corpus_partition(corpus),
                     "SK": "LEASE",
                     "run_id": run_id,
-                    "expires_at": int(now) + lifetime_seconds,
+                    "expires_at": int(self._clock.now().timestamp()) + lifetime_seconds,
                     "lifetime_seconds": lifetime_seconds,
                 },
-                "attribute_not_exists(PK) OR (run_id = :run AND lifetime_seconds <= :lifetime) OR "
-                "(run_id <> :run AND expires_at <= :now)",
-                {":run": run_id, ":now": int(now), ":lifetime": lifetime_seconds},
+                "attribute_not_exists(PK) OR (run_id = :run AND lifetime_seconds <= :lifetime)",
+                {":run": run_id, ":lifetime": lifetime_seconds},
             )
         except ConditionFailedError:
             held = self.lease(corpus)
@@ -85,48 +81,59 @@ class CorpusState:
             self._table.transact([write])
 
     def close_abandoned_run(self, corpus: str, run_id: str, runs: RunStore) -> str | None:
-        """End the run whose lease on the corpus has expired, so that `run_id` may begin.
+        """Give the corpus back if its lease has expired, so that `run_id` may take it.
 
-        A run that has moved within its lease's lifetime is not abandoned: its lease is extended.
+        The run that held it is ended, if it began at all. A run that has moved within its lease's
+        lifetime is not abandoned: its lease is extended.
 
         Returns:
             The id of the run that was ended, or None.
+
+        Raises:
+            ConflictError: the lease was renewed or given back meanwhile.
         """
         held = self.lease(corpus)
-        now = self._clock().timestamp()
-        if held is None or held.run_id == run_id or held.expires_at > now:
+        if held is None or held.run_id == run_id or not self._is_past(held.expires_at):
             return None
         if not runs.exists(held.run_id):
+            self._release(corpus, held)
             return None
         moved_at = runs.last_progress(held.run_id)
-        expires_at = 0 if moved_at is None else int(moved_at.timestamp()) + held.lifetime_seconds
-        if expires_at > now:
-            self._extend_lease(corpus, held, expires_at)
-            return None
-        runs.fail_run(held.run_id, "the run did not end before its lease expired")
-        return held.run_id
+        if moved_at is not None:
+            expires_at = int(moved_at.timestamp()) + held.lifetime_seconds
+            if not self._is_past(expires_at):
+                self._extend_lease(corpus, held, expires_at)
+                return None
+        is_closed = runs.fail_abandoned_run(held, "the run did not end before its lease expired")
+        if is_closed:
+            return held.run_id
+        self._release(corpus, held)
+        return None
+
+    def _is_past(self, moment: int) -> bool:
+        return self._clock.now().timestamp() >= moment
+
+    def _release(self, corpus: str, held: Lease) -> None:
+        """Delete a lease unless it was renewed since it was read."""
+        write = self._table.delete_write(
+            corpus_partition(corpus), "LEASE", IS_UNCHANGED, held.as_values
+        )
+        with contextlib.suppress(ConditionFailedError):  # it was renewed, or given back
+            self._table.transact([write])
 
     def _extend_lease(self, corpus: str, held: Lease, expires_at: int) -> None:
         write = self._table.update_write(
             corpus_partition(corpus),
             "LEASE",
             "SET expires_at = :new",
-            {":new": expires_at, ":run": held.run_id, ":old": int(held.expires_at)},
-            "run_id = :run AND expires_at = :old",
+            {":new": expires_at, **held.as_values},
+            IS_UNCHANGED,
         )
         with contextlib.suppress(ConditionFailedError):  # it has ended, or was extended by another
             self._table.transact([write])
 
-    def note_planned(self, corpus: str, run: PlannedRun) -> None:
-        """Remember the newest run of a corpus; an older one changes nothing."""
-        item = {
-            "PK": corpus_partition(corpus), "SK": "LATEST", "run_id": run.run_id, "seq": run.seq,
-        }  # fmt: skip
-        with contextlib.suppress(ConditionFailedError):  # a newer run was noted
-            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": run.seq})
-
     def latest_run(self, corpus: str) -> PlannedRun | None:
-        """Return the newest run that was planned for a corpus."""
+        """Return the newest run of a corpus; no other had a greater `seq`."""
         item = self._table.get(corpus_partition(corpus), "LATEST")
         return None if item is None else PlannedRun(item["run_id"], item["seq"])
 

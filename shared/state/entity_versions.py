@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ModelIdentity
-from shared.state.run_records import corpus_partition
+from shared.state.run_keys import corpus_partition
 from shared.state.table import ConditionFailedError, StateTable
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from shared.models.base import CorpusName
 from shared.state.corpus_state import CorpusState
-from shared.state.run_records import corpus_partition
+from shared.state.run_keys import corpus_partition
 from shared.state.table import ConditionFailedError, StateTable
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 The places are dealt out by the generic cell rate algorithm (ITU-T I.371): one number a bucket, the
 theoretical arrival time of the call after next. It only ever grows, and each change of it is one
-conditional write, so that no two workers get the same place, however their clocks differ.
+conditional write, so that no two workers get the same place. The time is the table's: a worker
+whose own clock is ahead would take the places of the hours to come, and stop all others.
 """
 
 import contextlib
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import BudgetExhaustedError, ConflictError
 from shared.models.sources import RateLimit
 from shared.sources.rates import Place
-from shared.state.run_records import Clock, utc_now
 from shared.state.table import ConditionFailedError, Item, StateTable
+from shared.state.table_clock import TableClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,7 +67,7 @@ class _Rate:
 class RateLimits:
     """Implements `SharedRates` on the table; a bucket is one item."""
 
-    def __init__(self, client: "DynamoDBClient", table_name: str, clock: Clock = utc_now) -> None:
+    def __init__(self, client: "DynamoDBClient", table_name: str, clock: TableClock) -> None:
         self._table = StateTable(client, table_name)
         self._clock = clock
 
@@ -226,10 +227,10 @@ class RateLimits:
         )
 
     def _now(self) -> int:
-        return int(self._clock().timestamp() * _SECOND)
+        return int(self._clock.now().timestamp() * _SECOND)
 
     def _expiry(self) -> int:
-        return int((self._clock() + _KEPT).timestamp())
+        return int((self._clock.now() + _KEPT).timestamp())
 
 
 def _partition(bucket: str) -> str:

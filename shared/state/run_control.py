@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import ConflictError
 from shared.models.run import LIVE_STATUSES
-from shared.state.run_endings import LEASE_SECONDS, Ending
-from shared.state.run_pages import PAGES_AT_ONCE, RunPages, is_retriable, page_key
-from shared.state.run_records import corpus_partition, counter_row, run_partition
+from shared.state.leases import IS_UNCHANGED, Lease
+from shared.state.run_endings import Ending
+from shared.state.run_keys import corpus_partition, counter_row, page_key, run_partition
+from shared.state.run_pages import PAGES_AT_ONCE, RunPages, is_retriable
 from shared.state.table import ConditionFailedError
 
 if TYPE_CHECKING:
@@ -23,11 +24,22 @@ class RunControl(RunPages):
 
     def fail_run(self, run_id: str, reason: str) -> None:
         """End a live run that cannot go on; pages that have not ended become `failed`."""
-        self._close_run(run_id, "failed", reason)
+        self._close_run(run_id, "failed", reason, None)
+
+    def fail_abandoned_run(self, lease: Lease, reason: str) -> bool:
+        """End the live run of an expired lease, for as long as it does not renew that.
+
+        Returns:
+            False when the run had ended.
+
+        Raises:
+            ConflictError: the run renewed its lease meanwhile, or gave it back.
+        """
+        return self._close_run(lease.run_id, "failed", reason, lease)
 
     def finish_cancel(self, run_id: str) -> None:
         """End a live run that is to be cancelled; pages that have not ended become `cancelled`."""
-        self._close_run(run_id, "cancelled", "the run was cancelled")
+        self._close_run(run_id, "cancelled", "the run was cancelled", None)
 
     def reopen_run(self, run_id: str) -> None:
         """Take the gaps of an incomplete run up again, but for loops; it must hold its corpus.
@@ -58,7 +70,7 @@ class RunControl(RunPages):
             run_id, gaps, (change, "outcome = :gap", {":gap": "gap"}), {"pages_gap": -1}, [guard]
         )
 
-    def go_on(self, run_id: str, lease_seconds: int = LEASE_SECONDS) -> None:
+    def go_on(self, run_id: str, lease_seconds: int) -> None:
         """Let a resumed or reopened run go on as any other, and hold its corpus while it moves.
 
         Raises:
@@ -108,11 +120,22 @@ class RunControl(RunPages):
                     "or another run has begun; look with `ultron run show`"
                 ) from None
 
-    def _close_run(self, run_id: str, status: Literal["failed", "cancelled"], reason: str) -> None:
+    def _close_run(
+        self,
+        run_id: str,
+        status: Literal["failed", "cancelled"],
+        reason: str,
+        expired: Lease | None,
+    ) -> bool:
+        """End a live run and its open pages; with `expired`, only while that is its lease.
+
+        Returns:
+            False when the run had ended.
+        """
         while True:
             run = self.get_run(run_id).run
             if run.status not in LIVE_STATUSES:
-                return
+                return False
             outcome = "failed" if run.cancel_requested is None else "cancelled"
             open_pages = [
                 page["SK"].removeprefix("PAGE#")
@@ -126,6 +149,7 @@ class RunControl(RunPages):
                 open_pages,
                 (change, "attribute_exists(PK) AND attribute_not_exists(outcome)", values),
                 {f"pages_{outcome}": 1},
+                [] if expired is None else [self._guard(run.corpus, expired)],
             )
             item, progress = self._read(run_id)
             if progress.pages_ended < progress.run.pages_planned:
@@ -133,8 +157,13 @@ class RunControl(RunPages):
             ending: Ending | None = (status, reason)
             if progress.run.cancel_requested is not None:
                 ending = self._due_ending(item, progress)
-            if ending is not None and self._end_run(item, progress, ending):
-                return
+            if ending is not None and self._end_run(item, progress, ending, expired=expired):
+                return True
+
+    def _guard(self, corpus: str, lease: Lease) -> "TransactWriteItemTypeDef":
+        return self._table.update_write(
+            corpus_partition(corpus), "LEASE", "SET run_id = :holder", lease.as_values, IS_UNCHANGED
+        )
 
     def _move_pages(
         self,

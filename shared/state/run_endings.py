@@ -11,7 +11,9 @@ from shared.models.run import (
     RunRecord,
     RunStatus,
 )
-from shared.state.run_records import RunRecords, corpus_partition, run_partition
+from shared.state.leases import IS_UNCHANGED, Lease, lease_changed
+from shared.state.run_keys import corpus_partition, run_partition
+from shared.state.run_records import RunRecords
 from shared.state.table import ConditionFailedError, Item
 
 if TYPE_CHECKING:
@@ -29,8 +31,7 @@ class RunEndings(RunRecords):
     """Ends runs.
 
     A full run, once all its pages are done, asks `request_sweep` to have deleted what it did not
-    see, and ends when that is done. The request may come several times. Without `request_sweep`
-    the last page ends every run.
+    see, and ends when that is done. The request may come several times.
     """
 
     def note_checkpoints(
@@ -60,7 +61,8 @@ class RunEndings(RunRecords):
         run_id: str,
         checkpoints: Mapping[str, EndpointCheckpoint],
         records_planned: int | None = None,
-        lease_seconds: int = LEASE_SECONDS,
+        *,
+        lease_seconds: int,
     ) -> None:
         """Say that all pages are published; `checkpoints` hold once the run ends without a gap.
 
@@ -102,7 +104,7 @@ class RunEndings(RunRecords):
         """End the run if every page has ended; any number of callers may try."""
         while True:
             item, progress = self._read(run_id)
-            if self._is_ready_for_sweep(item, progress) and self._request_sweep is not None:
+            if self._is_ready_for_sweep(item, progress):
                 self._request_sweep(progress.run)
                 return
             ending = self._due_ending(item, progress)
@@ -151,12 +153,22 @@ class RunEndings(RunRecords):
             self._end_run(*self._read(run_id), ("incomplete", reason))
 
     def _end_run(
-        self, item: Item, progress: RunProgress, ending: Ending, deleted: int | None = None
+        self,
+        item: Item,
+        progress: RunProgress,
+        ending: Ending,
+        deleted: int | None = None,
+        expired: Lease | None = None,
     ) -> bool:
         """End the run; with `deleted`, say in the same transaction that it is swept.
 
+        With `expired`, only while the corpus is under that lease.
+
         Returns:
             False when the run has changed since it was read: look again.
+
+        Raises:
+            ConflictError: the corpus is not under the lease `expired` any more.
         """
         run, status = progress.run, ending[0]
         if run.status == status and deleted is None:
@@ -168,14 +180,7 @@ class RunEndings(RunRecords):
         # Only the run that holds the lease may move the watermark: a page redriven long after
         # must not carry it back behind a newer run.
         if run.status in LIVE_STATUSES:
-            writes.append(
-                self._table.delete_write(
-                    corpus_partition(run.corpus),
-                    "LEASE",
-                    "attribute_not_exists(PK) OR run_id = :run",
-                    {":run": run.run_id},
-                )
-            )
+            writes.append(self._releasing_write(run, expired))
             if status == "succeeded":
                 writes += self._checkpoint_writes(run)
         try:
@@ -183,12 +188,20 @@ class RunEndings(RunRecords):
         except ConditionFailedError as error:
             if error.indexes != (essential,):
                 return False
+            if expired is not None:
+                raise lease_changed(expired) from None
             # The lease is another run's by now: this one overstayed. It ends all the same.
             try:
                 self._table.transact(writes[:essential])
             except ConditionFailedError:
                 return False
         return True
+
+    def _releasing_write(self, run: RunRecord, expired: Lease | None) -> "TransactWriteItemTypeDef":
+        condition, values = "attribute_not_exists(PK) OR run_id = :run", {":run": run.run_id}
+        if expired is not None:
+            condition, values = IS_UNCHANGED, expired.as_values
+        return self._table.delete_write(corpus_partition(run.corpus), "LEASE", condition, values)
 
     def _ending_write(
         self, item: Item, ending: Ending, *, is_swept: bool

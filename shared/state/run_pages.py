@@ -1,16 +1,17 @@
 """The pages of a run, and how they join it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.errors import InvalidJobError, RunCancelledError
 from shared.models.jobs import PageJob
-from shared.models.run import LIVE_STATUSES, ProblemPage
+from shared.models.run import LIVE_STATUSES
 from shared.state.run_endings import RunEndings
-from shared.state.run_records import counter_row, run_partition
+from shared.state.run_keys import counter_row, page_key, run_partition
+from shared.state.run_reader import is_unfetched
 from shared.state.table import ConditionFailedError, Item
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ CURSOR_LOOP = "CURSOR_LOOP"
 PAGES_AT_ONCE = 98
 """How many pages one transaction moves: it holds a hundred writes, two of them the run's own."""
 
-_PROBLEMS = frozenset({"gap", "failed"})
 _AFTER_THE_END = "the run had ended when page {} told of this one; `ultron run retry-gaps` reads it"
 
 
@@ -44,7 +44,7 @@ class NextPages:
 
 
 class RunPages(RunEndings):
-    """Adds pages to runs, and lists them.
+    """Adds pages to runs.
 
     `pages_planned` is the number of a run's page records at any time: both are written together.
     """
@@ -79,37 +79,10 @@ class RunPages(RunEndings):
             job = PageJob.model_validate_json(page["job"])
             if page.get("parent") != parent.page_id:
                 loops.append(_loop_page(parent, job))
-            elif _is_unfetched(page):
+            elif is_unfetched(page):
                 unfetched.append(job)
         self._add(loops)
         return NextPages(unfetched, loops)
-
-    def pages(self, run_id: str) -> Iterator[Item]:
-        """Yield a run's pages: `job`, `stages`, `parts`, `outcome`, `reason`, `parent`."""
-        return self._table.query(run_partition(run_id), "PAGE#")
-
-    def unfetched_pages(self, run_id: str) -> Iterator[PageJob]:
-        """Yield the pages that are still to be fetched."""
-        for page in self.pages(run_id):
-            if _is_unfetched(page):
-                yield PageJob.model_validate_json(page["job"])
-
-    def problem_pages(self, run_id: str) -> Iterator[ProblemPage]:
-        """Yield the gaps and the failed pages of a run, with their reasons."""
-        for page in self.pages(run_id):
-            if page.get("outcome") in _PROBLEMS:
-                job = PageJob.model_validate_json(page["job"])
-                yield ProblemPage(
-                    page_id=job.page_id,
-                    endpoint=job.endpoint,
-                    outcome=page["outcome"],
-                    reason=page["reason"],
-                    query=job.query,
-                )
-
-    def gaps(self, run_id: str) -> list[ProblemPage]:
-        """Return the pages that the source would not give."""
-        return [page for page in self.problem_pages(run_id) if page.outcome == "gap"]
 
     def _add(self, pages: Sequence[NewPage]) -> None:
         waiting = iter(pages)
@@ -205,12 +178,3 @@ def _loop_page(parent: PageJob, job: PageJob) -> NewPage:
         "from elsewhere; start a new run when the source is mended"
     )
     return NewPage(job.model_copy(update={"page_id": f"loop-{identity}"}), parent.page_id, reason)
-
-
-def _is_unfetched(page: Item) -> bool:
-    return "outcome" not in page and "fetch" not in page.get("stages", set())
-
-
-def page_key(page_id: str) -> str:
-    """`SK` of a page's record."""
-    return f"PAGE#{page_id}"

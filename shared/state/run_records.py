@@ -1,15 +1,16 @@
-"""The record of a run: how it starts, and what its counters say."""
+"""The record of a run: how it starts, gets its number, and is moved."""
 
 import contextlib
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shared.errors import NotFoundError
+from shared.errors import LeaseHeldError
 from shared.models.run import RunProgress, RunRecord
-from shared.state.table import ConditionFailedError, Item, StateTable
+from shared.state.run_keys import corpus_partition, counters_partition, run_partition
+from shared.state.run_reader import RunReader
+from shared.state.table import ConditionFailedError
+from shared.state.table_clock import TableClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,121 +19,79 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 SweepRequest = Callable[[RunRecord], None]
 
-_COUNTER_ROWS = 8
-
 
 def utc_now() -> datetime:
-    """Return the present time in UTC."""
+    """Return the present time in UTC, as this machine believes it to be."""
     return datetime.now(UTC)
 
 
-def corpus_partition(corpus: str) -> str:
-    """`PK` of what belongs to a corpus."""
-    return f"CORPUS#{corpus}"
-
-
-def run_partition(run_id: str) -> str:
-    """`PK` of what belongs to a run."""
-    return f"RUN#{run_id}"
-
-
-def counters_partition(run_id: str) -> str:
-    """`PK` of a run's counters.
-
-    Not among its pages: what they are moved and read by shall not share a partition's throughput
-    with the pages, nor be looked for among them.
-    """
-    return f"{run_partition(run_id)}#COUNTERS"
-
-
-def counter_row(page_id: str) -> int:
-    """Which of a run's rows of counters a page moves: several, so that pages do not collide."""
-    return zlib.crc32(page_id.encode()) % _COUNTER_ROWS
-
-
-class RunRecords:
-    """Reads and writes the records of runs.
+class RunRecords(RunReader):
+    """Writes the records of runs.
 
     The record's `changes` counts the writes after which a run has pages that have not ended: a run
     is ended only if none came between the look at its counters and the write that ends it.
+
+    `clock` is the table's, as others compare what is written with it. `request_sweep` has what a
+    full run did not see deleted.
     """
 
     def __init__(
         self,
         client: "DynamoDBClient",
         table_name: str,
-        clock: Clock = utc_now,
-        request_sweep: SweepRequest | None = None,
+        clock: TableClock,
+        request_sweep: SweepRequest,
     ) -> None:
-        self._table = StateTable(client, table_name)
+        super().__init__(client, table_name)
         self._clock = clock
         self._request_sweep = request_sweep
 
     def start_run(self, record: RunRecord) -> RunRecord:
-        """Write the record of a new run, or return the one that an earlier attempt wrote."""
-        item = {"PK": run_partition(record.run_id), "SK": "RUN", **record.model_dump()}
-        listed = {"PK": corpus_partition(record.corpus), "SK": f"RUNS#{record.run_id}"}
-        new = self._table.put_write(item | {"changes": 0}, "attribute_not_exists(PK)")
-        try:
-            self._table.transact([new, self._table.put_write(listed)])
-        except ConditionFailedError:
-            return self.get_run(record.run_id).run
-        return record
+        """Write the record of a new run, or return the one that an earlier attempt wrote.
 
-    def list_runs(self, corpus: str, limit: int = 20) -> list[RunProgress]:
-        """Return the newest runs of a corpus, the newest first."""
-        listed = self._table.query(corpus_partition(corpus), "RUNS#", last_first=True)
-        run_ids = [item["SK"].removeprefix("RUNS#") for item in islice(listed, limit)]
-        found = list(self._table.get_many((run_partition(run_id), "RUN") for run_id in run_ids))
-        records = {record["PK"]: record for record in found}
-        rows: dict[str, list[Item]] = {}
-        for row in self._table.get_many(
-            (counters_partition(run_id), f"ROW#{number}")
-            for run_id in run_ids
-            for number in range(_COUNTER_ROWS)
-        ):
-            rows.setdefault(row["PK"], []).append(row)
-        return [
-            _progress(records[run_partition(run_id)], rows.get(counters_partition(run_id), []))
-            for run_id in run_ids
-        ]
-
-    def has_unfinished_runs(self, corpus: str, *, since_seq: int, before_seq: int) -> bool:
-        """Whether a run of those `seq` has not succeeded, so that work of it may still arrive."""
-        listed = self._table.query(corpus_partition(corpus), "RUNS#")
-        run_ids = [item["SK"].removeprefix("RUNS#") for item in listed]
-        records = self._table.get_many((run_partition(run_id), "RUN") for run_id in run_ids)
-        return any(
-            since_seq <= record["seq"] < before_seq and record["status"] != "succeeded"
-            for record in records
-        )
-
-    def get_run(self, run_id: str) -> RunProgress:
-        """Return a run with its counters.
+        The run gets the `seq` of the record, or where an earlier run of the corpus had as much,
+        one more than the greatest of them. In the same transaction it becomes the corpus's newest
+        run: of planners that start runs at once each gets another number, whatever their clocks
+        say.
 
         Raises:
-            NotFoundError: there is no such run.
+            LeaseHeldError: the run does not hold its corpus.
         """
-        return self._read(run_id)[1]
+        while True:
+            latest = self._table.get(corpus_partition(record.corpus), "LATEST")
+            last: int | None = None if latest is None else latest["seq"]
+            seq = record.seq if last is None else max(record.seq, last + 1)
+            numbered = record.model_copy(update={"seq": seq})
+            held, *others = self._starting_writes(numbered, last)
+            try:
+                self._table.transact([held, *others])
+            except ConditionFailedError as error:
+                if self.exists(record.run_id):
+                    return self.get_run(record.run_id).run
+                if 0 in error.indexes:
+                    raise LeaseHeldError(
+                        f"another run took corpus {record.corpus} before run {record.run_id} began"
+                    ) from None
+                continue  # another run got its number meanwhile
+            return numbered
 
-    def _read(self, run_id: str) -> tuple[Item, RunProgress]:
-        # The record first: counters that are read later can only be ahead of its `changes`.
-        record = self._table.get(run_partition(run_id), "RUN")
-        if record is None:
-            raise NotFoundError(f"there is no run {run_id}")
-        return record, _progress(record, self._table.query(counters_partition(run_id), "ROW#"))
-
-    def exists(self, run_id: str) -> bool:
-        """Whether a run of that id was ever recorded."""
-        return self._table.get(run_partition(run_id), "RUN") is not None
-
-    def last_progress(self, run_id: str) -> datetime | None:
-        """When a running run last moved; None for one that is not, or not yet wholly, running."""
-        item, progress = self._read(run_id)
-        if progress.run.status != "running" or "reopening" in item:
-            return None
-        planned_at: str = item["planned_at"]
-        return datetime.fromisoformat(max(planned_at, progress.moved_at or planned_at))
+    def _starting_writes(
+        self, record: RunRecord, last_seq: int | None
+    ) -> "list[TransactWriteItemTypeDef]":
+        corpus, run_id = corpus_partition(record.corpus), record.run_id
+        latest = {"PK": corpus, "SK": "LATEST", "run_id": run_id, "seq": record.seq}
+        is_unchanged, values = "attribute_not_exists(PK)", {}
+        if last_seq is not None:
+            is_unchanged, values = "seq = :last", {":last": last_seq}
+        item = {"PK": run_partition(run_id), "SK": "RUN", **record.model_dump(), "changes": 0}
+        return [
+            self._table.update_write(
+                corpus, "LEASE", "SET run_id = :run", {":run": run_id}, "run_id = :run"
+            ),
+            self._table.put_write(item, "attribute_not_exists(PK)"),
+            self._table.put_write({"PK": corpus, "SK": f"RUNS#{run_id}"}),
+            self._table.put_write(latest, is_unchanged, values),
+        ]
 
     def request_cancel(self, run_id: str) -> RunProgress:
         """Note that a live run is to be cancelled: from now on no page joins it.
@@ -161,7 +120,7 @@ class RunRecords:
             "SET run_id = :run, expires_at = :expires_at, lifetime_seconds = :lifetime",
             {
                 ":run": run_id,
-                ":expires_at": int(self._clock().timestamp()) + lifetime_seconds,
+                ":expires_at": int(self._clock.now().timestamp()) + lifetime_seconds,
                 ":lifetime": lifetime_seconds,
             },
             "attribute_not_exists(PK) OR run_id = :run",
@@ -178,19 +137,4 @@ class RunRecords:
         )
 
     def _now(self) -> str:
-        return self._clock().isoformat(timespec="milliseconds")
-
-
-def _progress(record: Item, rows: Iterable[Item]) -> RunProgress:
-    counters: dict[str, Any] = {}
-    for row in rows:
-        _add_counters(counters, row)
-    fields = {name: record[name] for name in RunRecord.model_fields if name in record}
-    return RunProgress(run=RunRecord.model_validate(fields), **counters)
-
-
-def _add_counters(counters: dict[str, Any], item: Item) -> None:
-    counters["moved_at"] = max(counters.get("moved_at", ""), item["moved_at"])
-    for name, value in item.items():
-        if name not in {"PK", "SK", "moved_at"}:
-            counters[name] = counters.get(name, 0) + value
+        return self._clock.now().isoformat(timespec="milliseconds")

@@ -4,7 +4,8 @@ Each mark on a page is one conditional write in one transaction with the counter
 second delivery changes nothing. Whoever ends the last page ends the run in one more transaction.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import InvalidJobError
@@ -12,16 +13,10 @@ from shared.models.jobs import Job
 from shared.models.run import PageOutcome
 from shared.state.cancelled_runs import CancelledRuns
 from shared.state.run_control import RunControl
-from shared.state.run_pages import page_key
-from shared.state.run_records import (
-    Clock,
-    SweepRequest,
-    corpus_partition,
-    counter_row,
-    run_partition,
-    utc_now,
-)
+from shared.state.run_keys import corpus_partition, counter_row, page_key, run_partition
+from shared.state.run_records import SweepRequest
 from shared.state.table import ConditionFailedError, Item
+from shared.state.table_clock import TableClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,17 +30,21 @@ _REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
 
 
 class RunStore(RunControl):
-    """The records of runs and of their pages."""
+    """The records of runs and of their pages, for whoever may end one.
+
+    Whoever only looks at runs has a `RunReader`.
+    """
 
     def __init__(
         self,
         client: "DynamoDBClient",
         table_name: str,
-        clock: Clock = utc_now,
-        request_sweep: SweepRequest | None = None,
+        clock: TableClock,
+        request_sweep: SweepRequest,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(client, table_name, clock, request_sweep)
-        self._cancelled = CancelledRuns(self._is_cancel_requested, clock)
+        self._cancelled = CancelledRuns(self._is_cancel_requested, elapsed)
 
     def is_cancelled(self, run_id: str) -> bool:
         """Whether the run's jobs are to be dropped; known five seconds after a cancel at most."""

@@ -17,7 +17,7 @@ from scripts.demo.deployment import Deployment
 from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import Manifest
 from shared.models.run import RunProgress
-from shared.state.runs import RunStore
+from shared.state.run_reader import RunReader
 from shared.storage.s3 import S3ObjectStore
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Stack:
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
 
     @property
-    def runs(self) -> RunStore:
-        return RunStore(self.dynamodb, self.outputs["checkpoint_table"])
+    def runs(self) -> RunReader:
+        return RunReader(self.dynamodb, self.outputs["checkpoint_table"])
 
     @property
     def store(self) -> S3ObjectStore:

@@ -15,6 +15,7 @@ from shared.state.corpus_state import CorpusState
 from shared.state.failures import FailureLog
 from shared.state.runs import RunStore
 from shared.storage.s3 import S3ObjectStore
+from tests.integration.run_stores import corpus_state, no_sweep, run_store
 
 if TYPE_CHECKING:
     import pytest
@@ -125,11 +126,11 @@ class Site:
 
     @property
     def runs(self) -> RunStore:
-        return RunStore(self.dynamodb, self.table_name)
+        return run_store(self.dynamodb, self.table_name, no_sweep)
 
     @property
     def state(self) -> CorpusState:
-        return CorpusState(self.dynamodb, self.table_name)
+        return corpus_state(self.dynamodb, self.table_name)
 
     @property
     def failures(self) -> FailureLog:

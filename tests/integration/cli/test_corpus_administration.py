@@ -1,6 +1,7 @@
 """`ultron corpus` on the local AWS: parameters, tags, rules and targets as they really are."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,15 @@ import pytest
 
 from services.cli import corpora as administration
 from services.cli.schedules import Schedules
+from shared import wiring
 from shared.corpora import CorpusDocuments
 from shared.index.manifest_store import ManifestStore
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.models.run import EndpointCheckpoint, RunRecord
-from shared.state.corpus_state import PlannedRun
 from shared.state.entity_versions import EntityVersions
 from shared.state.index_floor import IndexFloor
+from shared.state.run_records import utc_now
 from shared.storage.keys import shard_key
 from shared.storage.s3 import S3ObjectStore
 from tests.integration.cli.site import Site
@@ -53,15 +55,15 @@ def begin_run(site: Site, corpus: str = "notes", seq: int = 5) -> None:
     site.state.acquire_lease(corpus, RUN_ID, 3600)
     site.runs.start_run(
         RunRecord(
-            run_id=RUN_ID, corpus=corpus, mode="full", status="planning", seq=seq,
+            run_id=RUN_ID, corpus=corpus, mode="incremental", status="planning", seq=seq,
             started_at="2026-11-23T06:00:00+00:00",
         )
     )  # fmt: skip
-    site.state.note_planned(corpus, PlannedRun(RUN_ID, seq))
 
 
 def end_run(site: Site, corpus: str = "notes") -> None:
-    site.runs.finish_planning(RUN_ID, {"objects": EndpointCheckpoint(last_modified="yesterday")})
+    checkpoints = {"objects": EndpointCheckpoint(last_modified="yesterday")}
+    site.runs.finish_planning(RUN_ID, checkpoints, lease_seconds=3600)
     assert site.state.lease(corpus) is None
 
 
@@ -171,6 +173,18 @@ def test_a_live_run_is_not_disturbed(site: Site, tmp_path: Path, notes: Path) ->
     assert "ingest-notes" in site.rules()
     end_run(site)
     site.ultron("corpus", "remove", "notes")
+
+
+def test_a_machine_whose_clock_is_hours_fast_fails_no_live_run(
+    site: Site, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.ultron("corpus", "add", str(notes))
+    begin_run(site)
+    other = written(tmp_path, NOTES | {"schedule": {"full": "rate(2 days)"}}, "other.json")
+    monkeypatch.setattr(wiring, "utc_now", lambda: utc_now() + timedelta(hours=6))
+    assert RUN_ID in site.ultron("corpus", "add", str(other), "--replace", status=4)
+    assert RUN_ID in site.ultron("corpus", "remove", "notes", status=4)
+    assert site.runs.get_run(RUN_ID).run.status == "planning"
 
 
 def test_what_terraform_manages_is_left_to_it(site: Site, notes: Path) -> None:

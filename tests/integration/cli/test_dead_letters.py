@@ -9,8 +9,10 @@ from services.cli.dead_letter_queue import held_letters
 from services.cli.dead_letters import DeadLetters
 from shared.errors import ConflictError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
+from shared.models.maintenance import SweepJob, maintenance_job
 from shared.models.run import RunRecord
 from tests.integration.cli.site import Site
+from tests.integration.run_stores import run_store
 
 RUN_ID = "20261123T060000Z-0000000a"
 
@@ -73,7 +75,7 @@ def start_run(site: Site, pages: int) -> None:
         )
     )  # fmt: skip
     site.runs.add_pages([a_page(number) for number in range(pages)])
-    site.runs.finish_planning(RUN_ID, {})
+    site.runs.finish_planning(RUN_ID, {}, lease_seconds=3600)
 
 
 def test_dead_letters_are_listed_with_their_reasons_and_stay(site: Site) -> None:
@@ -184,6 +186,26 @@ def test_a_run_does_not_wait_for_what_was_dropped(site: Site) -> None:
     progress = site.runs.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_failed) == ("incomplete", 2)
     assert dead(site) == []
+
+
+def test_dropping_the_twin_of_a_page_that_is_done_asks_for_the_sweep_of_its_run(
+    site: Site,
+) -> None:
+    """The run ends with its sweep, and whoever ends its last page has to ask for that."""
+    requested: list[RunRecord] = []
+    start_run(site, pages=1)
+    runs = run_store(site.dynamodb, site.table_name, requested.append)
+    job = a_page(0)
+    runs.record_stage(job, "fetch", {})
+    runs.record_stage(job, "derive", {})
+    runs.record_stage(job, "chunk", {}, parts=0)
+    assert [run.run_id for run in requested] == [RUN_ID]
+    twin = give_up(site, a_job(0).model_dump_json())
+    site.ultron("dlq", "drop", "derive", twin, "--yes")
+    progress = site.runs.get_run(RUN_ID)
+    assert (progress.run.status, progress.pages_done) == ("running", 1)
+    (body,) = queued(site, "compact-jobs")
+    assert maintenance_job.validate_json(body) == SweepJob(corpus="notes", run_id=RUN_ID, seq=1)
 
 
 @pytest.mark.parametrize(

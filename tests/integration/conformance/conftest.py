@@ -12,12 +12,10 @@ from scripts.local_aws.process import BackgroundServer
 from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
-from shared import aws, source_wiring
+from shared import aws, source_wiring, wiring
 from shared.observability import metrics
 from shared.sources.http import HttpClient, HttpLimits
-from shared.sources.registry import SourceTools
 from shared.sources.retry import Timing
-from shared.state.rate_limits import RateLimits
 from tests.integration.conformance.driver import Clock, Driver
 from tests.integration.conformance.server import SiteServer, running_site_server
 from tests.integration.sources.pipeline import Clients, Pipeline
@@ -80,7 +78,7 @@ def pipeline(
     bucket_name = f"conformance-{uuid.uuid4().hex[:12]}"
     s3_client.create_bucket(Bucket=bucket_name)
     pipeline = Pipeline(clients, bucket_name, table_name)
-    timing = Timing(clock.now, clock.monotonic, clock.sleep, uniform=max)
+    timing = partial(Timing, monotonic=clock.monotonic, sleep=clock.sleep, uniform=max)
     for make_client in _CACHED_CLIENTS:
         make_client.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
@@ -89,8 +87,8 @@ def pipeline(
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("AWS_ENDPOINT_URL", local_aws.url)
         patch.setattr(metrics, "namespace", "test")  # Powertools read the environment long ago
-        patch.setattr(source_wiring, "SourceTools", partial(SourceTools, timing=timing))
-        patch.setattr(source_wiring, "RateLimits", partial(RateLimits, clock=clock.now))
+        patch.setattr(source_wiring, "Timing", timing)
+        patch.setattr(wiring, "table_clock", lambda _: clock)
         patch.setattr(source_wiring, "HttpClient", partial(HttpClient, _LIMITS))
         for part, own, following in (
             (ingest_handler._planner, None, "page"),

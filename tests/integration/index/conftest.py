@@ -24,6 +24,7 @@ from shared.state.failures import FailureLog
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.s3 import S3ObjectStore
+from tests.integration.run_stores import hold_corpus, no_sweep, run_store
 from tests.unit.embedding.conftest import ModelFolder, model_folder
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Line:
     def start_run(self, number: int, pages: int) -> str:
         """Begin a run whose pages are fetched, derived and about to be chunked."""
         run_id = f"20261123T0{number}0000Z-{number:08x}"
+        hold_corpus(self.runs, CORPUS, run_id)
         self.runs.start_run(
             RunRecord(
                 run_id=run_id, corpus=CORPUS, mode="incremental", status="planning",
@@ -76,7 +78,7 @@ class Line:
             for page in range(pages)
         ]  # fmt: skip
         self.runs.add_pages(jobs)
-        self.runs.finish_planning(run_id, {})
+        self.runs.finish_planning(run_id, {}, lease_seconds=3600)
         for job in jobs:
             self.runs.record_stage(job, "fetch", {})
             self.runs.record_stage(job, "derive", {})
@@ -212,6 +214,6 @@ def line(
         retrieve_handler._retriever,
     ):
         cached.cache_clear()
-    runs = RunStore(dynamodb_client, checkpoint_table)
+    runs = run_store(dynamodb_client, checkpoint_table, no_sweep)
     failures = FailureLog(dynamodb_client, checkpoint_table)
     return Line(store, runs, failures, sqs_client, queue_url)

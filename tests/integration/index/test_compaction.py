@@ -18,6 +18,7 @@ from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import Manifest
 from shared.state.compaction_claims import CompactionClaims
 from tests.integration.index.conftest import CORPUS, MAXIMUM_RECEIVES, Invocation, Line, sqs_event
+from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -206,10 +207,10 @@ def test_a_strange_request_is_refused(maintenance: Maintenance) -> None:
 def test_claims_are_taken_together_and_expire(
     dynamodb_client: "DynamoDBClient", checkpoint_table: str
 ) -> None:
-    now = datetime(2026, 11, 23, tzinfo=UTC)
+    now = datetime(2126, 11, 23, tzinfo=UTC)  # a local AWS deletes what has expired
 
     def claims(age: timedelta = timedelta()) -> CompactionClaims:
-        return CompactionClaims(dynamodb_client, checkpoint_table, lambda: now + age)
+        return CompactionClaims(dynamodb_client, checkpoint_table, GivenTime(lambda: now + age))
 
     assert claims().claim("a", ["1", "2"])
     assert not claims().claim("a", ["3", "2"])

@@ -17,6 +17,7 @@ from shared.models.jobs import PageJob
 from shared.models.run import RunRecord
 from shared.state.failures import FailureLog
 from shared.state.runs import RunStore
+from tests.integration.run_stores import hold_corpus, no_sweep, run_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,18 +35,19 @@ JOB = PageJob(
 
 
 def start_run(runs: RunStore) -> None:
+    hold_corpus(runs, JOB.corpus, JOB.run_id)
     runs.start_run(
         RunRecord(
             run_id=JOB.run_id,
             corpus=JOB.corpus,
-            mode="full",
+            mode="incremental",
             status="planning",
             seq=JOB.seq,
             started_at="now",
         )
     )
     runs.add_pages([JOB])
-    runs.finish_planning(JOB.run_id, {})
+    runs.finish_planning(JOB.run_id, {}, lease_seconds=3600)
 
 
 @dataclass
@@ -126,7 +128,7 @@ def line(
         QueueUrl=queue_url, Attributes={"RedrivePolicy": json.dumps(policy)}
     )
     state = StageState(
-        RunStore(dynamodb_client, checkpoint_table),
+        run_store(dynamodb_client, checkpoint_table, no_sweep),
         FailureLog(dynamodb_client, checkpoint_table),
         MAXIMUM_RECEIVES,
         Redelivery(sqs_client, queue_url, first_delay_seconds=0),

@@ -16,6 +16,7 @@ from shared.models.jobs import DeriveJob, Job, PageJob
 from shared.models.run import RunRecord
 from shared.state.failures import FailureLog
 from shared.state.runs import RunStore, StageName
+from tests.integration.run_stores import hold_corpus, no_sweep, run_store, table_clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,7 +33,7 @@ def state(
     queue_url: str,
 ) -> StageState:
     return StageState(
-        RunStore(dynamodb_client, checkpoint_table),
+        run_store(dynamodb_client, checkpoint_table, no_sweep),
         FailureLog(dynamodb_client, checkpoint_table),
         MAXIMUM_RECEIVES,
         Redelivery(sqs_client, queue_url, first_delay_seconds=0),
@@ -42,9 +43,15 @@ def state(
 def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]:
     run_id = f"20261123T090000Z-{number:08x}"
     corpus = f"stage-{number}"
+    hold_corpus(state.runs, corpus, run_id)
     state.runs.start_run(
         RunRecord(
-            run_id=run_id, corpus=corpus, mode="full", status="planning", seq=1, started_at="now"
+            run_id=run_id,
+            corpus=corpus,
+            mode="incremental",
+            status="planning",
+            seq=1,
+            started_at="now",
         )
     )
     jobs = [
@@ -52,7 +59,7 @@ def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]
         for n in range(pages)
     ]
     state.runs.add_pages(jobs)
-    state.runs.finish_planning(run_id, {})
+    state.runs.finish_planning(run_id, {}, lease_seconds=3600)
     return [
         DeriveJob(
             corpus=corpus,
@@ -188,7 +195,8 @@ def test_a_batch_stage_asks_once_whether_a_job_is_done(
             self.asked += 1
             return super().is_recorded(job, stage, part)
 
-    runs = CountingRuns(dynamodb_client, checkpoint_table)
+    clock = table_clock(dynamodb_client, checkpoint_table)
+    runs = CountingRuns(dynamodb_client, checkpoint_table, clock, no_sweep)
     jobs = start_run(state, 8)
 
     def handle_batch(batch: Sequence[DeriveJob]) -> Mapping[int, Exception]:

@@ -10,9 +10,8 @@ from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
 from shared.models.jobs import ChunkJob
 from shared.models.run import RunProgress
-from shared.state.corpus_state import CorpusState
-from shared.state.runs import RunStore
 from shared.storage.s3 import S3ObjectStore
+from tests.integration.run_stores import corpus_state, no_sweep, run_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,8 +53,8 @@ class Pipeline:
         self._name = f"test-{uuid.uuid4().hex[:12]}"
         self.bucket_name = bucket_name
         self.table_name = table_name
-        self.runs = RunStore(clients.dynamodb, table_name)
-        self.state = CorpusState(clients.dynamodb, table_name)
+        self.runs = run_store(clients.dynamodb, table_name, no_sweep)
+        self.state = corpus_state(clients.dynamodb, table_name)
         self.store = S3ObjectStore(clients.s3, bucket_name)
         self.queues = {
             queue: clients.sqs.create_queue(QueueName=f"{self._name}-{queue}")["QueueUrl"]

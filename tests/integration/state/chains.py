@@ -25,6 +25,7 @@ from shared.state.corpus_state import CorpusState
 from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
 from shared.storage.memory import MemoryObjectStore
+from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -88,10 +89,15 @@ class Line:
         self.corpus = f"chain-{next(self._numbers)}"
         self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
         self.sweeps: list[str] = []
+        clock = GivenTime(self.clock)
         self.runs = RunStore(
-            client, table, self.clock, request_sweep=lambda run: self.sweeps.append(run.run_id)
+            client,
+            table,
+            clock,
+            request_sweep=lambda run: self.sweeps.append(run.run_id),
+            elapsed=lambda: self.now.timestamp(),
         )
-        self.state = CorpusState(client, table, self.clock)
+        self.state = CorpusState(client, table, clock)
         self.store = MemoryObjectStore()
         self.source = ChainedSource()
         self.pages, self.derive = Queue(), Queue()
@@ -103,7 +109,7 @@ class Line:
             publisher=cast(JobPublisher, self.pages),
             runs=self.runs,
             state=self.state,
-            now=self.clock,
+            clock=clock,
             planning_lease_seconds=330,
             lease_seconds=3600,
             needs_full_run=lambda _: False,

@@ -28,7 +28,7 @@ from shared.models.maintenance import RebuildJob, SweepJob
 from shared.models.manifest import Manifest
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress, RunRecord
 from shared.models.sources import JsonlSource
-from shared.state.corpus_state import CorpusState, PlannedRun
+from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
 from shared.state.index_floor import IndexFloor
 from shared.state.runs import RunStore
@@ -41,6 +41,7 @@ from tests.unit.embedder.remembered import (
     RememberedQueue,
     WorkerDiedError,
 )
+from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -116,8 +117,9 @@ class Shelf:
         self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
         self.store = MortalStore()
         self.sweeps: list[SweepJob] = []
-        self.runs = RunStore(client, table, self.clock, self._request_sweep)
-        self.state = CorpusState(client, table, self.clock)
+        clock = GivenTime(lambda: self.now)
+        self.runs = RunStore(client, table, clock, self._request_sweep)
+        self.state = CorpusState(client, table, clock)
         self.versions = EntityVersions(client, table)
         self.floor = IndexFloor(client, table)
         self.queue = RememberedQueue()
@@ -172,9 +174,6 @@ class Shelf:
             request_merges=lambda _: 0,
         )
 
-    def clock(self) -> datetime:
-        return self.now
-
     def _request_sweep(self, run: RunRecord) -> None:
         self.sweeps.append(SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq))
 
@@ -195,7 +194,6 @@ class Shelf:
                 started_at="now",
             )
         )  # fmt: skip
-        self.state.note_planned(CORPUS, PlannedRun(run_id, number))
         jobs = [
             PageJob(
                 corpus=CORPUS, run_id=run_id, page_id=f"p-{page}", seq=number, endpoint="objects",
@@ -205,7 +203,9 @@ class Shelf:
         ]  # fmt: skip
         self.runs.add_pages(jobs)
         checkpoint = EndpointCheckpoint(last_modified=f"run {number}")
-        self.runs.finish_planning(run_id, {"objects": checkpoint}, records, lease_seconds)
+        self.runs.finish_planning(
+            run_id, {"objects": checkpoint}, records, lease_seconds=lease_seconds
+        )
         return jobs
 
     def chunked(self, page: PageJob, texts: Texts, rejects: int = 0) -> EmbedJob:

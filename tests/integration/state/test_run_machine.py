@@ -1,5 +1,6 @@
 """Runs in any order of events, against a plain model of what became of each page."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from shared.errors import ConflictError
 from shared.models.jobs import DeriveJob, PageJob
-from shared.state.cancelled_runs import FRESH
+from shared.state.cancelled_runs import FRESH_SECONDS
 from tests.integration.state.chains import Line
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         self.line.steer("cancel", self.run_id)
-        self.line.now += FRESH  # every worker has heard of it
+        self.line.now += timedelta(seconds=FRESH_SECONDS)  # every worker has heard of it
         self.model.status = "cancelled"
         for page, outcome in self.model.outcomes.items():
             self.model.outcomes[page] = outcome or "cancelled"

@@ -9,26 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import InvalidJobError, LeaseHeldError, NotFoundError
+from shared.errors import ConflictError, InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint, RunMode, RunRecord
 from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.runs import RunStore, StageName
+from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CHECKPOINTS = {"comics": EndpointCheckpoint(last_modified="2026-11-23T06:00:00Z", etag="e1")}
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 class World:
@@ -37,12 +28,13 @@ class World:
     _numbers = iter(range(1, 1_000_000))
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self.clock = Clock()
+        self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
+        clock = GivenTime(lambda: self.now)
         self.sweeps: list[str] = []
         self.runs = RunStore(
-            client, table, self.clock, request_sweep=lambda run: self.sweeps.append(run.run_id)
+            client, table, clock, request_sweep=lambda run: self.sweeps.append(run.run_id)
         )
-        self.corpora = CorpusState(client, table, self.clock)
+        self.corpora = CorpusState(client, table, clock)
         self.fresh()
 
     def fresh(self) -> None:
@@ -61,7 +53,7 @@ class World:
             mode=mode,
             status="planning",
             seq=1,
-            started_at=self.clock().isoformat(),
+            started_at=self.now.isoformat(),
         )
         self.runs.start_run(record)
         jobs = [
@@ -300,7 +292,7 @@ def test_a_sweep_given_up_may_be_redriven(world: World) -> None:
 
 def test_a_sweep_after_the_run_was_closed_as_abandoned_ends_nothing(world: World) -> None:
     full_run(world)
-    world.clock.now += timedelta(seconds=3601)
+    world.now += timedelta(seconds=3601)
     next_run = world.run_id.replace("T06", "T08")
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) == world.run_id
     world.runs.finish_sweep(world.run_id, 3)
@@ -308,9 +300,9 @@ def test_a_sweep_after_the_run_was_closed_as_abandoned_ends_nothing(world: World
     assert (progress.run.status, progress.entities_deleted) == ("failed", 0)
 
 
-def test_a_sweep_that_overstayed_its_lease_moves_no_watermark(world: World) -> None:
+def test_a_run_without_its_lease_moves_no_watermark(world: World) -> None:
     full_run(world)
-    world.clock.now += timedelta(seconds=3601)
+    world.corpora.release_lease(world.corpus, world.run_id)
     world.corpora.acquire_lease(world.corpus, "restore-1", 60)
     world.runs.finish_sweep(world.run_id, 3)
     progress = world.runs.get_run(world.run_id)
@@ -321,21 +313,13 @@ def test_a_sweep_that_overstayed_its_lease_moves_no_watermark(world: World) -> N
     assert held.run_id == "restore-1"
 
 
-def test_the_newest_planned_run_only_moves_forward(world: World) -> None:
-    assert world.corpora.latest_run(world.corpus) is None
-    for seq in (5, 9, 7, 9):
-        world.corpora.note_planned(world.corpus, PlannedRun(f"run-{seq}", seq))
-    assert world.corpora.latest_run(world.corpus) == PlannedRun("run-9", 9)
-
-
 def test_forgotten_progress_leaves_the_rest_of_a_corpus(world: World) -> None:
     [job] = world.start(1)
     world.finish_page(job)
-    world.corpora.note_planned(world.corpus, PlannedRun("run-9", 9))
     world.corpora.forget_progress(world.corpus)
     assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
     assert world.corpora.page_etag(world.corpus, "q1") is None
-    assert world.corpora.latest_run(world.corpus) is not None
+    assert world.corpora.latest_run(world.corpus) == PlannedRun(world.run_id, 1)
 
 
 def test_one_live_run_a_corpus(world: World) -> None:
@@ -351,16 +335,95 @@ def test_a_lease_is_renewed_for_no_less_than_it_was_taken_for(world: World) -> N
     assert lease is not None
     assert lease.lifetime_seconds == 3600
     # That it has expired is no reason: a run that still moves has its lease extended only then.
-    world.clock.now += timedelta(seconds=3601)
+    world.now += timedelta(seconds=3601)
     world.corpora.acquire_lease(world.corpus, world.run_id, 60)
     lease = world.corpora.lease(world.corpus)
     assert lease is not None
     assert lease.lifetime_seconds == 3600
-    assert lease.expires_at == int(world.clock.now.timestamp()) + 3600
+    assert lease.expires_at == int(world.now.timestamp()) + 3600
     world.corpora.acquire_lease(world.corpus, world.run_id, 7200)
     lease = world.corpora.lease(world.corpus)
     assert lease is not None
     assert lease.lifetime_seconds == 7200
+
+
+def test_an_expired_lease_is_taken_only_from_a_run_that_was_closed(world: World) -> None:
+    """Else a lease that expires between the two looks at it is taken from a run that moves."""
+    [job] = world.start(1)
+    next_run = world.run_id.replace("T06", "T08")
+    world.now += timedelta(seconds=3599)
+    world.runs.record_stage(job, "fetch", {"raw_records": 1})
+    assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
+    world.now += timedelta(seconds=2)
+    with pytest.raises(LeaseHeldError, match=world.run_id):
+        world.corpora.acquire_lease(world.corpus, next_run, 60)
+    assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
+    with pytest.raises(LeaseHeldError, match=world.run_id):
+        world.corpora.acquire_lease(world.corpus, next_run, 60)
+
+
+def test_a_corpus_held_by_what_is_no_run_is_given_back_when_its_lease_expires(world: World) -> None:
+    world.corpora.acquire_lease(world.corpus, "restore-1", 60)
+    world.now += timedelta(seconds=59)
+    assert world.corpora.close_abandoned_run(world.corpus, world.run_id, world.runs) is None
+    with pytest.raises(LeaseHeldError, match="restore-1"):
+        world.start(1)
+    world.now += timedelta(seconds=1)
+    assert world.corpora.close_abandoned_run(world.corpus, world.run_id, world.runs) is None
+    world.start(1)
+
+
+def test_a_lease_that_outlived_its_run_is_given_back(world: World) -> None:
+    """A sweep that was redriven long after its run ended, and whose worker died, leaves one."""
+    world.start(0)
+    world.corpora.acquire_lease(world.corpus, world.run_id, 60)
+    world.now += timedelta(seconds=60)
+    next_run = world.run_id.replace("T06", "T08")
+    assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
+    assert world.runs.get_run(world.run_id).run.status == "succeeded"
+    world.corpora.acquire_lease(world.corpus, next_run, 60)
+
+
+def test_a_run_that_renews_its_lease_while_it_is_closed_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start(2)
+    world.now += timedelta(seconds=3601)
+    last_progress = world.runs.last_progress
+
+    def resumed_meanwhile(run_id: str) -> datetime | None:
+        found = last_progress(run_id)
+        world.runs.go_on(run_id, 3600)
+        return found
+
+    monkeypatch.setattr(world.runs, "last_progress", resumed_meanwhile)
+    next_run = world.run_id.replace("T06", "T08")
+    with pytest.raises(ConflictError, match="by somebody else meanwhile"):
+        world.corpora.close_abandoned_run(world.corpus, next_run, world.runs)
+    progress = world.runs.get_run(world.run_id)
+    assert (progress.run.status, progress.pages_failed) == ("running", 0)
+    lease = world.corpora.lease(world.corpus)
+    assert lease is not None
+    assert (lease.run_id, lease.expires_at) == (world.run_id, int(world.now.timestamp()) + 3600)
+
+
+def test_a_run_whose_pages_have_ended_is_not_closed_after_it_renews_its_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_run(world)
+    world.now += timedelta(seconds=3601)
+    last_progress = world.runs.last_progress
+
+    def renewed_meanwhile(run_id: str) -> datetime | None:
+        found = last_progress(run_id)
+        world.corpora.acquire_lease(world.corpus, run_id, 3600)
+        return found
+
+    monkeypatch.setattr(world.runs, "last_progress", renewed_meanwhile)
+    next_run = world.run_id.replace("T06", "T08")
+    with pytest.raises(ConflictError, match="renewed its lease"):
+        world.corpora.close_abandoned_run(world.corpus, next_run, world.runs)
+    assert world.runs.awaits_sweep(world.run_id)
 
 
 def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
@@ -368,7 +431,7 @@ def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
     world.finish_page(first)
     next_run = world.run_id.replace("T06", "T08")
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
-    world.clock.now += timedelta(seconds=3601)
+    world.now += timedelta(seconds=3601)
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) == world.run_id
     progress = world.runs.get_run(world.run_id)
     assert progress.run.status == "failed"

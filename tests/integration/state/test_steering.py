@@ -9,7 +9,7 @@ from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.sources.base import PlannedPage
-from shared.state.cancelled_runs import FRESH
+from shared.state.cancelled_runs import FRESH_SECONDS
 from shared.state.run_pages import PAGES_AT_ONCE
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
 
@@ -66,7 +66,7 @@ def test_a_cancelled_run_ends_at_once_and_frees_the_corpus(line: Line) -> None:
 def test_queued_work_of_a_cancelled_run_is_dropped(line: Line) -> None:
     run_id = half_done(line)
     line.steer("cancel", run_id)
-    line.now += FRESH
+    line.now += timedelta(seconds=FRESH_SECONDS)
     line.work()
     assert line.source.fetched == ["a", "b"]
     progress = line.assert_exact(run_id)
@@ -87,7 +87,7 @@ def test_a_worker_learns_of_a_cancel_within_five_seconds(
 
     line.steer("cancel", run_id)
     monkeypatch.setattr(line.runs._table, "get", counted)
-    line.now += FRESH - timedelta(milliseconds=1)
+    line.now += timedelta(seconds=FRESH_SECONDS, milliseconds=-1)
     assert not line.runs.is_cancelled(run_id)
     assert asked == [], "a worker asks every five seconds at most"
     line.now += timedelta(milliseconds=1)
@@ -290,10 +290,17 @@ def test_a_resumed_run_holds_its_corpus_anew(line: Line) -> None:
     assert line.start("another").status == "busy"
 
 
+def lose_corpus(line: Line) -> None:
+    """Give the corpus of the live run to another holder."""
+    lease = line.state.lease(line.corpus)
+    assert lease is not None
+    line.state.release_lease(line.corpus, lease.run_id)
+    line.state.acquire_lease(line.corpus, "restore-1", 600)
+
+
 def test_a_run_that_lost_its_corpus_is_not_resumed(line: Line) -> None:
     run_id = half_done(line)
-    line.now += timedelta(hours=2)
-    line.state.acquire_lease(line.corpus, "restore-1", 600)
+    lose_corpus(line)
     with pytest.raises(ConflictError, match=f"run {run_id} has lost corpus"):
         line.steer("resume", run_id)
 
@@ -619,14 +626,33 @@ def test_the_lease_of_a_run_that_ends_as_it_is_looked_at_is_not_extended(
     assert line.state.lease(line.corpus) is None
 
 
-def test_a_planner_that_lost_its_corpus_fails_its_run(
+def test_a_planner_that_was_closed_as_abandoned_ends_so(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = line.source.plan
 
     def too_slow(*arguments: object) -> object:
         line.now += timedelta(seconds=331)
+        line.state.close_abandoned_run(line.corpus, "restore-1", line.runs)
         line.state.acquire_lease(line.corpus, "restore-1", 600)
+        return plan(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(line.source, "plan", too_slow)
+    summary = line.start()
+    assert summary.status == "failed"
+    assert summary.reason == "the run did not end before its lease expired"
+    lease = line.state.lease(line.corpus)
+    assert lease is not None
+    assert lease.run_id == "restore-1"
+
+
+def test_a_planner_that_lost_its_corpus_fails_its_run(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = line.source.plan
+
+    def too_slow(*arguments: object) -> object:
+        lose_corpus(line)
         return plan(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(line.source, "plan", too_slow)

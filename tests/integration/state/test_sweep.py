@@ -11,7 +11,6 @@ from shared.index.vector_file import decode_vectors
 from shared.models.chunk import CoveredEntity, chunk_file_line
 from shared.models.entity_version import NO_CONTENT
 from shared.models.jobs import Job
-from shared.state.corpus_state import PlannedRun
 from shared.storage import jsonl, keys
 from tests.integration.state.shelf import CORPUS, Shelf, checksums
 from tests.unit.embedder.remembered import MODEL, WorkerDiedError
@@ -166,13 +165,15 @@ def test_a_page_that_was_not_read_deletes_nothing(shelf: Shelf) -> None:
 def test_a_newer_run_stops_the_sweep_of_an_older_one(shelf: Shelf) -> None:
     shelf.run(1, [FIRST])
     (page,) = shelf.plan(2, 1)
-    shelf.finish(shelf.chunked(page, without("a:2")))
-    shelf.state.note_planned(CORPUS, PlannedRun("20261123T070000Z-00000003", 3))
+    late = shelf.chunked(page, without("a:2"))
+    shelf.runs.end_page(page, "failed", "poison")
+    shelf.run(3, [{"a:1": FIRST["a:1"]}], mode="incremental")
+    shelf.finish(late)
     shelf.sweep_all()
     progress = shelf.progress(2)
     assert (progress.run.status, progress.entities_deleted) == ("succeeded", 0)
     assert progress.run.reason == (
-        "nothing was swept: run 20261123T070000Z-00000003 of shelf is newer"
+        "nothing was swept: run 20261123T060000Z-00000003 of shelf is newer"
     )
     assert shelf.live() == checksums(FIRST)
 

@@ -16,8 +16,10 @@ from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import SweepJob, maintenance_job
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan
-from shared.state.corpus_state import CorpusState, PlannedRun
+from shared.state.corpus_state import PlannedRun
+from tests.integration.run_stores import corpus_state
 from tests.integration.state.shelf import CORPUS, OneCorpus
+from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,8 +54,8 @@ def planner(
         make_source=lambda _: EmptySource(),
         publisher=JobPublisher(sqs_client, queue_url),
         runs=wiring.run_store(checkpoint_table, queue_url),
-        state=CorpusState(dynamodb_client, checkpoint_table),
-        now=lambda: NOW,
+        state=corpus_state(dynamodb_client, checkpoint_table),
+        clock=GivenTime(lambda: NOW),
         planning_lease_seconds=330,
         lease_seconds=3600,
         needs_full_run=lambda _: False,

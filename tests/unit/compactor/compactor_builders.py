@@ -22,6 +22,7 @@ from shared.state.compaction_claims import CompactionClaims
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import CORPUS, MODEL, build_shard, chunk, unit_vectors
 from tests.unit.index.manifest_builders import no_floor
+from tests.unit.state.given_time import GivenTime
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SEQ = int(NOW.timestamp() * 1000)
@@ -114,7 +115,9 @@ class Index:
 
     def compactor(self, now: datetime = NOW) -> Compactor:
         folder = self.directory / "work"
-        return Compactor(self.store, folder, self.note_request, retry=NO_WAIT, now=lambda: now)
+        return Compactor(
+            self.store, folder, self.note_request, GivenTime(lambda: now), retry=NO_WAIT
+        )
 
 
 def job_of(*shards: ShardDescriptor) -> CompactJob:
