@@ -70,9 +70,19 @@ class PartialFailureError(UltronError):
 
 
 class ConflictError(UltronError):
-    """A conditional write lost its race; reading again and retrying is safe."""
+    """A conditional write lost its race: what is there now is another writer's."""
 
     code = "CONFLICT"
+
+
+class ContentionError(UltronError):
+    """AWS kept turning a request away because of others at work; nothing was decided or changed.
+
+    It is no `ConflictError`: nobody won, and the same request may succeed in a moment.
+    """
+
+    code = "CONTENTION"
+    http_status = 503
 
 
 class LeaseHeldError(UltronError):

@@ -2,6 +2,7 @@
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from shared.errors import ConflictError
+from shared.errors import ConflictError, ContentionError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -70,7 +71,7 @@ class StateTable:
         """Yield those of the items that exist, in no order; each key is read once.
 
         Raises:
-            ConflictError: the table kept answering for a part of them only.
+            ContentionError: the table kept answering for a part of them only.
         """
         unread = iter(dict.fromkeys(keys))
         while batch := list(islice(unread, _READ_BATCH)):
@@ -86,7 +87,7 @@ class StateTable:
             if not asked:
                 return
             self._wait(_jitter(attempt))
-        raise ConflictError(
+        raise ContentionError(
             f"{self._name} left {len(asked[self._name]['Keys'])} of {len(keys)} reads undone in "
             f"each of {_TRANSACTION_ATTEMPTS} attempts; it is overloaded, try again later"
         )
@@ -222,11 +223,16 @@ class StateTable:
 
         Raises:
             ConditionFailedError: a condition did not hold.
-            ConflictError: other writers kept getting in between, or the table kept throttling.
+            ContentionError: other writers kept getting in between, or the table kept throttling.
         """
+        # One token for all attempts: where an earlier one is still at work, or was made and its
+        # answer lost, a later one finds that instead of the conditions that it no longer meets.
+        token = uuid.uuid4().hex
         for attempt in range(_TRANSACTION_ATTEMPTS):
             try:
-                self._client.transact_write_items(TransactItems=list(writes))
+                self._client.transact_write_items(
+                    TransactItems=list(writes), ClientRequestToken=token
+                )
                 return
             except ClientError as error:
                 codes = _cancellation_codes(error)
@@ -236,9 +242,9 @@ class StateTable:
                 if _PASSING_CODES.isdisjoint(codes):
                     raise
             self._wait(_jitter(attempt))
-        raise ConflictError(
+        raise ContentionError(
             f"{len(writes)} writes to {self._name} kept colliding with others' transactions "
-            "or being throttled"
+            "or being throttled; nothing was written, try again later"
         )
 
 

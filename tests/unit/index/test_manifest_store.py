@@ -182,6 +182,18 @@ def test_a_commit_whose_answer_was_lost_is_found_again(
     assert manifests(store).read().manifest == manifest
 
 
+def test_a_restore_whose_last_attempt_lost_its_answer_is_no_conflict() -> None:
+    store = MemoryObjectStore()
+    for letter in "ab":
+        manifests(store).commit([descriptor(letter)])
+    lost = failing(
+        store, 0, "repeated", lambda call: call.key == manifests(store).key and call.is_conditional
+    )
+    restored = manifests(lost, CommitRetry(attempts=1, sleep=lambda _: None)).restore(1)
+    assert restored == manifests(store).read().manifest
+    assert (restored.version, restored.change) == (3, "restore:1")
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
