@@ -15,7 +15,8 @@ from shared.errors import BudgetExhaustedError, ContentionError
 from shared.models.sources import RateLimit
 from shared.sources.rates import Place
 from shared.state.run_records import Clock, utc_now
-from shared.state.table import ConditionFailedError, Item, StateTable
+from shared.state.table import ConditionFailedError, StateTable
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

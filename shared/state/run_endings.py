@@ -11,8 +11,14 @@ from shared.models.run import (
     RunRecord,
     RunStatus,
 )
-from shared.state.run_records import RunRecords, corpus_partition, run_partition
-from shared.state.table import ConditionFailedError, Item
+from shared.state.run_records import (
+    RunRecords,
+    corpus_partition,
+    kept_reason,
+    run_partition,
+)
+from shared.state.table import ConditionFailedError
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -212,7 +218,7 @@ class RunEndings(RunRecords):
             expression += " REMOVE reopening, reason"
         else:
             expression += ", reason = :reason REMOVE reopening"
-            values[":reason"] = reason
+            values[":reason"] = kept_reason(reason)
         return self._table.update_write(
             item["PK"], "RUN", expression, values, condition, {"#status": "status"}
         )

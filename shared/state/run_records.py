@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import NotFoundError
 from shared.models.run import RunProgress, RunRecord
-from shared.state.table import ConditionFailedError, Item, StateTable
+from shared.state.table import ConditionFailedError, StateTable
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 SweepRequest = Callable[[RunRecord], None]
 
+_LONGEST_REASON = 2_000
 _COUNTER_ROWS = 8
 
 
@@ -169,6 +171,11 @@ class RunRecords:
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
+
+
+def kept_reason(reason: str) -> str:
+    """Return a reason as an item keeps it: cut where long, as it may quote foreign text."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} [...]"
 
 
 def _progress(record: Item, rows: Iterable[Item]) -> RunProgress:

@@ -18,10 +18,12 @@ from shared.state.run_records import (
     SweepRequest,
     corpus_partition,
     counter_row,
+    kept_reason,
     run_partition,
     utc_now,
 )
-from shared.state.table import ConditionFailedError, Item
+from shared.state.table import ConditionFailedError
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -182,7 +184,7 @@ class RunStore(RunControl):
             counts["pages_unchanged"] = 1
         if before is not None:
             counts[_OUTCOME_COUNTER[before]] = -1
-        values = {":outcome": outcome, ":now": self._now(), ":reason": reason or ""}
+        values = {":outcome": outcome, ":now": self._now(), ":reason": kept_reason(reason or "")}
         condition = "attribute_exists(PK) AND attribute_not_exists(outcome)"
         if before is not None:
             condition, values[":before"] = "outcome = :before", before

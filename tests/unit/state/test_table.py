@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ConflictError, ContentionError
-from shared.state.table import ConditionFailedError, StateTable, deserialise, serialise
+from shared.state.table import ConditionFailedError, ItemTooLargeError, StateTable
+from shared.state.typed_values import deserialise, serialise, size_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -142,3 +143,50 @@ def test_of_many_writes_only_those_whose_condition_fails_are_left_out() -> None:
     writes = [table.put_write({"PK": f"p{n}", "SK": "s"}) for n in range(120)]
     assert table.transact_each(writes) == {0, 1, 4}
     assert client.calls == len(client.tokens) == 4  # other writes: another token
+
+
+def sized(number: int, length: int) -> dict[str, Any]:
+    return {"PK": f"p{number}", "SK": "s", "text": "x" * length}
+
+
+class RecordingClient:
+    """Makes every transaction, and remembers what was in each."""
+
+    def __init__(self) -> None:
+        self.transactions: list[list[dict[str, Any]]] = []
+
+    def transact_write_items(self, TransactItems: Any, **_: Any) -> None:  # noqa: N803
+        self.transactions.append([deserialise(write["Put"]["Item"]) for write in TransactItems])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 390_000) | st.integers(0, 100), max_size=150))
+def test_writes_are_parted_by_count_and_by_bytes(lengths: list[int]) -> None:
+    client = RecordingClient()
+    table = StateTable(cast("DynamoDBClient", client), "table", lambda _: None)
+    items = [sized(number, length) for number, length in enumerate(lengths)]
+    assert table.transact_each([table.put_write(item) for item in items]) == set()
+    assert [item for made in client.transactions for item in made] == items
+    for made in client.transactions:
+        assert 1 <= len(made) <= 100
+        assert sum(len(item["text"]) for item in made) <= 4_000_000
+
+
+def test_an_item_that_is_too_large_is_named() -> None:
+    table = StateTable(cast("DynamoDBClient", RecordingClient()), "table", lambda _: None)
+    table.put_write(sized(1, 390_000))
+    with pytest.raises(ItemTooLargeError, match=r"item s of p1 has 4000\d\d bytes"):
+        table.put_write(sized(1, 400_000))
+
+
+@given(st.dictionaries(st.text(min_size=1), VALUES))
+def test_a_size_is_never_below_that_of_the_text_alone(values: dict[str, Any]) -> None:
+    assert size_bytes(serialise(values)) >= sum(len(name.encode()) for name in values)
+
+
+@pytest.mark.parametrize(
+    ("value", "least"),
+    [("ä" * 50, 100), ({"a", "bc"}, 3), ([["x" * 9]], 9), ({"k": "v"}, 2), (b"1234", 4)],
+)
+def test_a_size_counts_the_bytes_of_every_value(value: Any, least: int) -> None:
+    assert least <= size_bytes(serialise({"n": value})) - len("n") <= least + 32
