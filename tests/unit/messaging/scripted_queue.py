@@ -27,14 +27,16 @@ class ScriptedQueue:
     """`messages` in the order in which they were taken; `batches` as they were sent."""
 
     def __init__(self, refuses: Refuses = lambda call, body: False) -> None:  # noqa: ARG005
-        self.client: SQSClient = boto3.client("sqs", region_name="us-east-1")
-        self.client.meta.events.register("before-send.sqs.SendMessageBatch", self._answer)
+        client: Any = boto3.client("sqs", region_name="us-east-1")
+        client.meta.events.register("before-send.sqs.SendMessageBatch", self._answer)
+        self.client: SQSClient = client
         self.messages: list[str] = []
         self.batches: list[list[str]] = []
         self._refuses = refuses
 
     def _answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        entries = json.loads(request.body or b"")["Entries"]
+        body: Any = request.body
+        entries = json.loads(body)["Entries"]
         call = len(self.batches)
         self.batches.append([entry["MessageBody"] for entry in entries])
         failed = [entry for entry in entries if self._refuses(call, entry["MessageBody"])]
@@ -47,8 +49,8 @@ class ScriptedQueue:
                 for entry in failed
             ],
         }
-        body = _Body(json.dumps(answer).encode())
-        return AWSResponse(request.url, 200, HTTPHeaders(), body)
+        raw = _Body(json.dumps(answer).encode())
+        return AWSResponse(request.url, 200, HTTPHeaders(), raw)
 
 
 def _taken(entry: dict[str, str]) -> dict[str, str]:

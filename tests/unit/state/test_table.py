@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ConflictError, ContentionError
@@ -159,8 +159,10 @@ class RecordingClient:
         self.transactions.append([deserialise(write["Put"]["Item"]) for write in TransactItems])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.integers(0, 390_000) | st.integers(0, 100), max_size=150))
+@example([390_000] * 11)
+@example([0] * 101)
 def test_writes_are_parted_by_count_and_by_bytes(lengths: list[int]) -> None:
     client = RecordingClient()
     table = StateTable(cast("DynamoDBClient", client), "table", lambda _: None)
