@@ -1,7 +1,7 @@
 """The accounting of a run on a real table: every mark counts once, whatever is repeated."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -125,7 +125,7 @@ def test_an_etag_is_not_trusted_while_a_later_stage_of_its_page_failed(
 ) -> None:
     [job] = world.start(1)
     record = world.runs.record_stage
-    stages = [
+    stages: list[Callable[[], bool]] = [
         lambda: record(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q3"),
         lambda: record(job, "derive", {"entities": 2}),
         lambda: record(job, "chunk", {"chunks": 3}, parts=1),
