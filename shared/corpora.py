@@ -100,18 +100,22 @@ class CorpusDocuments:
             ConflictError: there is one of that name by now.
             InvalidInputError: its document is too long to be kept.
         """
+        document = corpus_document(corpus)
         try:
             self._client.put_parameter(
                 Name=self._parameter(corpus.name),
                 Description=f"What to ingest as the corpus {corpus.name}, and how to cut it.",
-                Value=corpus_document(corpus),
+                Value=document,
                 Type="String",
                 Tags=[{"Key": _MANAGER_TAG, "Value": COMMAND}],
             )
         except self._client.exceptions.ParameterAlreadyExists:
-            raise ConflictError(
-                f"corpus {corpus.name} was added by somebody else just now"
-            ) from None
+            # A call whose answer was lost is repeated by the client, and then meets itself.
+            found = self.find(corpus.name)
+            if found is None or found.document != document or not found.is_managed_here:
+                raise ConflictError(
+                    f"corpus {corpus.name} was added by another person or process just now"
+                ) from None
 
     def replace(self, corpus: Corpus) -> None:
         """Write another document for a corpus that is there.

@@ -70,7 +70,7 @@ class PartialFailureError(UltronError):
 
 
 class ConflictError(UltronError):
-    """A conditional write lost its race; reading again and retrying is safe."""
+    """A conditional write lost its race: what is there now is another writer's."""
 
     code = "CONFLICT"
 
@@ -79,6 +79,16 @@ class TableTimeError(UltronError):
     """The table's answers do not say what time it is, so that no lease can be decided."""
 
     code = "TABLE_TIME"
+
+
+class ContentionError(UltronError):
+    """AWS kept turning a request away because of others at work; nothing was decided or changed.
+
+    It is no `ConflictError`: nobody won, and the same request may succeed in a moment.
+    """
+
+    code = "CONTENTION"
+    http_status = 503
 
 
 class LeaseHeldError(UltronError):

@@ -91,13 +91,14 @@ locals {
           Resource  = [for pattern in try(local.access[name].reads, []) : "${local.bucket_arn}/${pattern}"]
           Condition = null
         },
-        # Who may read a prefix may list it: without that, S3 answers 403 where an object is absent.
-        # Such a request names no prefix, hence "IfExists".
+        # Who may read a prefix may list it: without that, S3 answers 403 where an object is absent,
+        # for which it takes the object's key as the prefix. A list that names no prefix is refused:
+        # "IfExists" would let it through, and with it the names of all objects.
         {
           Sid       = "ListObjects"
           Action    = ["s3:ListBucket"]
           Resource  = can(local.access[name].reads) ? [local.bucket_arn] : []
-          Condition = { StringLikeIfExists = { "s3:prefix" = concat(try(local.access[name].reads, []), try(local.access[name].lists, [])) } }
+          Condition = { StringLike = { "s3:prefix" = concat(try(local.access[name].reads, []), try(local.access[name].lists, [])) } }
         },
         {
           Sid       = "WriteObjects"

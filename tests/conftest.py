@@ -1,7 +1,10 @@
 """What every test gets: no way to an AWS account of the person who runs it."""
 
+import io
+import logging
 import os
 import signal
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -36,3 +39,42 @@ def no_real_aws(request: pytest.FixtureRequest) -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+class _WholeRecords(logging.Handler):
+    """Writes down all there is of each record: what formatters show of it, and what they do not."""
+
+    def __init__(self, written: io.StringIO) -> None:
+        super().__init__(logging.DEBUG)
+        self._written = written
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), vars(record), file=self._written)
+        if record.exc_info is not None:
+            traceback.print_exception(*record.exc_info, file=self._written)
+
+
+@pytest.fixture
+def everything_logged() -> Iterator[io.StringIO]:
+    """All that is logged from DEBUG on: by us, as the functions write it, and by libraries.
+
+    `caplog` holds only the messages of our records, not the fields beside them.
+    """
+    from shared.observability import logger
+
+    written = io.StringIO()
+    formatted = logging.StreamHandler(written)
+    formatted.setFormatter(logger.registered_formatter)
+    own, root = logging.getLogger(logger.name), logging.getLogger()
+    levels = own.level, root.level
+    handlers = {own: (formatted, _WholeRecords(written)), root: (_WholeRecords(written),)}
+    for at, added in handlers.items():
+        at.setLevel(logging.DEBUG)
+        for handler in added:
+            at.addHandler(handler)
+    yield written
+    for at, added in handlers.items():
+        for handler in added:
+            at.removeHandler(handler)
+    own.setLevel(levels[0])
+    root.setLevel(levels[1])

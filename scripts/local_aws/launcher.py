@@ -13,6 +13,7 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 MENDED_VERSION = "1.5.33"
@@ -183,7 +184,10 @@ def mend_leading_keys(actions: Any, partition_key: str = "PK") -> None:
 
 
 def mend_absent_objects(app: Any) -> None:
-    """1.5.33: who may not list a bucket is told that an object is absent, where S3 answers 403."""
+    """1.5.33: who may not list a bucket is told that an object is absent, where S3 answers 403.
+
+    S3 asks whether the key itself might be listed: it takes the key for the prefix of a list.
+    """
     original = app._dispatch_service_request
 
     async def dispatch_service_request(
@@ -196,7 +200,13 @@ def mend_absent_objects(app: Any) -> None:
         if app.detect_service(method, path, headers, query) != "s3":
             return answer
         refusal = app._enforce_data_plane(
-            "s3", "s3:ListBucket", headers, query, request_id, resource_arn=f"arn:aws:s3:::{bucket}"
+            "s3",
+            "s3:ListBucket",
+            headers,
+            query,
+            request_id,
+            resource_arn=f"arn:aws:s3:::{bucket}",
+            service_context={"s3:prefix": unquote(key)},
         )
         return answer if refusal is None else refusal
 

@@ -14,7 +14,11 @@ from shared.models.run import RunMode
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_events.type_defs import TargetTypeDef
+    from mypy_boto3_events.type_defs import (
+        PutTargetsResponseTypeDef,
+        RemoveTargetsResponseTypeDef,
+        TargetTypeDef,
+    )
 
 LONGEST_RULE_NAME = 64
 KINDS = ("ingest", "full", "upkeep")
@@ -154,10 +158,9 @@ class Schedules:
         for rule in rules.values():
             answer = self._client.put_targets(Rule=rule.name, Targets=[rule.target])
             if answer.get("FailedEntryCount"):
-                reason = answer["FailedEntries"][0].get("ErrorMessage", "no reason given")
                 raise UnavailableError(
-                    f"EventBridge did not take the target of {rule.name} ({reason}); "
-                    "run the command again"
+                    f"EventBridge did not take the target of {rule.name} "
+                    f"({_first_reason(answer)}); run the command again"
                 )
         for kind in KINDS:
             if kind not in rules:
@@ -185,7 +188,19 @@ class Schedules:
         try:
             targets = self._client.list_targets_by_rule(Rule=name)["Targets"]
             if targets:
-                self._client.remove_targets(Rule=name, Ids=[target["Id"] for target in targets])
+                ids = [target["Id"] for target in targets]
+                answer = self._client.remove_targets(Rule=name, Ids=ids)
+                if answer.get("FailedEntryCount"):
+                    raise UnavailableError(
+                        f"EventBridge did not remove the target of {name} ({_first_reason(answer)})"
+                        "; run the command again"
+                    )
             self._client.delete_rule(Name=name)
         except self._client.exceptions.ResourceNotFoundException:
             return
+
+
+def _first_reason(answer: "PutTargetsResponseTypeDef | RemoveTargetsResponseTypeDef") -> str:
+    """Why EventBridge left out the first of the targets that it left out."""
+    reasons = [entry.get("ErrorMessage") for entry in answer["FailedEntries"]]
+    return next(filter(None, reasons), "no reason given")

@@ -209,7 +209,10 @@ class Sweeper:
         try:
             self.store.put(key, encode_vectors(stored), metadata=metadata, if_absent=True)
         except ConflictError:  # a twin of this delivery decided first
-            return self._recorded(job) or {}
+            decided = self._recorded(job)
+            if decided is None:
+                raise  # what is not there is no decision, least of all one to delete nothing
+            return decided
         return deleted
 
     def _delete(self, job: SweepJob, record: Mapping[str, str]) -> bool:

@@ -23,7 +23,6 @@ from shared.observability import logger, metrics
 from shared.sources.base import FetchedPage, Source, query_hash
 from shared.sources.raw_object import raw_metadata, read_next_pages_key
 from shared.state.corpus_state import CorpusState
-from shared.state.run_pages import CURSOR_LOOP
 from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
@@ -89,8 +88,9 @@ class Fetcher:
 
     def _chain(self, job: PageJob, next_pages: Sequence[PageJob]) -> None:
         added = self.runs.add_next_pages(job, next_pages)
-        for loop in added.loops:
-            self._mark_gap(loop.job, CURSOR_LOOP, loop.gap_reason or "")
+        for gap in added.gaps:
+            reason = gap.gap_reason or ""
+            self._mark_gap(gap.job, reason.partition(":")[0], reason)
         self.page_queue.publish(added.unfetched)
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:

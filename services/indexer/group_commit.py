@@ -93,12 +93,12 @@ class GroupCommitter:
             return InvalidJobError(problem)
         try:
             gone = [file.key for file in job.shard.files if not self.store.exists(file.key)]
+            if gone and job.seq >= self.floor.read(job.corpus):
+                return CorruptObjectError(
+                    f"{gone[0]} of shard {job.shard.shard_id} is gone; embed the part again"
+                )
         except Exception as error:  # noqa: BLE001 - becomes the failure of this message
             return error
-        if gone:
-            return CorruptObjectError(
-                f"{gone[0]} of shard {job.shard.shard_id} is gone; embed the part again"
-            )
         return None
 
     def _request_merges(self, manifest: Manifest) -> None:

@@ -36,7 +36,7 @@ class ManifestHistory:
         matter who is first.
 
         Raises:
-            ConflictError: somebody is writing it just now; try again.
+            ConflictError: another writer changed it just now; try again.
             CorruptObjectError: another manifest stands under this version; names the key.
         """
         key = self.key(version)
@@ -50,7 +50,7 @@ class ManifestHistory:
         try:
             present = self._store.get(key)
         except NotFoundError as error:
-            raise ConflictError(f"{key} is being written by somebody else") from error
+            raise ConflictError(f"{key} was deleted by another process just now") from error
         if present.data == data:
             return
         try:

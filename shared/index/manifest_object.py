@@ -135,6 +135,8 @@ class ManifestObject:
                 self._retry.wait(attempt)
             else:
                 return following
+        if tried is not None and self._has_landed(tried, self._look(tolerant=tolerant).manifest):
+            return tried
         raise ConflictError(
             f"{self.key} was changed by others in each of {self._retry.attempts} attempts to "
             f"{described}; try again later"

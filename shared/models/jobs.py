@@ -7,6 +7,9 @@ from pydantic import Field
 from shared.models.base import Contract, CorpusName, PageId, RunId
 from shared.models.manifest import ShardDescriptor
 
+LARGEST_MESSAGE_BYTES = 250_000
+"""What a job may have as JSON: a queue takes 256 KiB, and a job that has to wait grows a little."""
+
 
 class Job(Contract):
     """What every job carries.

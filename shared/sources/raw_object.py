@@ -12,6 +12,7 @@ _NEXT_PAGES = "next-pages"
 # S3 keeps two kilobytes of metadata with an object, names and values together.
 _LONGEST_QUERY = 700
 _LONGEST_ETAG = 300
+_LONGEST_ATTRIBUTION = 500
 
 
 def raw_metadata(
@@ -20,7 +21,8 @@ def raw_metadata(
     """Return the metadata of a raw object: S3 takes ASCII only, so texts are JSON.
 
     `run_ts` is when the run began, ISO 8601 in UTC. A query never holds credentials; of a long one
-    only the sha256 (`query_hash`) is kept. A very long etag is not kept: the page is read anew.
+    only the sha256 (`query_hash`) is kept, of a long attribution the beginning. An etag that is
+    very long, or no ASCII, is not kept: the page is read again.
     `next_pages_key` is where the pages are written down that this one told of.
     """
     started = datetime.fromtimestamp(job.seq / 1000, UTC)
@@ -34,13 +36,21 @@ def raw_metadata(
         metadata["query"] = query
     else:
         metadata["query-sha256"] = query_hash(job.endpoint, job.query)
-    if page.etag is not None and len(page.etag) <= _LONGEST_ETAG:
+    if page.etag is not None and len(page.etag) <= _LONGEST_ETAG and page.etag.isascii():
         metadata["etag"] = page.etag
     if page.attribution is not None:
-        metadata[_ATTRIBUTION] = json.dumps(page.attribution)
+        metadata[_ATTRIBUTION] = _bounded_json(page.attribution)
     if next_pages_key is not None:
         metadata[_NEXT_PAGES] = next_pages_key
     return metadata
+
+
+def _bounded_json(text: str) -> str:
+    """The text as ASCII JSON, or as much of its beginning as metadata has room for."""
+    kept = text[:_LONGEST_ATTRIBUTION]
+    while len(written := json.dumps(kept)) > _LONGEST_ATTRIBUTION:
+        kept = kept[:-1]
+    return written
 
 
 def read_attribution(metadata: Mapping[str, str]) -> str | None:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.state.run_records import Clock, utc_now
-from shared.state.table import Item, StateTable
+from shared.state.run_records import Clock, kept_reason, utc_now
+from shared.state.table import StateTable
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,7 +30,7 @@ class FailureLog:
                 "PK": f"DLQ#{stage}",
                 "SK": message_id,
                 "code": code,
-                "reason": reason,
+                "reason": kept_reason(reason),
                 "run_id": run_id,
                 "failed_at": self._clock().isoformat(timespec="milliseconds"),
                 "ttl": int((self._clock() + _KEPT).timestamp()),

@@ -12,11 +12,12 @@ from datetime import date, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import BudgetExhaustedError, ConflictError
+from shared.errors import BudgetExhaustedError, ContentionError
 from shared.models.sources import RateLimit
 from shared.sources.rates import Place
-from shared.state.table import ConditionFailedError, Item, StateTable
+from shared.state.table import ConditionFailedError, StateTable
 from shared.state.table_clock import TableClock
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,7 +76,7 @@ class RateLimits:
         """Ask for a place that is free within `patience_seconds`.
 
         Raises:
-            ConflictError: other workers kept getting in between.
+            ContentionError: other workers kept getting in between.
         """
         now = self._now()
         limit = now + int(patience_seconds * _SECOND)
@@ -97,7 +98,7 @@ class RateLimits:
                 before = changed.arrival - pace.interval
                 granted = max(start, before - pace.tolerance)
                 return _granted(changed, now, granted)
-        raise _conflict(bucket)
+        raise _contention(bucket)
 
     def hold(self, bucket: str, seconds: float, lapse_seconds: float) -> None:
         """Grant no place for so long, a day at most, because the source refused a call."""
@@ -251,7 +252,7 @@ def _refused_seconds(found: _Bucket, now: int) -> float | None:
     return max(0.0, (now - found.refused_since) / _SECOND)
 
 
-def _conflict(bucket: str) -> ConflictError:
-    return ConflictError(
+def _contention(bucket: str) -> ContentionError:
+    return ContentionError(
         f"{_WRITE_ATTEMPTS} attempts to take a place in {bucket} met other workers; try again"
     )

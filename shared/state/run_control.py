@@ -1,16 +1,18 @@
 """Steering a run as a whole: failing it, cancelling it, taking its gaps up again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.batching import bounded_batches
 from shared.errors import ConflictError
 from shared.models.run import LIVE_STATUSES
 from shared.state.leases import IS_UNCHANGED, Lease
 from shared.state.run_endings import Ending
 from shared.state.run_keys import corpus_partition, counter_row, page_key, run_partition
 from shared.state.run_pages import PAGES_AT_ONCE, RunPages, is_retriable
-from shared.state.table import ConditionFailedError
+from shared.state.run_records import kept_reason
+from shared.state.table import LARGEST_TRANSACTION_BYTES, ConditionFailedError
+from shared.state.typed_values import Item, serialise, size_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -54,7 +56,7 @@ class RunControl(RunPages):
             self._reopen_record(progress.run.corpus, run_id)
             item, _ = self._read(run_id)
         gaps = [
-            page["SK"].removeprefix("PAGE#")
+            page
             for page in self.pages(run_id)
             if page.get("outcome") == "gap" and is_retriable(page["reason"])
         ]
@@ -137,12 +139,8 @@ class RunControl(RunPages):
             if run.status not in LIVE_STATUSES:
                 return False
             outcome = "failed" if run.cancel_requested is None else "cancelled"
-            open_pages = [
-                page["SK"].removeprefix("PAGE#")
-                for page in self.pages(run_id)
-                if "outcome" not in page
-            ]
-            values = {":outcome": outcome, ":now": self._now(), ":reason": reason}
+            open_pages = [page for page in self.pages(run_id) if "outcome" not in page]
+            values = {":outcome": outcome, ":now": self._now(), ":reason": kept_reason(reason)}
             change = "SET outcome = :outcome, ended_at = :now, reason = :reason"
             self._move_pages(
                 run_id,
@@ -168,22 +166,30 @@ class RunControl(RunPages):
     def _move_pages(
         self,
         run_id: str,
-        page_ids: Iterable[str],
+        pages: Iterable[Item],
         change: PageChange,
         counts: Mapping[str, int],
         guards: "Sequence[TransactWriteItemTypeDef]" = (),
     ) -> None:
         """Change pages that are in the right state, each with its counters; others are left.
 
-        `counts` is for one page.
+        `pages` as they were read; `counts` is for one page.
         """
-        rows: dict[int, list[str]] = {}
-        for page_id in page_ids:
-            rows.setdefault(counter_row(page_id), []).append(page_id)
-        for row, ids in rows.items():
-            waiting = iter(ids)
-            while batch := list(islice(waiting, PAGES_AT_ONCE)):
-                self._move_batch(run_id, row, batch, change, counts, guards)
+        rows: dict[int, list[tuple[str, int]]] = {}
+        for page in pages:
+            page_id = page["SK"].removeprefix("PAGE#")
+            size = size_bytes(serialise(page))
+            rows.setdefault(counter_row(page_id), []).append((page_id, size))
+        for row, sized in rows.items():
+            # Not the request is what may be too large, but the items that it changes.
+            for batch in bounded_batches(
+                sized,
+                lambda page: page[1],
+                most_items=PAGES_AT_ONCE,
+                most_bytes=LARGEST_TRANSACTION_BYTES,
+            ):
+                page_ids = [page_id for page_id, _ in batch]
+                self._move_batch(run_id, row, page_ids, change, counts, guards)
 
     def _move_batch(
         self,

@@ -13,8 +13,9 @@ from shared.models.run import (
 )
 from shared.state.leases import IS_UNCHANGED, Lease, lease_changed
 from shared.state.run_keys import corpus_partition, run_partition
-from shared.state.run_records import RunRecords
-from shared.state.table import ConditionFailedError, Item
+from shared.state.run_records import RunRecords, kept_reason
+from shared.state.table import ConditionFailedError
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -225,7 +226,7 @@ class RunEndings(RunRecords):
             expression += " REMOVE reopening, reason"
         else:
             expression += ", reason = :reason REMOVE reopening"
-            values[":reason"] = reason
+            values[":reason"] = kept_reason(reason)
         return self._table.update_write(
             item["PK"], "RUN", expression, values, condition, {"#status": "status"}
         )

@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from shared.batching import bounded_batches
 from shared.errors import InvalidJobError, RunCancelledError
-from shared.models.jobs import PageJob
+from shared.models.jobs import LARGEST_MESSAGE_BYTES, PageJob
 from shared.models.run import LIVE_STATUSES
 from shared.state.run_endings import RunEndings
 from shared.state.run_keys import counter_row, page_key, run_partition
 from shared.state.run_reader import is_unfetched
-from shared.state.table import ConditionFailedError, Item
+from shared.state.table import LARGEST_TRANSACTION_BYTES, ConditionFailedError
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 CURSOR_LOOP = "CURSOR_LOOP"
 """How the reason of a gap begins that stands for a page which led back to where it was."""
 
+QUERY_TOO_LARGE = "QUERY_TOO_LARGE"
+"""How the reason of a gap begins that stands for a page which no message can ask for."""
+
 PAGES_AT_ONCE = 98
 """How many pages one transaction moves: it holds a hundred writes, two of them the run's own."""
+
+# What the item of a new page holds beside its job: its keys, and the reason of a gap.
+_ITEM_FRAME_BYTES = 4_000
 
 _AFTER_THE_END = "the run had ended when page {} told of this one; `ultron run retry-gaps` reads it"
 
@@ -37,10 +44,13 @@ class NewPage:
 
 @dataclass(frozen=True, slots=True)
 class NextPages:
-    """What became of the pages that a page told of: what is to be fetched of them, and loops."""
+    """What became of the pages that a page told of: what is to be fetched of them, and gaps.
+
+    The gaps are loops, and pages that no message can ask for.
+    """
 
     unfetched: Sequence[PageJob]
-    loops: Sequence[NewPage]
+    gaps: Sequence[NewPage]
 
 
 class RunPages(RunEndings):
@@ -52,18 +62,20 @@ class RunPages(RunEndings):
     def add_pages(self, jobs: Sequence[PageJob]) -> None:
         """Add planned pages to a run; those that an earlier attempt wrote stay as they are.
 
-        Once the run is planned nothing is added any more.
+        A page whose query is too large for a message becomes a gap. Once the run is planned nothing
+        is added any more.
 
         Raises:
             RunCancelledError: somebody has asked for the run to be cancelled.
         """
-        self._add([NewPage(job) for job in jobs])
+        self._add([_carried(NewPage(job)) for job in jobs])
 
     def add_next_pages(self, parent: PageJob, jobs: Sequence[PageJob]) -> NextPages:
         """Add the pages that a fetched page told of.
 
         Told again of the same pages, it adds nothing. A page that the run has from elsewhere is a
-        loop, which leaves a gap. Pages that are added after the run has ended are gaps too.
+        loop, which leaves a gap, as does a page whose query is too large for a message. Pages that
+        are added after the run has ended are gaps too.
 
         Raises:
             RunCancelledError: somebody has asked for the run to be cancelled.
@@ -71,7 +83,8 @@ class RunPages(RunEndings):
         """
         found = {job.page_id: job for job in jobs}
         itself = found.pop(parent.page_id, None)
-        self._add([NewPage(job, parent.page_id) for job in found.values()])
+        told = [_carried(NewPage(job, parent.page_id)) for job in found.values()]
+        self._add(told)
         loops = [] if itself is None else [_loop_page(parent, itself)]
         unfetched: list[PageJob] = []
         keys = [(run_partition(parent.run_id), page_key(page_id)) for page_id in found]
@@ -82,11 +95,15 @@ class RunPages(RunEndings):
             elif is_unfetched(page):
                 unfetched.append(job)
         self._add(loops)
-        return NextPages(unfetched, loops)
+        return NextPages(unfetched, [*loops, *(page for page in told if page.gap_reason)])
 
     def _add(self, pages: Sequence[NewPage]) -> None:
-        waiting = iter(pages)
-        while batch := list(islice(waiting, PAGES_AT_ONCE)):
+        for batch in bounded_batches(
+            pages,
+            lambda page: _ITEM_FRAME_BYTES + _size_bytes(page.job),
+            most_items=PAGES_AT_ONCE,
+            most_bytes=LARGEST_TRANSACTION_BYTES,
+        ):
             self._add_batch(batch[0].job.run_id, {page.job.page_id: page for page in batch})
 
     def _add_batch(self, run_id: str, pages: dict[str, NewPage]) -> None:
@@ -167,7 +184,25 @@ class RunPages(RunEndings):
 
 def is_retriable(reason: str) -> bool:
     """Whether reading a gap again may close it; a loop leads back to itself for ever."""
-    return not reason.startswith(CURSOR_LOOP)
+    return not reason.startswith((CURSOR_LOOP, QUERY_TOO_LARGE))
+
+
+def _carried(page: NewPage) -> NewPage:
+    """The page, or the gap in its place where no message can carry its query."""
+    size = _size_bytes(page.job)
+    if size <= LARGEST_MESSAGE_BYTES:
+        return page
+    longest = max(page.job.query, key=lambda name: len(page.job.query[name]))
+    reason = (
+        f"{QUERY_TOO_LARGE}: page {page.job.page_id} has a query of {size} bytes, most of them in "
+        f"{longest[:100]!r}, and a message carries {LARGEST_MESSAGE_BYTES}; let the corpus's "
+        "source ask for less at once, or leave the page out"
+    )
+    return NewPage(page.job.model_copy(update={"query": {}}), page.parent, reason)
+
+
+def _size_bytes(job: PageJob) -> int:
+    return len(job.model_dump_json().encode())
 
 
 def _loop_page(parent: PageJob, job: PageJob) -> NewPage:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 SweepRequest = Callable[[RunRecord], None]
 
+_LONGEST_REASON = 2_000
+
 
 def utc_now() -> datetime:
     """Return the present time in UTC, as this machine believes it to be."""
@@ -138,3 +140,8 @@ class RunRecords(RunReader):
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="milliseconds")
+
+
+def kept_reason(reason: str) -> str:
+    """Return a reason as an item keeps it: cut where long, as it may quote foreign text."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} [...]"

@@ -14,9 +14,10 @@ from shared.models.run import PageOutcome
 from shared.state.cancelled_runs import CancelledRuns
 from shared.state.run_control import RunControl
 from shared.state.run_keys import corpus_partition, counter_row, page_key, run_partition
-from shared.state.run_records import SweepRequest
-from shared.state.table import ConditionFailedError, Item
+from shared.state.run_records import SweepRequest, kept_reason
+from shared.state.table import ConditionFailedError
 from shared.state.table_clock import TableClock
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -197,7 +198,7 @@ class RunStore(RunControl):
             counts["pages_unchanged"] = 1
         if before is not None:
             counts[_OUTCOME_COUNTER[before]] = -1
-        values = {":outcome": outcome, ":now": self._now(), ":reason": reason or ""}
+        values = {":outcome": outcome, ":now": self._now(), ":reason": kept_reason(reason or "")}
         condition = "attribute_exists(PK) AND attribute_not_exists(outcome)"
         if before is not None:
             condition, values[":before"] = "outcome = :before", before

@@ -2,33 +2,41 @@
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from shared.errors import ConflictError
+from shared.batching import bounded_batches
+from shared.errors import ConflictError, ContentionError, UltronError
+from shared.state.typed_values import Item, deserialise, serialise, size_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-Item = dict[str, Any]
-
-_SERIALIZER = TypeSerializer()
-_DESERIALIZER = TypeDeserializer()
 _TRANSACTION_ATTEMPTS = 12
 _LONGEST_WAIT_SECONDS = 1.0
-_LARGEST_TRANSACTION = 100
+_MOST_WRITES = 100
+_LARGEST_ITEM_BYTES = 400_000
+
+LARGEST_TRANSACTION_BYTES = 3_500_000
+"""What one transaction may move: DynamoDB takes 4 MB, of items as they are before and after it."""
+
 _READ_BATCH = 100
 # Why a transaction was cancelled that may pass in a moment. What is throttled within a transaction
 # is not tried again by the client, as other throttled calls are.
 _PASSING_CODES = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
+
+
+class ItemTooLargeError(UltronError):
+    """An item is larger than DynamoDB keeps; the message names it."""
+
+    code = "ITEM_TOO_LARGE"
 
 
 class ConditionFailedError(ConflictError):
@@ -70,7 +78,7 @@ class StateTable:
         """Yield those of the items that exist, in no order; each key is read once.
 
         Raises:
-            ConflictError: the table kept answering for a part of them only.
+            ContentionError: the table kept answering for a part of them only.
         """
         unread = iter(dict.fromkeys(keys))
         while batch := list(islice(unread, _READ_BATCH)):
@@ -86,7 +94,7 @@ class StateTable:
             if not asked:
                 return
             self._wait(_jitter(attempt))
-        raise ConflictError(
+        raise ContentionError(
             f"{self._name} left {len(asked[self._name]['Keys'])} of {len(keys)} reads undone in "
             f"each of {_TRANSACTION_ATTEMPTS} attempts; it is overloaded, try again later"
         )
@@ -152,8 +160,17 @@ class StateTable:
     def put_write(
         self, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None
     ) -> "TransactWriteItemTypeDef":
-        """Return a put for `transact`."""
+        """Return a put for `transact`.
+
+        Raises:
+            ItemTooLargeError: DynamoDB would not keep the item.
+        """
         put: Any = {"TableName": self._name, "Item": serialise(item)}
+        if (size := size_bytes(put["Item"])) > _LARGEST_ITEM_BYTES:
+            raise ItemTooLargeError(
+                f"item {item['SK']} of {item['PK']} has {size} bytes, and the table keeps "
+                f"{_LARGEST_ITEM_BYTES} of one; what it holds has to be shortened"
+            )
         if condition is not None:
             put["ConditionExpression"] = condition
         if values:
@@ -200,12 +217,16 @@ class StateTable:
     def transact_each(self, writes: Sequence["TransactWriteItemTypeDef"]) -> set[int]:
         """Make every write whose condition holds; the positions of those whose condition did not.
 
-        They are made in transactions of a hundred, of which the failed writes are left out: a
-        caller that dies in between has made some of them.
+        They are made in transactions of a hundred, or fewer where those were too large, of which
+        the failed writes are left out: a caller that dies in between has made some of them.
         """
         refused: set[int] = set()
-        for start in range(0, len(writes), _LARGEST_TRANSACTION):
-            left = list(range(start, min(start + _LARGEST_TRANSACTION, len(writes))))
+        for left in bounded_batches(
+            range(len(writes)),
+            lambda position: size_bytes(writes[position]),
+            most_items=_MOST_WRITES,
+            most_bytes=LARGEST_TRANSACTION_BYTES,
+        ):
             while left:
                 try:
                     self.transact([writes[position] for position in left])
@@ -222,11 +243,16 @@ class StateTable:
 
         Raises:
             ConditionFailedError: a condition did not hold.
-            ConflictError: other writers kept getting in between, or the table kept throttling.
+            ContentionError: other writers kept getting in between, or the table kept throttling.
         """
+        # One token for all attempts: where an earlier one is still at work, or was made and its
+        # answer lost, a later one finds that instead of the conditions that it no longer meets.
+        token = uuid.uuid4().hex
         for attempt in range(_TRANSACTION_ATTEMPTS):
             try:
-                self._client.transact_write_items(TransactItems=list(writes))
+                self._client.transact_write_items(
+                    TransactItems=list(writes), ClientRequestToken=token
+                )
                 return
             except ClientError as error:
                 codes = _cancellation_codes(error)
@@ -236,9 +262,9 @@ class StateTable:
                 if _PASSING_CODES.isdisjoint(codes):
                     raise
             self._wait(_jitter(attempt))
-        raise ConflictError(
+        raise ContentionError(
             f"{len(writes)} writes to {self._name} kept colliding with others' transactions "
-            "or being throttled"
+            "or being throttled; nothing was written, try again later"
         )
 
 
@@ -246,26 +272,6 @@ def _jitter(attempt: int) -> float:
     # Full jitter: many workers that end at once must not meet again at once.
     longest = min(_LONGEST_WAIT_SECONDS, 0.02 * 2**attempt)
     return random.uniform(0, longest)  # noqa: S311 - jitter, not cryptography
-
-
-def serialise(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn plain values into DynamoDB's typed form; None is left out of maps at the top."""
-    return {key: _SERIALIZER.serialize(value) for key, value in values.items() if value is not None}
-
-
-def deserialise(item: Mapping[str, Any]) -> Item:
-    """Turn DynamoDB's typed form into plain values; whole numbers become int."""
-    return {key: _plain(_DESERIALIZER.deserialize(value)) for key, value in item.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _cancellation_codes(error: ClientError) -> list[str]:

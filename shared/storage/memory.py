@@ -36,7 +36,7 @@ class MemoryObjectStore:
         """Return a range of the object while its etag is `if_match`."""
         stored = self.get(key)
         if stored.etag != if_match:
-            raise ConflictError(f"{key} was changed by somebody else")
+            raise ConflictError(f"{key} was changed by another writer")
         return stored.data[offset : offset + length]
 
     def download(self, key: str, path: Path) -> None:
@@ -60,7 +60,7 @@ class MemoryObjectStore:
             if if_absent and present is not None:
                 raise ConflictError(f"{key} exists already")
             if if_match is not None and (present is None or present.etag != if_match):
-                raise ConflictError(f"{key} was changed by somebody else")
+                raise ConflictError(f"{key} was changed by another writer")
             self._objects[key] = StoredObject(key, data, etag, dict(metadata or {}))
             self._modified_at[key] = self._clock()
         return etag

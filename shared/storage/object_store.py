@@ -30,7 +30,8 @@ class ObjectSummary:
 class ObjectStore(Protocol):
     """Reads and writes objects of one bucket.
 
-    Missing keys raise `NotFoundError`; a lost conditional write raises `ConflictError`.
+    Missing keys raise `NotFoundError`; a lost conditional write raises `ConflictError`, and one
+    that the store never decided, so that nothing was written, raises `ContentionError`.
     """
 
     def get(self, key: str) -> StoredObject:
@@ -65,6 +66,8 @@ class ObjectStore(Protocol):
         """Write an object and return its etag.
 
         `if_match`: only if the present etag is this one. `if_absent`: only if there is none.
+        A write that was made, and is repeated because its answer was lost, is no conflict while
+        what it wrote is there; once another writer has replaced that, it is one.
         """
         ...
 

@@ -2,32 +2,47 @@
 
 import contextlib
 import os
+import random
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, ContentionError, NotFoundError
 from shared.storage.object_store import ObjectSummary, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = {"NoSuchKey", "404", "NotFound"}
-# 412: somebody was first. 409: a write of the same key is under way; S3 asks to try again.
-_CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+# 412: another writer was first.
+_CONFLICT = {"PreconditionFailed", "412"}
+# 409: another write of the same key is under way. This one was not made; S3 asks to send it again.
+_UNDECIDED = {"ConditionalRequestConflict", "OperationAborted", "409"}
 _UNCHANGED = {"304", "NotModified"}
 _BEHIND_THE_END = {"416", "InvalidRange"}
+_WRITE_ATTEMPTS = 8
+_LONGEST_WAIT_SECONDS = 2.0
 
 
 class S3ObjectStore:
-    """Implements `ObjectStore` on one bucket."""
+    """Implements `ObjectStore` on one bucket.
 
-    def __init__(self, client: "S3Client", bucket_name: str) -> None:
+    `wait` sleeps for so many seconds, between the attempts at a write that S3 does not decide.
+    """
+
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket_name: str,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._bucket_name = bucket_name
+        self._wait = wait
 
     def get(self, key: str) -> StoredObject:
         """Return the object at `key`."""
@@ -90,25 +105,42 @@ class S3ObjectStore:
         if_absent: bool = False,
     ) -> str:
         """Write an object, on a condition if one is given."""
-        conditions: dict[str, Any] = {}
+        request: dict[str, Any] = {
+            "Body": data,
+            "ContentType": content_type,
+            "Metadata": dict(metadata or {}),
+        }
         if if_match is not None:
-            conditions["IfMatch"] = if_match
+            request["IfMatch"] = if_match
         if if_absent:
-            conditions["IfNoneMatch"] = "*"
+            request["IfNoneMatch"] = "*"
+        for attempt in range(_WRITE_ATTEMPTS):
+            try:
+                return self._client.put_object(Bucket=self._bucket_name, Key=key, **request)["ETag"]
+            except ClientError as error:
+                code = _code(error)
+                if code not in _UNDECIDED:
+                    is_repeated = attempt > 0 or _was_repeated(error)
+                    if is_repeated and code in _CONFLICT and (etag := self._landed(key, request)):
+                        return etag
+                    raise _translate_write(error, key, if_match) from error
+            self._wait(_jitter(attempt))
+        raise ContentionError(
+            f"{key} was not written: other writes of it were under way at each of "
+            f"{_WRITE_ATTEMPTS} attempts; try again later"
+        )
+
+    def _landed(self, key: str, request: Mapping[str, Any]) -> str | None:
+        """Return the etag of what lies at `key` if it is what the request writes.
+
+        A write whose answer was lost is sent again, and then meets itself.
+        """
         try:
-            response = self._client.put_object(
-                Bucket=self._bucket_name,
-                Key=key,
-                Body=data,
-                ContentType=content_type,
-                Metadata=dict(metadata or {}),
-                **conditions,
-            )
-        except ClientError as error:
-            if if_match is not None and _code(error) in _MISSING:
-                raise ConflictError(f"{key} was deleted by somebody else") from error
-            raise _translate(error, key) from error
-        return response["ETag"]
+            present = self.get(key)
+        except NotFoundError:
+            return None
+        is_ours = present.data == request["Body"] and present.metadata == request["Metadata"]
+        return present.etag if is_ours else None
 
     def upload(self, path: Path, key: str) -> None:
         """Write the local file `path` as an object, in parts and in parallel when it is large."""
@@ -142,12 +174,29 @@ def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
+def _was_repeated(error: ClientError) -> bool:
+    """Whether the client had sent the request before, and had no answer or a passing error."""
+    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+
+
+def _jitter(attempt: int) -> float:
+    # Full jitter: writers that met must not meet again at once.
+    longest = min(_LONGEST_WAIT_SECONDS, 0.05 * 2**attempt)
+    return random.uniform(0, longest)  # noqa: S311 - jitter, not cryptography
+
+
+def _translate_write(error: ClientError, key: str, if_match: str | None) -> Exception:
+    if if_match is not None and _code(error) in _MISSING:
+        return ConflictError(f"{key} was deleted by another writer")
+    return _translate(error, key)
+
+
 def _translate(error: ClientError, key: str) -> Exception:
     code = _code(error)
     if code in _MISSING:
         return NotFoundError(f"there is no object at {key}")
     if code in _CONFLICT:
-        return ConflictError(f"{key} was changed by somebody else ({code})")
+        return ConflictError(f"{key} was changed by another writer ({code})")
     return error
 
 

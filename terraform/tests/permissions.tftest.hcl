@@ -97,11 +97,23 @@ run "defaults" {
     condition = alltrue(flatten([
       for function in module.functions : [
         for statement in jsondecode(function.policy).Statement :
-        length(statement.Condition.StringLikeIfExists["s3:prefix"]) > 0 && !contains(statement.Condition.StringLikeIfExists["s3:prefix"], "*")
+        keys(statement.Condition) == ["StringLike"] && keys(statement.Condition.StringLike) == ["s3:prefix"] && alltrue([
+          for prefix in statement.Condition.StringLike["s3:prefix"] : can(regex("^[a-z]+/", prefix))
+        ])
         if contains(statement.Action, "s3:ListBucket")
       ]
     ]))
-    error_message = "Listing is bound to the prefixes that may be read."
+    error_message = "Listing is bound to the prefixes that may be read, and a list has to name one: no operator lets it leave the prefix out."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for function in module.functions : [
+        for statement in jsondecode(function.policy).Statement :
+        try([for operator in keys(statement.Condition) : operator if endswith(operator, "IfExists")], []) == []
+      ]
+    ]))
+    error_message = "No condition is met by leaving out what it is about."
   }
 
   assert {

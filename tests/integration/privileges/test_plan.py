@@ -167,7 +167,8 @@ def test_who_may_list_may_list_only_what_it_reads(roles: list[Statement]) -> Non
     listed = {s.holder: s.condition for s in roles if s.actions == ("s3:ListBucket",)}
     assert set(listed) == set(reads)
     for role, condition in listed.items():
-        allowed = {f"s3:{prefix}" for prefix in condition["StringLikeIfExists"]["s3:prefix"]}
+        assert set(condition) == {"StringLike"}, "a list that names no prefix is refused"
+        allowed = {f"s3:{prefix}" for prefix in condition["StringLike"]["s3:prefix"]}
         assert allowed == reads[role] | LISTED_BESIDES.get(role, set())
 
 

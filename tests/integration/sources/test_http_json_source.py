@@ -1,7 +1,7 @@
 """The http_json source over real HTTP: what it sends, and what it makes of the answers."""
 
+import io
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,7 +174,7 @@ def test_a_page_that_tells_of_others_is_always_read(server: ScriptedServer) -> N
 )
 def test_credentials_are_sent_and_kept_nowhere(
     server: ScriptedServer,
-    caplog: pytest.LogCaptureFixture,
+    everything_logged: io.StringIO,
     auth: dict[str, str],
     sent: tuple[str, str, str],
 ) -> None:
@@ -183,17 +183,16 @@ def test_credentials_are_sent_and_kept_nowhere(
     server.script(things(1, next=echoed), things(2), Answer(400, SECRET.encode()))
     paging = {"style": "next_url", "next_url": "next"}
     source = api(server, SECRET, paging=paging, auth={"secret_name": "shop", **auth})
-    with caplog.at_level(logging.DEBUG):
-        plan = source.plan("full", nothing_known)
-        page = fetch_first(source, plan)
-        following = fetch_next(source, page)
-        with pytest.raises(SourceError) as caught:
-            fetch_first(source, plan)
+    plan = source.plan("full", nothing_known)
+    page = fetch_first(source, plan)
+    following = fetch_next(source, page)
+    with pytest.raises(SourceError) as caught:
+        fetch_first(source, plan)
     assert following.lines == lines(2)
     place, name, value = sent
     assert [getattr(request, place)[name] for request in server.requests] == [value] * 3
     assert server.requests[1].query["page"] == "2"
-    kept = f"{plan}{page}{following}{caught.value}{caplog.text}"
+    kept = f"{plan}{page}{following}{caught.value}{everything_logged.getvalue()}"
     assert SECRET not in kept
 
 

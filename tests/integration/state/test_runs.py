@@ -1,7 +1,7 @@
 """The accounting of a run on a real table: every mark counts once, whatever is repeated."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import ConflictError, InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
-from shared.models.run import EndpointCheckpoint, RunMode, RunRecord
+from shared.models.run import EndpointCheckpoint, PageOutcome, RunMode, RunRecord
 from shared.state.corpus_state import CorpusState, PlannedRun
 from shared.state.runs import RunStore, StageName
 from tests.unit.state.given_time import GivenTime
@@ -107,6 +107,30 @@ def test_an_etag_is_not_trusted_before_its_page_is_indexed(world: World) -> None
     [job] = world.start(1)
     world.runs.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q2")
     assert world.corpora.page_etag(world.corpus, "q2") is None
+
+
+@pytest.mark.parametrize("outcome", ["failed", "gap", "cancelled"])
+@pytest.mark.parametrize("stages_done", range(1, 5))
+def test_an_etag_is_not_trusted_while_a_later_stage_of_its_page_failed(
+    world: World, stages_done: int, outcome: PageOutcome
+) -> None:
+    [job] = world.start(1)
+    record = world.runs.record_stage
+    stages: list[Callable[[], bool]] = [
+        lambda: record(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q3"),
+        lambda: record(job, "derive", {"entities": 2}),
+        lambda: record(job, "chunk", {"chunks": 3}, parts=1),
+        lambda: record(job, "embed", {"vectors": 3}, part=0, parts=1),
+        lambda: record(job, "index", {"shards": 1}, part=0, parts=1),
+    ]
+    for do in stages[:stages_done]:
+        do()
+    world.runs.end_page(job, outcome, "a later stage failed")
+    assert world.corpora.page_etag(world.corpus, "q3") is None
+    for do in stages[stages_done:]:  # what was given up is sent again, and succeeds
+        do()
+    assert world.runs.get_run(world.run_id).pages_done == 1
+    assert world.corpora.page_etag(world.corpus, "q3") == "page-e"
 
 
 def test_a_gap_ends_the_run_incomplete_and_keeps_the_watermark(world: World) -> None:

@@ -218,7 +218,12 @@ def second_group_fails(index: Index, error: Exception) -> Answering:
     return answer
 
 
-FAILURES = [PartialFailureError("crashed"), OverloadedError("throttled"), CorruptObjectError("x")]
+# Whoever reports a failure may quote the query.
+FAILURES = [
+    PartialFailureError("crashed on robot"),
+    OverloadedError("throttled for robot"),
+    CorruptObjectError("robot"),
+]
 
 
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])

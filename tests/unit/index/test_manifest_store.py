@@ -190,6 +190,18 @@ def test_a_commit_whose_answer_was_lost_is_found_again(
     assert manifests(store).read().manifest == manifest
 
 
+def test_a_commit_whose_last_attempt_lost_its_answer_is_no_conflict() -> None:
+    store = MemoryObjectStore()
+    manifests(store).commit([descriptor("a")])
+    lost = failing(
+        store, 0, "repeated", lambda call: call.key == manifests(store).key and call.is_conditional
+    )
+    once = CommitRetry(attempts=1, sleep=lambda _: None)
+    manifest = manifests(lost, once).commit([descriptor("b")])
+    assert manifest.version == 2
+    assert manifests(store).read().manifest == manifest
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,6 +1,6 @@
 import base64
+import io
 import json
-import logging
 import re
 import uuid
 from collections.abc import Callable
@@ -226,16 +226,15 @@ def test_an_unknown_path_is_not_found(api: Api) -> None:
 def test_what_is_asked_is_never_logged(
     api: Api,
     capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    everything_logged: io.StringIO,
     answer: object,
     fields: dict[str, Any],
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     if answer is not None:
         api.client.answer = answer
     api.post(**fields)
     captured = capsys.readouterr()
-    written = captured.out + captured.err + caplog.text
+    written = captured.out + captured.err + everything_logged.getvalue()
     assert re.search(r"turn (answered|refused|failed)", written)
     assert "Quicksilver" not in written
 

@@ -2,8 +2,7 @@
 
 import io
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from services.retrieve.contracts import RetrieveRequest
 from shared.errors import SettingsError
 from shared.models.manifest import ModelIdentity
-from shared.observability import logger
 from shared.storage.keys import manifest_key
 from tests.unit.embedding.conftest import ModelFolder
 from tests.unit.retrieve.conftest import TEXTS, Deployment
@@ -225,18 +223,7 @@ def test_a_damaged_new_manifest_leaves_the_last_index_serving(deployment: Deploy
     assert (status, ids(body), body["index"]) == (200, ids(before), before["index"])
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What the functions log, formatted as in production."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logger.registered_formatter)
-    logging.getLogger(logger.name).addHandler(handler)
-    yield stream
-    logging.getLogger(logger.name).removeHandler(handler)
-
-
-def test_no_query_reaches_the_log(deployment: Deployment, log: io.StringIO) -> None:
+def test_no_query_reaches_the_log(deployment: Deployment, everything_logged: io.StringIO) -> None:
     secret = "w1 swordfish"
     for parameters in ({"q": secret}, {"q": secret, "k": "0"}, {"q": "x", secret: "y"}):
         deployment.get(**parameters)
@@ -245,8 +232,8 @@ def test_no_query_reaches_the_log(deployment: Deployment, log: io.StringIO) -> N
     deployment.restart()
     deployment.get(q=secret)
     for logged in ("retrieved", "refused", "CORRUPT_OBJECT", f'"query_characters":{len(secret)}'):
-        assert logged in log.getvalue()
-    assert "swordfish" not in log.getvalue()
+        assert logged in everything_logged.getvalue()
+    assert "swordfish" not in everything_logged.getvalue()
 
 
 def test_health_asks_nothing_of_the_deployment(deployment: Deployment) -> None:

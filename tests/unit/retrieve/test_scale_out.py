@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,6 @@ from services.retrieve.retriever import Retriever
 from shared.errors import OverloadedError
 from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ShardDescriptor
-from shared.observability import logger
 from tests.unit.retrieve.conftest import Deployment
 
 SHARDS = 5
@@ -231,24 +229,14 @@ def test_indexes_beyond_the_budget_are_let_go(split: Deployment) -> None:
     assert opened == [True, False, True, False, True]
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logger.registered_formatter)
-    logging.getLogger(logger.name).addHandler(handler)
-    yield stream
-    logging.getLogger(logger.name).removeHandler(handler)
-
-
 def test_no_word_of_a_query_reaches_the_log_of_any_invocation(
-    split: Deployment, others: OtherEnvironments, log: io.StringIO
+    split: Deployment, others: OtherEnvironments, everything_logged: io.StringIO
 ) -> None:
     for mode in ("dense", "lexical", "hybrid"):
         split.invoke({"q": "swordfish", "mode": mode})
     others.before = throttled
     split.invoke({"q": "swordfish"})
     split.send({"group": {"ask": "swordfish"}})
-    assert "answered for a group" in log.getvalue()
-    assert "a group failed" in log.getvalue()
-    assert "swordfish" not in log.getvalue()
+    assert "answered for a group" in everything_logged.getvalue()
+    assert "a group failed" in everything_logged.getvalue()
+    assert "swordfish" not in everything_logged.getvalue()
