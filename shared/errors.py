@@ -84,7 +84,7 @@ class TableTimeError(UltronError):
 class ContentionError(UltronError):
     """AWS kept turning a request away because of others at work; nothing was decided or changed.
 
-    It is no `ConflictError`: nobody won, and the same request may succeed in a moment.
+    It is no `ConflictError`: no other writer won, and the same request may succeed in a moment.
     """
 
     code = "CONTENTION"

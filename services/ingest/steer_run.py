@@ -112,8 +112,8 @@ class Steering:
             raise ConflictError(f"run {run_id} has no gaps, and {failed} failed pages{hint}")
         if not any(is_retriable(gap.reason) for gap in gaps):
             raise ConflictError(
-                f"all gaps of run {run_id} are loops, which lead back to where they were; "
-                "start a new run when the source is mended"
+                f"all gaps of run {run_id} are loops, which lead back to where they were, or pages "
+                "whose query no message carries; start a new run when the source is corrected"
             )
 
     def _go_on(self, run_id: str) -> None:
