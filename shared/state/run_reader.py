@@ -15,7 +15,8 @@ from shared.state.run_keys import (
     counters_partition,
     run_partition,
 )
-from shared.state.table import Item, StateTable
+from shared.state.table import StateTable
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -26,7 +26,16 @@ from tests.integration.state.shelf import Shelf, checksums
 from tests.integration.storage.write_faults import ConditionalWrites, Fault
 from tests.unit.embedder.remembered import MODEL as REMEMBERED
 from tests.unit.index.failing_store import Call, HookedStore
-from tests.unit.index.manifest_builders import CORPUS, MODEL, Calendar, named, store_of, written
+from tests.unit.index.manifest_builders import (
+    CORPUS,
+    MODEL,
+    Calendar,
+    named,
+    no_floor,
+    restore_alone,
+    store_of,
+    written,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -138,7 +147,7 @@ class Caller:
 
 def committed(store: ObjectStore, *letters: str) -> None:
     for letter in letters:
-        store_of(store, calendar=Calendar()).commit(written(store, letter))
+        store_of(store, calendar=Calendar()).commit(written(store, letter), floor=no_floor)
 
 
 def damaged(store: ObjectStore) -> None:
@@ -179,7 +188,7 @@ CALLERS = {
         lambda store: committed(store, "a", "b"),
     ),
     "a restore over a damaged manifest": Caller(
-        lambda store: store_of(store, calendar=Calendar()).restore(2), damaged
+        lambda store: restore_alone(store_of(store, calendar=Calendar()), 2), damaged
     ),
     "the first collection of garbage": Caller(collected, with_garbage),
     "a later collection of garbage": Caller(collected, collected_before),

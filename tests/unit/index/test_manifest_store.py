@@ -192,12 +192,12 @@ def test_a_commit_whose_answer_was_lost_is_found_again(
 
 def test_a_commit_whose_last_attempt_lost_its_answer_is_no_conflict() -> None:
     store = MemoryObjectStore()
-    manifests(store).commit([descriptor("a")])
+    manifests(store).commit([descriptor("a")], floor=no_floor)
     lost = failing(
         store, 0, "repeated", lambda call: call.key == manifests(store).key and call.is_conditional
     )
     once = CommitRetry(attempts=1, sleep=lambda _: None)
-    manifest = manifests(lost, once).commit([descriptor("b")])
+    manifest = manifests(lost, once).commit([descriptor("b")], floor=no_floor)
     assert manifest.version == 2
     assert manifests(store).read().manifest == manifest
 
