@@ -14,6 +14,7 @@ from services.ingest.request import (
     parse_run_request,
 )
 from services.ingest.settings import IngestSettings
+from services.ingest.stalled_run import StalledRuns
 from services.ingest.steer_run import Steering
 from services.ingest.try_corpus import Trial, TryRequest, parse_try_request
 from shared import aws, wiring
@@ -33,16 +34,18 @@ def _planner() -> Planner:
     corpus_state = CorpusState(aws.dynamodb_client(), settings.checkpoint_table)
     store = S3ObjectStore(aws.s3_client(), settings.bucket_name)
     tools = patient_tools(settings, store)
+    runs = wiring.run_store(settings.checkpoint_table, settings.compact_queue_url)
     return Planner(
         corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
         make_source=partial(make_source, tools=tools),
         publisher=JobPublisher(aws.sqs_client(), settings.next_queue_url, settings.publish_copies),
-        runs=wiring.run_store(settings.checkpoint_table, settings.compact_queue_url),
+        runs=runs,
         state=corpus_state,
         now=utc_now,
         planning_lease_seconds=settings.planning_lease_seconds,
         lease_seconds=settings.lease_seconds,
         needs_full_run=ModelChange(store, settings.models).needs_full_run,
+        close_stalled=StalledRuns(aws.sqs_client(), settings.stage_queue_urls, runs, utc_now).close,
     )
 
 

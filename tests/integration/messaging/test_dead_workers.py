@@ -70,7 +70,7 @@ class Line:
             QueueUrl=self.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=3600,
             AttributeNames=["ApproximateReceiveCount"],
         ).get("Messages", [])  # fmt: skip
-        records = [
+        records: list[dict[str, Any]] = [
             {
                 "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"],
                 "body": message["Body"], "attributes": message["Attributes"],

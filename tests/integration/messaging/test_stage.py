@@ -250,12 +250,12 @@ def test_a_message_given_up_is_in_the_dead_letter_queue_at_once(
         assert record is not None
         stage.process({"Records": [record.raw_event]}, None)
     assert receive_one(sqs_client, queue_url) is None
-    failure = state.failures.reason("derive", record.message_id)
-    assert failure is not None
-    assert failure["code"] == "INVALID_JOB"  # the last receive did no work that could fail anew
     given_up = receive_one(sqs_client, dead_letters["QueueUrl"])
     assert given_up is not None
     assert given_up.body == "{}"
+    failure = state.failures.reason("derive", given_up.message_id)
+    assert failure is not None
+    assert failure["code"] == "INVALID_JOB"  # at the receive after its last, nothing is tried
 
 
 def test_the_delay_doubles_and_has_an_end() -> None:

@@ -102,7 +102,7 @@ def _marvel(text: str) -> None:
 
 
 def _passages(text: str) -> list[Passage]:
-    return [Passage(chunk_id="a-001", title=text, text=text, score=1.0)]
+    return [Passage(chunk_id="a-001", title=text, text=text, url=None, score=1.0)]
 
 
 def _turn(text: str) -> Turn:
@@ -127,6 +127,10 @@ def _page_line(text: str) -> None:
 
 def _json_value(text: str) -> str:
     return json.dumps({"data": {"total": 1, "results": [{"a": text}]}, "continue": {"x": text}})
+
+
+def _next(target: str) -> None:
+    next_address("http://a/", target, "http://a/", "key", ["s" * 9])
 
 
 _URLSET = "<urlset><url>TEXT</url></urlset>"
@@ -228,7 +232,8 @@ _UNITS = {
     "one word": "a", "capitals": "A", "Words": "Aa ", "digits": "1", "dates": "2020-01-01 ",
     "marks": "\u0300\u0316", "kana marks": "\uff9e\u0300", "accents": "é", "emoji": "👍🏽",
     "surrogates": "\ud800", "null": "\0",
-    "less": "<", "open tags": "<b>", "items": "<ul><li>a", "paragraphs": "<p>a", "closed": "<i>a</i>",
+    "less": "<", "open tags": "<b>", "items": "<ul><li>a", "paragraphs": "<p>a",
+    "closed": "<i>a</i>",
     "attributes": '<a b="', "comments": "<!--", "declarations": "<![", "scripts": "<script>",
     "ampersands": "&", "entities": "&amp;", "numbers": "&#65;", "urls": "<url><loc>http://a/</loc>",
     "wiki links": "[[a|b]]", "open links": "[[a|", "templates": "{{a|b=c}}", "lists": "* a\n",
@@ -236,8 +241,9 @@ _UNITS = {
     "arrays": "[", "objects": '{"a":', "closed arrays": "[],", "strings": '"a",', "escapes": "\\",
     "addresses": "http://a.b/ ", "slashes": "/", "queries": "a=b&", "percents": "%41", "stars": "*",
     "rules": "\nDisallow: /*a", "agents": "\nUser-agent: b", "commas": ",", "fields": '"a,b"\n',
-    "parameters": "; a=b", "links": '<a>; rel="b", ', "equals": "=", "underscores": "__", "pipes": "|",
-    "secrets": "token=a&", "users": "://a@", "at": "@", "persons": '{"@type":"Person","name":"aB"},',
+    "parameters": "; a=b", "links": '<a>; rel="b", ', "equals": "=", "underscores": "__",
+    "secrets": "token=a&", "users": "://a@", "at": "@", "pipes": "|",
+    "persons": '{"@type":"Person","name":"aB"},',
     "authors of data": '"author":', "hyphens": "- ",
 }  # fmt: skip
 
