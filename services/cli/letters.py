@@ -14,7 +14,7 @@ from shared.models.jobs import Job
 SCHEDULE = "ingest"
 """The stage whose letters are events of the schedule."""
 
-_NO_REASON = "no reason was recorded: the function could not start, or its last worker was killed; see its log"
+_NO_REASON = "no reason was recorded: the function could not start; see its log"
 _LONGEST_SHOWN_BODY = 2000
 
 
