@@ -221,8 +221,16 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "shown": shortened,
 }
 
-# Of libraries that take a microsecond or more for a character.
-SLOW = frozenset(name for name in FUNCTIONS if name.startswith(("web", "wiki text", "marvel")))
+# What takes a microsecond or more for a character.
+SLOW = frozenset(
+    name
+    for name in FUNCTIONS
+    if name.startswith(
+        ("web", "wiki text", "marvel", "mapped list", "expression", "words", "stems")
+    )
+    or name in {"names", "names in prose", "question", "message", "earlier turn", "candidates"}
+    or name in {"answer", "query terms", "postings"}
+)
 
 _UNITS = {
     "dots": ".", "ellipses": "… ", "brackets": "[[", "square": "[", "braces": "{{", "round": "(",
