@@ -136,6 +136,12 @@ class SourceCredentialsError(SourceError):
     code = "SOURCE_CREDENTIALS"
 
 
+class NoAnswerError(UltronError):
+    """A worker that had a message ended without an answer, as often as the message may be tried."""
+
+    code = "NO_ANSWER"
+
+
 class PostponedError(UltronError):
     """Not now: the caller has to wait `seconds`, and give its work back rather than sleep."""
 

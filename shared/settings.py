@@ -63,7 +63,7 @@ class StageSettings(ServiceSettings):
     checkpoint_table: Annotated[str, Field(min_length=1)]
     queue_url: Annotated[str, Field(min_length=1)]
     compact_queue_url: Annotated[str, Field(min_length=1)]
-    maximum_receives: Annotated[int, Field(ge=1, le=1000)] = 5
+    maximum_receives: Annotated[int, Field(ge=1, le=999)] = 5
     retry_delay_seconds: Annotated[int, Field(ge=0, le=900)] = 10
 
 

@@ -4,8 +4,8 @@ import time
 
 from shared import aws
 from shared.messaging.publisher import JobPublisher
+from shared.messaging.record_stage import StageState
 from shared.messaging.redelivery import Redelivery
-from shared.messaging.stage import StageState
 from shared.models.maintenance import SweepJob
 from shared.models.run import RunRecord
 from shared.settings import PublishingStageSettings, StageSettings

@@ -151,6 +151,9 @@ locals {
     )
   }
 
+  # In the order in which a page passes them. A run that none of them holds a message of stands still.
+  line = ["page-jobs", "derive-jobs", "chunk-jobs", "embed-jobs", "index-jobs", "compact-jobs"]
+
   # All of the line may ask for work on a whole index: a run that ends for a sweep, the indexer for
   # compactions, and the compactor for its own next step.
   asks_for_maintenance = ["ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor"]
@@ -226,7 +229,10 @@ locals {
       } : {},
       settings.uses_model ? { OPENBLAS_NUM_THREADS = "1" } : {},
       # While a run is planned it may seem dead for no longer than its planner can live.
-      name == "ingest" ? { PLANNING_LEASE_SECONDS = tostring(settings.timeout_seconds + 30) } : {},
+      name == "ingest" ? {
+        PLANNING_LEASE_SECONDS = tostring(settings.timeout_seconds + 30)
+        STAGE_QUEUE_URLS       = jsonencode([for queue in local.line : module.queues[queue].url])
+      } : {},
       contains(["embedder", "retrieve"], name) ? { MODEL_DIR = var.model_cache_directory } : {},
       contains(local.calls_sources, name) ? {
         SOURCE_SECRET_PREFIX   = local.source_secret_prefix

@@ -145,6 +145,13 @@ locals {
           ]
           Condition = null
         },
+        # Whether anything can still move a run that holds its corpus.
+        {
+          Sid       = "CountJobs"
+          Action    = ["sqs:GetQueueAttributes"]
+          Resource  = [for queue in local.line : "${local.queue_arn_prefix}${var.name_prefix}-${queue}" if name == "ingest"]
+          Condition = null
+        },
         # Nobody waits for an invocation by the schedule: Lambda itself hands over those that failed.
         {
           Sid       = "GiveUpInvocations"

@@ -216,13 +216,13 @@ variable "publish_copies" {
 }
 
 variable "maximum_receives" {
-  description = "Receives after which a message goes to its dead-letter queue."
+  description = "Receives at which a message is worked on. After one more, at which it is only recorded that its workers died, it goes to its dead-letter queue."
   type        = number
   default     = 5
 
   validation {
-    condition     = var.maximum_receives >= 2 && var.maximum_receives <= 1000 && floor(var.maximum_receives) == var.maximum_receives
-    error_message = "maximum_receives must be a whole number from 2 to 1000: with 1, a single throttled invocation would give a message up."
+    condition     = var.maximum_receives >= 2 && var.maximum_receives <= 999 && floor(var.maximum_receives) == var.maximum_receives
+    error_message = "maximum_receives must be a whole number from 2 to 999: with 1, a single throttled invocation would give a message up."
   }
 }
 

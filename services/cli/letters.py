@@ -14,9 +14,7 @@ from shared.models.jobs import Job
 SCHEDULE = "ingest"
 """The stage whose letters are events of the schedule."""
 
-_NO_REASON = (
-    "no reason was recorded: the worker was killed or ran out of time; see the function's log"
-)
+_NO_REASON = "no reason was recorded: the function could not start; see its log"
 _LONGEST_SHOWN_BODY = 2000
 
 

@@ -14,6 +14,7 @@ from services.ingest.request import (
     parse_run_request,
 )
 from services.ingest.settings import IngestSettings
+from services.ingest.stalled_run import StalledRuns
 from services.ingest.steer_run import Steering
 from services.ingest.try_corpus import Trial, TryRequest, parse_try_request
 from shared import aws, wiring
@@ -31,16 +32,19 @@ def _planner() -> Planner:
     settings = IngestSettings.load()
     store = S3ObjectStore(aws.s3_client(), settings.bucket_name)
     tools = patient_tools(settings, store)
+    table = settings.checkpoint_table
+    runs, clock = wiring.run_store(table, settings.compact_queue_url), wiring.table_clock(table)
     return Planner(
         corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
         make_source=partial(make_source, tools=tools),
         publisher=JobPublisher(aws.sqs_client(), settings.next_queue_url, settings.publish_copies),
-        runs=wiring.run_store(settings.checkpoint_table, settings.compact_queue_url),
-        state=wiring.corpus_state(settings.checkpoint_table),
-        clock=wiring.table_clock(settings.checkpoint_table),
+        runs=runs,
+        state=wiring.corpus_state(table),
+        clock=clock,
         planning_lease_seconds=settings.planning_lease_seconds,
         lease_seconds=settings.lease_seconds,
         needs_full_run=ModelChange(store, settings.models).needs_full_run,
+        close_stalled=StalledRuns(aws.sqs_client(), settings.stage_queue_urls, runs, clock).close,
     )
 
 

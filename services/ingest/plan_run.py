@@ -33,7 +33,8 @@ class Planner:
     """Starts runs, and resumes one whose planning was cut off.
 
     An incremental run of a corpus that `needs_full_run` is made a full one. `clock` is the table's:
-    runs are named and numbered by it, whatever machine plans them.
+    runs are named and numbered by it, whatever machine plans them. `close_stalled` ends the run of
+    an id if nothing can move it any more, and says whether it did.
     """
 
     corpora: CorpusRegistry
@@ -45,6 +46,7 @@ class Planner:
     planning_lease_seconds: int
     lease_seconds: int
     needs_full_run: Callable[[Corpus], bool]
+    close_stalled: Callable[[str], bool]
 
     def plan(self, request: IngestRequest) -> RunSummary:
         """Plan the run of a request; delivered again, the request gets the same run.
@@ -86,7 +88,13 @@ class Planner:
         abandoned = self.state.close_abandoned_run(corpus, run_id, self.runs)
         if abandoned is not None:
             logger.warning("closed an abandoned run", extra={"abandoned_run_id": abandoned})
-        self.state.acquire_lease(corpus, run_id, self.planning_lease_seconds)
+        try:
+            self.state.acquire_lease(corpus, run_id, self.planning_lease_seconds)
+        except LeaseHeldError:
+            held = self.state.lease(corpus)
+            if held is not None and not self.close_stalled(held.run_id):
+                raise
+            self.state.acquire_lease(corpus, run_id, self.planning_lease_seconds)
 
     def _widened(self, corpus: Corpus, request: IngestRequest) -> IngestRequest:
         if request.mode == "full" or not self.needs_full_run(corpus):

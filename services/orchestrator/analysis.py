@@ -20,6 +20,7 @@ from services.orchestrator.words import (
     proper_names,
     tokenise,
 )
+from shared.text.marks import normalised
 
 MAXIMUM_QUERY_CHARACTERS = 1_000
 """What is searched of a message; encoders read some 200 words of it at most."""
@@ -84,7 +85,7 @@ def analyse(message: str, turns: Sequence[Turn]) -> Analysis:
 
 def normalise(message: str) -> str:
     """Compose accents (NFC), drop control and invisible characters, make each gap one space."""
-    composed = unicodedata.normalize("NFC", message)
+    composed = normalised("NFC", message)
     visible = (" " if c.isspace() else c for c in composed if c.isspace() or not _is_invisible(c))
     return " ".join("".join(visible).split())
 

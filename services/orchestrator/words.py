@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from shared.text.marks import normalised
+
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['\u2019]s?$")
 
@@ -84,7 +86,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 def fold(word: str) -> str:
     """Lower case without accents, so that "Mjölnir" and "mjolnir" are one word."""
-    decomposed = unicodedata.normalize("NFKD", word)
+    decomposed = normalised("NFKD", word)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
@@ -128,17 +130,7 @@ def proper_names(text: str) -> list[str]:
     A sentence's first word counts too unless it is a stopword: names often stand there, and a
     plain noun taken for a name does little harm here.
     """
-    names: list[str] = []
-    tokens = tokenise(text)
-    index = 0
-    while index < len(tokens):
-        if not _is_name_part(tokens[index]):
-            index += 1
-            continue
-        last = _end_of_name(text, tokens, index)
-        names.append(_POSSESSIVE.sub("", text[tokens[index].start : tokens[last].end]))
-        index = last + 1
-    return list(dict.fromkeys(names))
+    return list(_placed_names(text, tokenise(text)))
 
 
 def names_in_prose(text: str) -> list[str]:
@@ -146,20 +138,52 @@ def names_in_prose(text: str) -> list[str]:
 
     Such a word still counts when it is capitalised elsewhere too.
     """
-    names = proper_names(text)
-    words = Counter(token.text for token in tokenise(text))
+    tokens = tokenise(text)
+    words = Counter(token.text for token in tokens)
     return [
         name
-        for name in names
-        if len(tokenise(name)) > 1 or words[name] > 1 or not _begins_sentence(text, name)
+        for name, start in _placed_names(text, tokens).items()
+        if len(tokenise(name)) > 1 or words[name] > 1 or not _begins_sentence(text, start)
     ]
 
 
-_SENTENCE_START = re.compile(r"(?:^|[.!?:\]][\"'\u201d\u2019)]*\s+)[\"'\u201c\u2018(]*$")
+def _placed_names(text: str, tokens: list[Token]) -> dict[str, int]:
+    """Names in order, and where each first stands."""
+    names: dict[str, int] = {}
+    index = 0
+    while index < len(tokens):
+        if not _is_name_part(tokens[index]):
+            index += 1
+            continue
+        last = _end_of_name(text, tokens, index)
+        start = tokens[index].start
+        names.setdefault(_POSSESSIVE.sub("", text[start : tokens[last].end]), start)
+        index = last + 1
+    return names
 
 
-def _begins_sentence(text: str, name: str) -> bool:
-    return _SENTENCE_START.search(text[: text.index(name)]) is not None
+def _begins_sentence(text: str, start: int) -> bool:
+    """Whether a sentence may begin at `start`; looked at backwards, and so no further than needed.
+
+    Before it come opening quotes, then a gap, then closing quotes, then what ends a sentence.
+    """
+    start = _before(text, start, "\"'\u201c\u2018(")
+    if start == 0:
+        return True
+    end = start
+    while end > 0 and text[end - 1].isspace():
+        end -= 1
+    if end == start:
+        return False
+    end = _before(text, end, "\"'\u201d\u2019)")
+    return end > 0 and text[end - 1] in ".!?:]"
+
+
+def _before(text: str, position: int, characters: str) -> int:
+    """Where the run of some characters begins that ends at `position`."""
+    while position > 0 and text[position - 1] in characters:
+        position -= 1
+    return position
 
 
 def _is_name_part(token: Token) -> bool:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from shared.canonical.records import (
     Canonicaliser,
@@ -15,6 +16,7 @@ from shared.canonical.records import (
 )
 from shared.models.entity import Edge, Entity, Reject
 from shared.sources.raw_json import load_json
+from shared.text.marks import bounded_marks
 
 MAXIMUM_TEXT_CHARACTERS = 1_000_000
 """An entity's chunks are embedded in one job: more would not end within its function's timeout."""
@@ -93,7 +95,22 @@ def parse_record(line: str) -> Record:
         raise RecordRejectedError(f"the line is no JSON object, but the text: {record}")
     if not isinstance(record, dict):
         raise RecordRejectedError("the line is no JSON object")
-    return record
+    if line.isascii() and "\\u" not in line:
+        return record
+    return {name: _with_bounded_marks(value) for name, value in record.items()}
+
+
+def _with_bounded_marks(value: Any) -> Any:
+    """Return a JSON value whose texts libraries may normalise in linear time."""
+    match value:
+        case str():
+            return bounded_marks(value)
+        case list():
+            return [_with_bounded_marks(item) for item in value]
+        case dict():
+            return {name: _with_bounded_marks(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _require_bounded_text(entity: Entity) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from shared.canonical.records import RecordLeftOutError, RecordRejectedError
+from shared.canonical.web_bounds import bound
 from shared.sources.sitemap import ROBOT_NAME
 from shared.text.html import collapse
 
@@ -108,6 +109,7 @@ def _read(html: str, address: str) -> WebText:
     if sum(1 for _ in tree.iter()) > MAXIMUM_ELEMENTS:
         raise RecordLeftOutError(f"the page has more than {MAXIMUM_ELEMENTS:,} elements", "html")
     head = _Head.of(tree, address)
+    bound(tree)
     found = bare_extraction(
         tree,
         url=address,

@@ -21,7 +21,7 @@ from shared.models.mapping import EntityType
 from shared.text.html import collapse
 
 # MediaWiki itself stops at two million bytes a page.
-MAXIMUM_WIKITEXT_CHARACTERS = 4_000_000
+MAXIMUM_WIKITEXT_CHARACTERS = 2 * 1024 * 1024
 _PLAIN_MODELS = frozenset({"text", "markdown"})
 _SOURCE = "mediawiki"
 

@@ -10,13 +10,14 @@ shared out over shards, and take microseconds.
 import math
 import sqlite3
 import threading
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from shared.text.marks import normalised
 
 MAXIMUM_TERMS = 256
 # The usual constants of BM25: how soon repetition stops counting, how much length counts.
@@ -45,7 +46,7 @@ class Tokenizer:
     def words(self, text: str) -> list[str]:
         """The words of a text, in order. Nothing in it is syntax: it is data to SQLite."""
         # Composed letters, as a lone combining mark would split a word; no lone surrogates.
-        clean = unicodedata.normalize("NFC", text).encode(errors="replace").decode()
+        clean = normalised("NFC", text).encode(errors="replace").decode()
         with self._lock:
             run = self._connection.execute
             run("INSERT INTO source(rowid, text) VALUES (1, ?)", (clean,))

@@ -1,38 +1,29 @@
-"""Runs the batches of a queue stage: each message fails alone, and its last failure is recorded."""
+"""Stages whose jobs belong to pages of runs: one by one, or a batch together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
 
-from shared.errors import InvalidJobError, PostponedError, UltronError
-from shared.messaging.redelivery import Redelivery
+from shared.errors import InvalidJobError, PostponedError
+from shared.messaging.attempts import Line, receive_count
+from shared.messaging.record_stage import (
+    BatchResponse,
+    Event,
+    Failure,
+    RecordStage,
+    StageState,
+    invalid_job,
+)
 from shared.models.jobs import Job
-from shared.observability import logger, metrics
-from shared.state.failures import FailureLog
+from shared.observability import logger
 from shared.state.runs import RunStore, StageName
-from shared.validation import field_problems
 
 JobT = TypeVar("JobT", bound=Job)
-Event = Mapping[str, Any]
-BatchResponse = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class StageState:
-    """What every stage needs to account for its jobs."""
-
-    runs: RunStore
-    failures: FailureLog
-    maximum_receives: int
-    redelivery: Redelivery
-
-
-class QueueStage(Generic[JobT]):
+class QueueStage(RecordStage[JobT]):
     """Parses messages to jobs, skips those that are recorded, and runs the rest one by one.
 
     `handle` does the work of one job: read, write the output, publish, then record.
@@ -45,52 +36,54 @@ class QueueStage(Generic[JobT]):
         handle: Callable[[JobT], None],
         state: StageState,
     ) -> None:
+        super().__init__(name, state)
         self._name = name
         self._job_type = job_type
         self._handle = handle
-        self._state = state
 
-    def process(self, event: Event, context: Any) -> BatchResponse:
-        """Run a batch and return the failed messages, as the event source mapping expects."""
-        return run_records(event, context, self._process_record)
+    def _parse(self, body: str) -> JobT:
+        return parse_job(body, self._job_type)
 
-    def _process_record(self, record: SQSRecord) -> None:
-        job: JobT | None = None
+    def _do(self, record: SQSRecord, job: JobT) -> None:
         try:
-            job = parse_job(record.body, self._job_type)
-            self._do_or_give_back(record, job)
-        except PostponedError:
-            raise  # the message is kept, and hidden until its turn: that is no failure
-        except Exception as error:
-            record_failure(self._name, record, job, error, self._state)
-            raise
-
-    def _do_or_give_back(self, record: SQSRecord, job: JobT) -> None:
-        try:
-            self._do(job)
+            if not self._is_done(job):
+                self._handle(job)
         except PostponedError as error:
-            give_back(self._name, record, job, error, self._state)
+            self._give_back(record, job, error)
 
-    def _do(self, job: JobT) -> None:
-        if not skip_recorded(job, self._name, self._state.runs):
-            self._handle(job)
+    def _is_done(self, job: JobT) -> bool:
+        return skip_recorded(job, self._name, self._state.runs)
 
+    def _end(self, job: JobT, failure: Failure) -> None:
+        runs = self._state.runs
+        if runs.exists(job.run_id):
+            runs.end_page(job, "failed", f"{self._name}: {failure.code}: {failure.reason}")
 
-def run_records(
-    event: Event, context: Any, process_record: Callable[[SQSRecord], None]
-) -> BatchResponse:
-    """Process each message of an event; those whose processing raises are named as failed."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    records = list(event.get("Records", []))
-    with processor(records, process_record, context):
-        processor.process()
-    response = processor.response()
-    metrics.add_metric("Jobs", MetricUnit.Count, len(records))
-    kept = len(response["batchItemFailures"])
-    postponed = sum(isinstance(error, PostponedError) for _, error, _ in processor.exceptions)
-    metrics.add_metric("FailedJobs", MetricUnit.Count, kept - postponed)
-    metrics.add_metric("PostponedJobs", MetricUnit.Count, postponed)
-    return dict(response)
+    def _run_of(self, job: JobT) -> str | None:
+        return job.run_id
+
+    def _give_back(self, record: SQSRecord, job: JobT, error: PostponedError) -> None:
+        """Let a job wait for its turn: hide its message, or send it again and be done with it.
+
+        Raises:
+            PostponedError: `error`, where the message has to stay in the queue.
+        """
+        receives = receive_count(record)
+        is_sent_again = receives * 2 >= self._state.maximum_receives
+        logger.info(
+            "a job has to wait",
+            extra={
+                "stage": self._name,
+                "page_id": job.page_id,
+                "reason": str(error),
+                "receives": receives,
+                "is_sent_again": is_sent_again,
+            },
+        )
+        if not is_sent_again:
+            self._state.redelivery.postpone(record, error.seconds)
+            raise error
+        self._state.redelivery.send_again(job, error.seconds)
 
 
 def parse_job(body: str, job_type: type[JobT]) -> JobT:
@@ -103,12 +96,6 @@ def parse_job(body: str, job_type: type[JobT]) -> JobT:
         return job_type.model_validate_json(body)
     except ValidationError as error:
         raise invalid_job(error, job_type.__name__) from None
-
-
-def invalid_job(error: ValidationError, expected: str) -> InvalidJobError:
-    """Say which fields of a message are wrong, without their values."""
-    fields = field_problems(error, "message")
-    return InvalidJobError(f"the message is no {expected}: {fields}")
 
 
 def job_part(job: Job) -> int | None:
@@ -132,72 +119,8 @@ def skip_recorded(job: Job, stage: StageName, runs: RunStore) -> bool:
     return True
 
 
-def record_failure(
-    stage: StageName, record: SQSRecord, job: Job | None, error: Exception, state: StageState
-) -> None:
-    """Log a failure; at the last receive, keep its reason and count the page as failed."""
-    failure = log_failure(stage, record, error)
-    if failure.receives < state.maximum_receives:
-        state.redelivery.schedule(record, failure.receives)
-        return
-    code, reason = failure.code, failure.reason
-    state.failures.record(stage, record.message_id, code, reason, job.run_id if job else None)
-    if job is not None and state.runs.exists(job.run_id):
-        state.runs.end_page(job, "failed", f"{stage}: {code}: {reason}")
-    state.redelivery.give_up(record)
-
-
-def give_back(
-    stage: StageName, record: SQSRecord, job: Job, error: PostponedError, state: StageState
-) -> None:
-    """Let a job wait for its turn: hide its message, or send it again and be done with this one.
-
-    Raises:
-        PostponedError: `error`, where the message has to stay in the queue.
-    """
-    receives = int(record.attributes.approximate_receive_count or 1)
-    is_sent_again = receives * 2 >= state.maximum_receives
-    logger.info(
-        "a job has to wait",
-        extra={
-            "stage": stage,
-            "page_id": job.page_id,
-            "reason": str(error),
-            "receives": receives,
-            "is_sent_again": is_sent_again,
-        },
-    )
-    if not is_sent_again:
-        state.redelivery.postpone(record, error.seconds)
-        raise error
-    state.redelivery.send_again(job, error.seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a message failed, in words that may be shown, and how often it was received."""
-
-    code: str
-    reason: str
-    receives: int
-
-
-def log_failure(stage: str, record: SQSRecord, error: Exception) -> Failure:
-    """Log why a message failed, and return it."""
-    code = error.code if isinstance(error, UltronError) else type(error).__name__
-    # Errors of libraries may quote data or requests: only our own messages are shown.
-    reason = str(error) if isinstance(error, UltronError) else f"unexpected {code}"
-    receives = int(record.attributes.approximate_receive_count or 1)
-    details = {"stage": stage, "code": code, "reason": reason, "receives": receives}
-    if isinstance(error, UltronError):
-        logger.warning("a job failed", extra=details)
-    else:
-        logger.exception("a job failed unexpectedly", extra=details)
-    return Failure(code, reason, receives)
-
-
 class QueueBatchStage(QueueStage[JobT]):
-    """A stage that does the jobs of a batch together.
+    """A stage that does the jobs of a batch together, but for suspects, each of which is alone.
 
     `handle_batch` returns, for each position whose job failed, the error it failed with; the jobs
     it does not name succeeded.
@@ -210,20 +133,23 @@ class QueueBatchStage(QueueStage[JobT]):
         handle_batch: Callable[[Sequence[JobT]], Mapping[int, Exception]],
         state: StageState,
     ) -> None:
-        super().__init__(name, job_type, self._answer, state)
+        super().__init__(name, job_type, self._do_alone, state)
         self._handle_batch = handle_batch
         self._outcomes: Mapping[str, Exception | None] = {}
 
-    def process(self, event: Event, context: Any) -> BatchResponse:
-        """Run the whole batch at once, then answer for each message."""
-        self._outcomes = self._run_batch(event)
-        return super().process(event, context)
+    def process(self, event: Event, context: object) -> BatchResponse:
+        """Run the whole batch at once, then the suspects, and answer for each message."""
+        line = self._line(event)
+        self._outcomes = self._run_batch(line)
+        return self._process_line(line, context)
 
-    def _run_batch(self, event: Event) -> dict[str, Exception | None]:
+    def _run_batch(self, line: Line) -> dict[str, Exception | None]:
         jobs: dict[str, JobT] = {}
-        for record in event.get("Records", []):
+        for record in line.records:
+            if line.is_suspect(record) or receive_count(record) > self._state.maximum_receives:
+                continue
             try:
-                job = parse_job(record["body"], self._job_type)
+                job = self._parse(record.body)
             except InvalidJobError:
                 continue  # answered for, with its reason, when its own record is processed
             runs = self._state.runs
@@ -236,15 +162,14 @@ class QueueBatchStage(QueueStage[JobT]):
         errors = self._handle_batch(list(jobs.values()))
         return {identity: errors.get(number) for number, identity in enumerate(jobs)}
 
-    def _do(self, job: JobT) -> None:
+    def _do(self, record: SQSRecord, job: JobT) -> None:
         # What this batch did is known; asking the table again would only repeat its reads.
-        if job.model_dump_json() in self._outcomes:
-            self._answer(job)
-        else:
-            super()._do(job)
+        if job.model_dump_json() not in self._outcomes:
+            super()._do(record, job)
+        elif error := self._outcomes[job.model_dump_json()]:
+            raise error
 
-    def _answer(self, job: JobT) -> None:
-        # A job that the batch never saw must fail, and come again, rather than pass for done.
-        error = self._outcomes[job.model_dump_json()]
+    def _do_alone(self, job: JobT) -> None:
+        error = self._handle_batch([job]).get(0)
         if error is not None:
             raise error

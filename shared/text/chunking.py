@@ -71,21 +71,24 @@ def split_passages(text: str, settings: ChunkingSettings) -> Iterator[tuple[str,
 
 
 def _cut(sentence: str, limit: int) -> Iterator[str]:
-    rest = sentence
-    while len(rest) > limit:
-        space = _last_space(rest, limit)
-        yield rest[:space].rstrip()
-        rest = rest[space:].lstrip()
-    if rest:
-        yield rest
+    """Yield the pieces of a sentence; by position, as to copy what is left each time is slow."""
+    start, end = 0, len(sentence)
+    while end - start > limit:
+        space = _last_space(sentence, start, limit)
+        yield sentence[start:space].rstrip()
+        start = space
+        while start < end and sentence[start].isspace():
+            start += 1
+    if start < end:
+        yield sentence[start:]
 
 
-def _last_space(text: str, limit: int) -> int:
-    """Return where to cut: after the last white space in the second half, else at the limit."""
-    for position in range(limit, limit // 2, -1):
+def _last_space(text: str, start: int, limit: int) -> int:
+    """Return where to cut: at the last white space in the second half, else at the limit."""
+    for position in range(start + limit, start + limit // 2, -1):
         if text[position].isspace():
             return position
-    return limit
+    return start + limit
 
 
 def _with_overlap(previous: str, passage: str, overlap: int) -> tuple[str, bool]:

@@ -37,7 +37,12 @@ run "defaults" {
 
   assert {
     condition     = alltrue([for queue in module.queues : queue.maximum_receives == 5])
-    error_message = "A message is given up after five receives."
+    error_message = "A message is worked on at five receives."
+  }
+
+  assert {
+    condition     = alltrue([for queue in module.queues : queue.maximum_receive_count == queue.maximum_receives + 1])
+    error_message = "SQS leaves a message for one receive more, at which it is recorded that its workers died."
   }
 
   assert {

@@ -23,7 +23,7 @@ run "queue" {
 
   assert {
     condition = jsondecode(aws_sqs_queue.main.redrive_policy) == {
-      deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs-dlq", maxReceiveCount = 5
+      deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs-dlq", maxReceiveCount = 6
     }
     error_message = "A message that keeps failing goes to the dead-letter queue."
   }

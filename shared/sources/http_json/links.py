@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, 
 
 from shared.errors import SourceError
 from shared.sources.redirects import origin, place
+from shared.text.marks import bounded_marks
 
 LONGEST_ADDRESS = 4000
 # Shorter credentials may stand in an address by chance.
@@ -69,7 +70,7 @@ def next_address(
         SourceError: it is no web address, too long, or of another origin.
     """
     try:
-        parts = urlsplit(urljoin(present, target.strip()))
+        parts = urlsplit(urljoin(present, bounded_marks(target.strip())))
         is_at_home = origin(urlunsplit(parts)) == origin(home)
     except ValueError:
         raise SourceError(f"{place(present)} names a next page that is no web address") from None

@@ -4,7 +4,10 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from shared.text.marks import bounded_marks
+
 _LONGEST = 2000
+_LONGEST_HOST = 255
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What may stand in a path or a query, the sign of an escape included.
 _KEPT = "/%:@!$&'()*+,;=~-._?[]"
@@ -19,8 +22,10 @@ _NO_PAGE = re.compile(
 def normal_address(text: str) -> str | None:
     """Return a web address in its one form, without fragment; None where it is none to be read."""
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(bounded_marks(text.strip()))
         host, port, scheme = parts.hostname or "", parts.port, parts.scheme.lower()
+        if len(host) > _LONGEST_HOST:
+            return None
         host = host if ":" in host else host.encode("idna").decode()
     except ValueError:  # which errors of IDNA are, too
         return None

@@ -18,6 +18,10 @@ MAXIMUM_ENTRIES = 200_000
 MAXIMUM_ELEMENTS = 50_000
 """How many there may be in one entry."""
 
+MAXIMUM_GAP_BYTES = 256 * 1024
+"""How far apart two elements may begin or end. A tag or comment that is not complete is read from
+its beginning again with each further piece (expat before 2.6), in quadratic time."""
+
 _LONGEST_DATE = 100
 _GZIP = b"\x1f\x8b"
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -99,7 +103,9 @@ def _elements(body: bytes, where: str) -> Iterator[Element]:
     """
     root: Element | None = None
     depth = kept = 0
-    for event, element in iterparse(io.BytesIO(body), ("start", "end"), forbid_dtd=True):
+    pieces = _Pieces(body, where)
+    for event, element in iterparse(pieces, ("start", "end"), forbid_dtd=True):
+        pieces.unused_bytes = 0
         if root is None:
             root = element
             yield root
@@ -116,6 +122,29 @@ def _elements(body: bytes, where: str) -> Iterator[Element]:
             if depth == 0:
                 root.clear()
                 kept = 0
+
+
+class _Pieces(io.BytesIO):
+    """A document as its parser reads it; `unused_bytes` were read since the last element."""
+
+    def __init__(self, body: bytes, where: str) -> None:
+        super().__init__(body)
+        self._where = where
+        self.unused_bytes = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next piece.
+
+        Raises:
+            SourceError: the last ones had neither the beginning nor the end of an element.
+        """
+        if self.unused_bytes > MAXIMUM_GAP_BYTES:
+            raise SourceError(
+                f"{self._where} has more than {MAXIMUM_GAP_BYTES:,} bytes between two elements"
+            )
+        piece = super().read(size)
+        self.unused_bytes += len(piece)
+        return piece
 
 
 def _require_few(entries: Sequence[SitemapEntry], where: str) -> None:

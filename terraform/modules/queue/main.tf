@@ -60,7 +60,9 @@ resource "aws_sqs_queue" "main" {
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = local.dead_letter_arn
-    maxReceiveCount     = var.maximum_receives
+
+    # One more than the function works at: the last is for recording that its workers died.
+    maxReceiveCount = var.maximum_receives + 1
   })
 
   # SQS refuses a redrive policy whose target does not exist.

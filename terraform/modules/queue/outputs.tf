@@ -29,8 +29,13 @@ output "visibility_timeout_seconds" {
 }
 
 output "maximum_receives" {
-  description = "Receives after which a message goes to the dead-letter queue."
+  description = "Receives at which a message is worked on."
   value       = var.maximum_receives
+}
+
+output "maximum_receive_count" {
+  description = "Receives after which SQS moves a message to the dead-letter queue."
+  value       = jsondecode(aws_sqs_queue.main.redrive_policy).maxReceiveCount
 }
 
 output "policy" {

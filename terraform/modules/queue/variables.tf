@@ -20,6 +20,6 @@ variable "sender_rule_arns" {
 }
 
 variable "maximum_receives" {
-  description = "Receives after which a message goes to the dead-letter queue."
+  description = "Receives at which a message is worked on; at one more it is only recorded why it goes to the dead-letter queue."
   type        = number
 }

@@ -11,8 +11,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.errors import PostponedError
 from shared.messaging.publisher import JobPublisher
+from shared.messaging.record_stage import StageState
 from shared.messaging.redelivery import Redelivery
-from shared.messaging.stage import QueueStage, StageState
+from shared.messaging.stage import QueueStage
 from shared.models.jobs import PageJob
 from shared.models.run import RunRecord
 from shared.state.failures import FailureLog
@@ -122,7 +123,7 @@ def line(
     arn = sqs_client.get_queue_attributes(QueueUrl=dead_letters_url, AttributeNames=["QueueArn"])
     policy = {
         "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
-        "maxReceiveCount": MAXIMUM_RECEIVES,
+        "maxReceiveCount": MAXIMUM_RECEIVES + 1,
     }
     sqs_client.set_queue_attributes(
         QueueUrl=queue_url, Attributes={"RedrivePolicy": json.dumps(policy)}
@@ -213,7 +214,7 @@ def test_waiting_is_no_failure(line: Line, monkeypatch: pytest.MonkeyPatch) -> N
     def add_metric(name: str, _unit: object, value: int) -> None:
         counted[name] = counted.get(name, 0) + value
 
-    monkeypatch.setattr("shared.messaging.stage.metrics.add_metric", add_metric)
+    monkeypatch.setattr("shared.messaging.record_stage.metrics.add_metric", add_metric)
     line.publish()
     for _ in range(2 * MAXIMUM_RECEIVES):
         line.deliver()

@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from shared.errors import CorruptObjectError
 from shared.messaging.publisher import JobPublisher
+from shared.messaging.record_stage import StageState
 from shared.messaging.redelivery import Redelivery
-from shared.messaging.stage import QueueBatchStage, QueueStage, StageState
+from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob, Job, PageJob
 from shared.models.run import RunRecord
 from shared.state.failures import FailureLog
@@ -248,11 +249,11 @@ def test_a_message_given_up_is_in_the_dead_letter_queue_at_once(
     arn = sqs_client.get_queue_attributes(
         QueueUrl=dead_letters["QueueUrl"], AttributeNames=["QueueArn"]
     )["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAXIMUM_RECEIVES})
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAXIMUM_RECEIVES + 1})
     sqs_client.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": policy})
     stage = QueueStage("derive", DeriveJob, lambda _: None, state)
     sqs_client.send_message(QueueUrl=queue_url, MessageBody="{}")
-    for _ in range(MAXIMUM_RECEIVES):
+    for _ in range(MAXIMUM_RECEIVES + 1):
         record = receive_one(sqs_client, queue_url)
         assert record is not None
         stage.process({"Records": [record.raw_event]}, None)
@@ -260,6 +261,9 @@ def test_a_message_given_up_is_in_the_dead_letter_queue_at_once(
     given_up = receive_one(sqs_client, dead_letters["QueueUrl"])
     assert given_up is not None
     assert given_up.body == "{}"
+    failure = state.failures.reason("derive", given_up.message_id)
+    assert failure is not None
+    assert failure["code"] == "INVALID_JOB"  # at the receive after its last, nothing is tried
 
 
 def test_the_delay_doubles_and_has_an_end() -> None:

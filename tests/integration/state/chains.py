@@ -113,6 +113,7 @@ class Line:
             planning_lease_seconds=330,
             lease_seconds=3600,
             needs_full_run=lambda _: False,
+            close_stalled=lambda _: False,
         )
         self.fetcher = Fetcher(
             store=self.store,

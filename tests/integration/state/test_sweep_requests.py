@@ -59,6 +59,7 @@ def planner(
         planning_lease_seconds=330,
         lease_seconds=3600,
         needs_full_run=lambda _: False,
+        close_stalled=lambda _: False,
     )
 
 

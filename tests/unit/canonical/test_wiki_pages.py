@@ -74,7 +74,7 @@ def test_plain_texts_are_taken_as_they_are() -> None:
         ({"texthidden": True}, "hides the text"),
         ({"contentmodel": "javascript", "content": "var a;"}, "a page of javascript"),
         ({}, "neither wikitext nor an extract"),
-        ({"content": "a" * (MAXIMUM_WIKITEXT_CHARACTERS + 1)}, "more than 4,000,000 characters"),
+        ({"content": "a" * (MAXIMUM_WIKITEXT_CHARACTERS + 1)}, "more than 2,097,152 characters"),
         ({"content": 5}, "valid string"),
     ],
 )

@@ -13,8 +13,8 @@ from shared.messaging.maintenance_stage import (
     MaintenanceStage,
     parse_maintenance_job,
 )
+from shared.messaging.record_stage import StageState
 from shared.messaging.redelivery import Redelivery
-from shared.messaging.stage import StageState
 from shared.models.maintenance import (
     CompactJob,
     MaintainJob,
@@ -23,7 +23,7 @@ from shared.models.maintenance import (
     SweepJob,
 )
 from shared.models.manifest import ModelIdentity
-from shared.state.failures import FailureLog
+from shared.state.failures import FailureLog, Receives
 from shared.state.runs import RunStore
 
 MAXIMUM_RECEIVES = 5
@@ -46,6 +46,19 @@ class Failures:
 
     def record(self, *values: Any) -> None:
         self.recorded.append(values)
+
+    def reason(self, stage: str, message_id: str) -> dict[str, str] | None:
+        found = [r for r in self.recorded if r[:2] == (stage, message_id)]
+        return {"code": found[0][2], "reason": found[0][3]} if found else None
+
+    def receives(self, stage: str) -> dict[str, Receives]:
+        return {}
+
+    def note_begun(self, stage: str, message_id: str, receives: int) -> None: ...
+
+    def note_answered(self, stage: str, message_id: str, receives: int) -> None: ...
+
+    def forget_receives(self, stage: str, message_id: str) -> None: ...
 
 
 @dataclass
@@ -192,3 +205,29 @@ def test_a_sweep_of_no_run_is_given_up_all_the_same() -> None:
     worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES)
     assert worker.runs.given_up == []
     assert worker.visibility.given_up == ["message-0"]
+
+
+def test_a_sweep_whose_workers_died_ends_its_run() -> None:
+    worker = Worker()
+    assert worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES + 1) == ["message-0"]
+    assert worker.handled == []
+    [(run_id, reason)] = worker.runs.given_up
+    assert run_id == RUN
+    assert reason.startswith(
+        "the sweep failed: NO_ANSWER: the worker gave no answer at the last of"
+    )
+    assert worker.failures.recorded[0][:3] == ("compact", "message-0", "NO_ANSWER")
+    assert worker.visibility.given_up == ["message-0"]
+
+
+def test_a_sweep_that_failed_is_not_done_at_the_receive_after_its_last() -> None:
+    worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
+    worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES)
+    worker.errors.clear()
+    worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES + 1)
+    assert worker.handled == []
+    assert [recorded[2] for recorded in worker.failures.recorded] == ["CORRUPT_OBJECT"]
+    assert set(worker.runs.given_up) == {
+        (RUN, "the sweep failed: CORRUPT_OBJECT: derived/x is cut short")
+    }
+    assert worker.visibility.given_up == ["message-0", "message-0"]

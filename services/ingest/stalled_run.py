@@ -1,0 +1,69 @@
+"""Ends a run that nothing can move any more, before its lease has expired.
+
+Where a function cannot even start, no code of ours runs: its messages go to the dead letters, their
+pages stay open, and the run would hold its corpus for hours. It is looked for only where a run is
+refused as `busy`, so it costs nothing while idle.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.observability import logger
+from shared.state.runs import RunStore
+from shared.state.table_clock import TableClock
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+QUIET = timedelta(minutes=20)
+"""Longer than any function may run. SQS counts exactly a minute after the last message was sent."""
+
+_COUNTS: "tuple[QueueAttributeNameType, ...]" = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_REASON = (
+    "no queue holds a message that could move it; the dead letters (`ultron dlq list`) may say why"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StalledRuns:
+    """Looks at the queues of all stages, `queue_urls`, in the order in which a page passes them."""
+
+    queues: "SQSClient"
+    queue_urls: Sequence[str]
+    runs: RunStore
+    clock: TableClock
+
+    def close(self, run_id: str) -> bool:
+        """End a run if it has not moved for long and no stage has any message, hidden or not.
+
+        A worker publishes, then records, and only then is its message deleted: who moves a message
+        on while the queues are looked at has recorded it when they have been. Should a message yet
+        have been overlooked, its page may still become done; the run stays failed, and the next
+        one reads again what it read.
+        """
+        if not self.runs.exists(run_id):
+            return False
+        moved_at = self.runs.last_progress(run_id)
+        if moved_at is None or self.clock.now() - moved_at < QUIET:
+            return False
+        if not all(self._is_empty(url) for url in self.queue_urls):
+            return False
+        if self.runs.last_progress(run_id) != moved_at:
+            return False
+        logger.warning("a run is ended: no message can move it", extra={"stalled_run_id": run_id})
+        if self.runs.awaits_sweep(run_id):
+            self.runs.give_up_sweep(run_id, f"it was not swept: {_REASON}")
+        else:
+            self.runs.fail_run(run_id, f"it stood still: {_REASON}")
+        return True
+
+    def _is_empty(self, url: str) -> bool:
+        found = self.queues.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        return all(int(found["Attributes"][name]) == 0 for name in _COUNTS)
