@@ -11,6 +11,11 @@ DEFAULT_PORT = 4566
 PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"
 # In its directory: what roles were refused, and what each was allowed, a JSON document a line.
 DECISIONS_NAME = "decisions.jsonl"
+# Last on the path, so that nothing of this project stands before a package of MiniStack's.
+_LAUNCH = (
+    "import sys; sys.path.append(sys.argv.pop(1));"
+    "from scripts.local_aws.launcher import main; main()"
+)
 
 
 def local_aws(
@@ -32,7 +37,7 @@ def local_aws(
     certificate = directory / "certificate.pem" if enforce_policies else None
     return BackgroundServer(
         title="the local AWS",
-        command=(str(python), "-I", str(root / "scripts" / "local_aws" / "launcher.py")),
+        command=(str(python), "-I", "-c", _LAUNCH, str(root)),
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(temporary),
