@@ -5,7 +5,9 @@ from pathlib import Path
 
 from scripts.environments import interpreter
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from scripts.local_aws.process import BackgroundServer, LocalProcessError
+from scripts.local_aws.errors import LocalProcessError
+from scripts.local_aws.ports import ANY_PORT
+from scripts.local_aws.process import PORT, BackgroundServer
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"
@@ -19,7 +21,12 @@ _LAUNCH = (
 
 
 def local_aws(
-    root: Path, directory: Path, port: int = DEFAULT_PORT, *, enforce_policies: bool = False
+    root: Path,
+    directory: Path,
+    port: int = ANY_PORT,
+    *,
+    is_port_fixed: bool = False,
+    enforce_policies: bool = False,
 ) -> BackgroundServer:
     """The local AWS that keeps its files in `directory` (absolute) and listens on `port`.
 
@@ -45,7 +52,7 @@ def local_aws(
             "TMPDIR": str(temporary),
             "STATE_DIR": str(directory / "state"),
             "S3_DATA_DIR": str(directory / "s3"),
-            "GATEWAY_PORT": str(port),
+            "GATEWAY_PORT": PORT,
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
@@ -62,6 +69,7 @@ def local_aws(
         health_path="/_ministack/health",
         port_setting=PORT_VARIABLE,
         certificate=certificate,
+        is_port_fixed=is_port_fixed,
     )
 
 

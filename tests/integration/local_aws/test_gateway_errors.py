@@ -53,9 +53,7 @@ def function(aws_client: Callable[[str], Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def call(
-    aws_client: Callable[[str], Any], local_aws: BackgroundServer, function: str
-) -> Call:
+def call(aws_client: Callable[[str], Any], local_aws: BackgroundServer, function: str) -> Call:
     """Calls a deployed API by the name of its route and a query: `/patient?sleep=1`."""
     gateway = aws_client("apigateway")
     api = gateway.create_rest_api(name="errors")["id"]
