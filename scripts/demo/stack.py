@@ -143,6 +143,8 @@ def live_stack(
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.
     """
+    if target:
+        require_services(target.endpoint_url, log_path=target.log_path)
     source_host = target.source_host if target else LOOPBACK
     servers = local_servers(directory, root, source_host, enforce_policies=enforce_policies)
     built = build(root, target.bundles if target else "local")
