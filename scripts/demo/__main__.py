@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from scripts.demo.answers import curl_lines, export_lines, ultron_commands
-from scripts.demo.children import run_showing
+from scripts.demo.children import OverdueError, run_showing
 from scripts.demo.deployment import (
     ROOT,
     Deployment,
@@ -116,15 +116,15 @@ def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], 
         if not line.startswith("error: "):
             show(line)
 
-    status = run_showing(
-        command, environment, deployment.root, keep_and_show, COMMAND_DEADLINE_SECONDS
-    )
-    if status != 0:
-        reason = last_line.removeprefix("error: ")
-        raise StackError(
-            f"`ultron {arguments[0]}` ended with status {status}: {reason}"
-            + last_errors(deployment.log_path)
+    try:
+        status = run_showing(
+            command, environment, deployment.root, keep_and_show, COMMAND_DEADLINE_SECONDS
         )
+        failure = f"ended with status {status}: {last_line.removeprefix('error: ')}"
+    except OverdueError as error:
+        status, failure = None, f"did not end within {error.deadline_seconds:.0f} s and was ended"
+    if status != 0:
+        raise StackError(f"`ultron {arguments[0]}` {failure}{last_errors(deployment.log_path)}")
 
 
 class _TerminatedError(BaseException):
