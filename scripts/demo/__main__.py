@@ -22,11 +22,13 @@ from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack, build, deploy, destroy, forget, left_running
 from scripts.demo.steps import Steps
 from scripts.demo.variables import MARVEL_CORPUS, local_variables
+from scripts.demo.warm_up import warm_up
 from scripts.environments import interpreter
 from scripts.local_aws.emulator_log import last_errors
 from scripts.local_aws.errors import LocalProcessError
 from scripts.locks import one_at_a_time
 from scripts.terraform_tooling import TerraformError, terraform_command
+from shared.errors import UltronError
 
 INGEST_TIMEOUT_SECONDS = 900
 # Of any `ultron` command: longer than the longest, which ends by itself.
@@ -58,6 +60,8 @@ def up() -> None:
             stack = LiveStack(deployment, deploy(deployment, variables))
         with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
             _ingest(steps, deployment)
+        with steps.step("cold start of the functions that answer"):
+            warm_up(stack.api_url, stack.outputs.api_key)
         _ask(stack)
     print(f"All of it in {steps.seconds:.0f} s. `make down` stops and removes it.")
 
@@ -154,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Two at once would each start servers, and one pair would be forgotten.
         with one_at_a_time(ROOT / ".local" / "demo.lock", _say_that_it_waits):
             action()
-    except (StackError, LocalProcessError, TerraformError) as error:
+    except (StackError, LocalProcessError, TerraformError, UltronError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
