@@ -1,4 +1,4 @@
-"""The first answers of a deployment, which nobody sees: they take as long as a cold start does.
+"""The first answers of a deployment, which are not shown: they take as long as a cold start does.
 
 On a busy machine that is longer than API Gateway waits, and the function goes on meanwhile.
 """

@@ -85,7 +85,7 @@ def test_a_taken_port_names_the_port_and_the_setting(tmp_path: Path) -> None:
     assert not server.directory.exists()
 
 
-# Serves on a port, its first argument, as a process that nobody here started.
+# Serves on a port, its first argument, as a process that is not the server.
 STRANGER = (
     "import http.server, os, sys; os.setsid();"
     "server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])),"
@@ -168,7 +168,7 @@ def test_a_taken_port_is_avoided_unless_it_is_fixed(tmp_path: Path, answers: boo
 
 
 def _greet_once(stranger: socket.socket) -> None:
-    with suppress(OSError):  # nobody asked before the test was over
+    with suppress(OSError):  # closed without a call, at the end of the test
         stranger.accept()[0].sendall(b"HTTP/1.0 200 OK\r\n\r\n")
 
 
