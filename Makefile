@@ -58,14 +58,15 @@ unit: environments ## tests without a network
 integration: environments ## tests against real parts on this machine
 	@$(RUN) pytest tests/integration $(PYTEST_OPTIONS)
 
+# Without ENDPOINT, an AWS_ENDPOINT_URL of the shell, such as the demo's, is not where tests run.
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL
-	@$(if $(ENDPOINT),AWS_ENDPOINT_URL=$(ENDPOINT)) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+	@AWS_ENDPOINT_URL=$(ENDPOINT) $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
 e2e-auth: terraform-tool environments ## the whole line with each function under its own role
-	@ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
+	@AWS_ENDPOINT_URL= ULTRON_ENFORCE_POLICIES=1 $(RUN) pytest tests/e2e $(PYTEST_OPTIONS)
 
 refusals: terraform-tool environments ## what each role is refused without each of its permissions
-	@ULTRON_REFUSALS=1 $(RUN) pytest tests/e2e/test_refusals.py $(PYTEST_OPTIONS)
+	@AWS_ENDPOINT_URL= ULTRON_REFUSALS=1 $(RUN) pytest tests/e2e/test_refusals.py $(PYTEST_OPTIONS)
 
 upgrade-drill: terraform-tool environments ## a stack of an earlier commit (ULTRON_UPGRADE_FROM, HEAD~1) taken over by this one, and another model
 	@$(RUN) pytest tests/upgrade $(PYTEST_OPTIONS)

@@ -27,8 +27,8 @@ def main() -> int:
     parser.add_argument("--cold", type=int, default=5, help="cold requests (5)")
     parser.add_argument("--warm", type=int, default=100, help="warm requests (100)")
     options = parser.parse_args()
-    deployment, _ = demo_deployment()
-    if not deployment.outputs_path.exists():
+    deployment, servers = demo_deployment()
+    if servers.local_aws.running_pid() is None or not deployment.outputs_path.exists():
         print("error: there is no running demo; `make demo` brings one up.", file=sys.stderr)
         return 1
     outputs = Deployment.read(Path(deployment.outputs_path))

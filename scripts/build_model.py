@@ -18,6 +18,7 @@ from pathlib import Path
 
 from scripts.build_support import (
     BuildError,
+    building,
     digest_of_inputs,
     repository_root,
     require_sha256,
@@ -71,6 +72,16 @@ def ensure_model(
     Raises:
         BuildError: one sentence that says what is wrong and what to do.
     """
+    with building(root):
+        return _ensure_model(root, model, precision, output)
+
+
+def _ensure_model(
+    root: Path,
+    model: str | Recipe | FolderModel,
+    precision: Precision | None,
+    output: Path | None,
+) -> Path:
     chosen = _recipe_of(model) if isinstance(model, str) else model
     if precision is None:
         precision = chosen.precision if isinstance(chosen, Recipe) else "fp32"

@@ -1,14 +1,29 @@
 """What the build scripts share: one error, hashing, and files that appear whole or not at all."""
 
 import hashlib
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from scripts.locks import one_at_a_time
 
 
 class BuildError(Exception):
     """A build cannot go on; the message is one sentence that says what to do."""
+
+
+@contextmanager
+def building(root: Path) -> Iterator[None]:
+    """Build alone in a checkout: `make demo` and `make test` at once want the same files."""
+
+    def say() -> None:
+        print("Another build works in this folder; waiting for it.", file=sys.stderr, flush=True)
+
+    with one_at_a_time(root / ".local" / "build.lock", say):
+        yield
 
 
 def repository_root() -> Path:
@@ -49,7 +64,7 @@ def digest_of_inputs(parts: Iterable[str], files: Iterable[Path] = ()) -> str:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under another name and move it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     temporary.write_bytes(data)
     temporary.replace(path)
 

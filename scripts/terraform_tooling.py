@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.environments import ENVIRONMENTS, EnvironmentMakingError, interpreter, make
+from scripts.locks import one_at_a_time
 
 MIRROR_VARIABLE = "ULTRON_TERRAFORM_MIRROR"
 TERRAFORM_HOST = "registry.terraform.io"
@@ -127,6 +128,11 @@ def terraform_environment(root: Path) -> dict[str, str]:
         variables["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"],
     )
     return variables | {"TF_CLI_CONFIG_FILE": str(configuration)}
+
+
+def init_lock(root: Path) -> Path:
+    """The lock of `terraform init`, whose plugin cache bears one at a time in a checkout."""
+    return root / ".local" / "terraform" / "init.lock"
 
 
 def run_terraform(
@@ -281,7 +287,8 @@ def _check_format(directory: Path, environment: Mapping[str, str]) -> None:
 
 
 def _initialise(directory: Path, environment: Mapping[str, str]) -> None:
-    run_terraform(["init", "-backend=false", "-no-color"], directory, environment, capture=True)
+    with one_at_a_time(init_lock(repository_root())):
+        run_terraform(["init", "-backend=false", "-no-color"], directory, environment, capture=True)
 
 
 def _validate(directory: Path, environment: Mapping[str, str]) -> None:
@@ -353,9 +360,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         environment = terraform_environment(root)
         # Of its own, so that a check never disturbs a deployment's data.
-        environment["TF_DATA_DIR"] = str(root / ".local" / "terraform" / "check")
-        for step in _STEPS[command]:
-            step(root / "terraform", environment)
+        data_directory = root / ".local" / "terraform" / "check"
+        environment["TF_DATA_DIR"] = str(data_directory)
+        with one_at_a_time(data_directory.with_suffix(".lock")):
+            for step in _STEPS[command]:
+                step(root / "terraform", environment)
     except TerraformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -15,6 +15,10 @@ from scripts.local_aws.account import CREDENTIALS, REGION
 # named on the command line does at once, and refuses metrics without it.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
 
+# Of these the upgrade drill is told from which commit, and where a mirror of Terraform's lies.
+_PERSONAL = ("AWS_", "ULTRON_", "MARVEL_")
+_KEPT = {"ULTRON_UPGRADE_FROM", "ULTRON_TERRAFORM_MIRROR"}
+
 
 def pytest_configure() -> None:
     """Let an interrupt or a request to end run the fixtures' endings: their servers outlive us."""
@@ -24,13 +28,17 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def no_real_aws(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hide the person's AWS settings; the e2e suite alone reads them, to find its endpoint."""
+    """Hide the person's settings of AWS and of this project: a demo that runs is none of ours.
+
+    The e2e suite alone reads them, to find its endpoint.
+    """
     if "e2e" in request.path.parts:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
+        for name in [name for name in os.environ if name.startswith(_PERSONAL)]:
+            if name not in _KEPT:
+                patch.delenv(name)
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
         patch.setenv("AWS_REGION", REGION)

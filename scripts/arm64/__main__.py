@@ -21,7 +21,7 @@ from scripts.build_model import ensure_model
 from scripts.build_support import BuildError, repository_root
 from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
-from scripts.local_aws.process import LocalProcessError
+from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import Precision
 
 CACHE_VARIABLE = "ULTRON_ARM64_CACHE"

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from scripts.build_support import require_sha256, run_pip, write_whole
+from scripts.locks import one_at_a_time
 
 PYBIND11_VERSION = "3.1.0"
 ZIGLANG_VERSION = "0.15.2"
@@ -18,13 +19,14 @@ def ensure_tool(root: Path, project: str, version: str) -> Path:
         BuildError: pip cannot get it.
     """
     target = _tools_folder(root) / f"{project}-{version}"
-    if not target.is_dir():
-        partial = _empty_partial(target)
-        run_pip(
-            ["install", "--quiet", "--no-deps", f"--target={partial}", f"{project}=={version}"],
-            f"fetch the build tool {project} {version}",
-        )
-        partial.rename(target)
+    with one_at_a_time(_tools_folder(root) / ".lock"):
+        if not target.is_dir():
+            partial = _empty_partial(target)
+            run_pip(
+                ["install", "--quiet", "--no-deps", f"--target={partial}", f"{project}=={version}"],
+                f"fetch the build tool {project} {version}",
+            )
+            partial.rename(target)
     return target
 
 
@@ -35,24 +37,25 @@ def ensure_source(root: Path, project: str, version: str, sha256: str) -> Path:
         BuildError: pip cannot get it, or it is not the pinned archive.
     """
     target = _tools_folder(root) / f"{project}-{version}-source"
-    if not target.is_dir():
-        with tempfile.TemporaryDirectory() as scratch:
-            run_pip(
-                [
-                    "download",
-                    "--quiet",
-                    "--no-deps",
-                    f"--no-binary={project}",
-                    f"--dest={scratch}",
-                    f"{project}=={version}",
-                ],
-                f"download the sources of {project} {version}",
-            )
-            archive = next(Path(scratch).glob("*.tar.gz"))
-            require_sha256(archive, sha256)
-            partial = _empty_partial(target)
-            _unpack(archive, partial)
-        partial.rename(target)
+    with one_at_a_time(_tools_folder(root) / ".lock"):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory() as scratch:
+                run_pip(
+                    [
+                        "download",
+                        "--quiet",
+                        "--no-deps",
+                        f"--no-binary={project}",
+                        f"--dest={scratch}",
+                        f"{project}=={version}",
+                    ],
+                    f"download the sources of {project} {version}",
+                )
+                archive = next(Path(scratch).glob("*.tar.gz"))
+                require_sha256(archive, sha256)
+                partial = _empty_partial(target)
+                _unpack(archive, partial)
+            partial.rename(target)
     return target / f"{project}-{version}"
 
 

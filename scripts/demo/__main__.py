@@ -8,17 +8,31 @@ from collections.abc import Callable
 from types import FrameType
 
 from scripts.demo.answers import curl_lines, export_lines, ultron_commands
-from scripts.demo.children import run_showing
-from scripts.demo.deployment import Deployment, demo_deployment
+from scripts.demo.children import OverdueError, run_showing
+from scripts.demo.deployment import (
+    ROOT,
+    Deployment,
+    Servers,
+    demo_deployment,
+    demo_directory,
+    demo_servers,
+    deployment_on,
+)
 from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack, build, deploy, destroy, forget, left_running
 from scripts.demo.steps import Steps
 from scripts.demo.variables import MARVEL_CORPUS, local_variables
+from scripts.demo.warm_up import warm_up
 from scripts.environments import interpreter
-from scripts.local_aws.process import LocalProcessError
+from scripts.local_aws.emulator_log import last_errors
+from scripts.local_aws.errors import LocalProcessError
+from scripts.locks import one_at_a_time
 from scripts.terraform_tooling import TerraformError, terraform_command
+from shared.errors import UltronError
 
 INGEST_TIMEOUT_SECONDS = 900
+# Of any `ultron` command: longer than the longest, which ends by itself.
+COMMAND_DEADLINE_SECONDS = INGEST_TIMEOUT_SECONDS + 60.0
 _TERMINATED_STATUS = 143
 _STOPPED = "what this command started is stopped."
 _INTERRUPTED_STATUS = 130
@@ -31,20 +45,23 @@ def up() -> None:
         StackError, LocalProcessError, TerraformError: a step failed; what was started is stopped.
     """
     steps = Steps()
-    deployment, servers = demo_deployment()
+    servers = demo_servers()
     print("Ultron Embeddings on a local AWS", flush=True)
     with steps.step("tools"):
         steps.detail(terraform_command())
     with steps.step("Lambda bundles and model"):
-        built = build(deployment.root)
-    with left_running(servers, steps) as started:
-        if servers[0] in started:
+        built = build()
+    with left_running(servers, steps) as found:
+        deployment = deployment_on(Servers(*(one.server for one in found)), demo_directory())
+        if found[0].is_new:
             forget(deployment)
         with steps.step("terraform init and apply (a minute the first time)"):
             variables = local_variables(deployment, built.bundle_directory, built.model_directory)
             stack = LiveStack(deployment, deploy(deployment, variables))
         with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
             _ingest(steps, deployment)
+        with steps.step("cold start of the functions that answer"):
+            warm_up(stack.api_url, stack.outputs.api_key)
         _ask(stack)
     print(f"All of it in {steps.seconds:.0f} s. `make down` stops and removes it.")
 
@@ -59,7 +76,7 @@ def down() -> None:
     steps = Steps()
     deployment, servers = demo_deployment()
     try:
-        if servers[0].running_pid() is not None and deployment.state_path.exists():
+        if servers.local_aws.running_pid() is not None and deployment.state_path.exists():
             with steps.step("terraform destroy"):
                 destroy(deployment)
     finally:
@@ -103,10 +120,15 @@ def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], 
         if not line.startswith("error: "):
             show(line)
 
-    status = run_showing(command, environment, deployment.root, keep_and_show)
+    try:
+        status = run_showing(
+            command, environment, deployment.root, keep_and_show, COMMAND_DEADLINE_SECONDS
+        )
+        failure = f"ended with status {status}: {last_line.removeprefix('error: ')}"
+    except OverdueError as error:
+        status, failure = None, f"did not end within {error.deadline_seconds:.0f} s and was ended"
     if status != 0:
-        reason = last_line.removeprefix("error: ")
-        raise StackError(f"`ultron {arguments[0]}` ended with status {status}: {reason}")
+        raise StackError(f"`ultron {arguments[0]}` {failure}{last_errors(deployment.log_path)}")
 
 
 class _TerminatedError(BaseException):
@@ -115,6 +137,12 @@ class _TerminatedError(BaseException):
 
 def _end_in_good_order(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
     raise _TerminatedError
+
+
+def _say_that_it_waits() -> None:
+    print(
+        "Another `make demo` or `make down` of this folder is at work; waiting for it.", flush=True
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -127,8 +155,10 @@ def main(arguments: list[str] | None = None) -> int:
     # A shell starts background commands with interrupts ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        action()
-    except (StackError, LocalProcessError, TerraformError) as error:
+        # Two at once would each start servers, and one pair would be forgotten.
+        with one_at_a_time(ROOT / ".local" / "demo.lock", _say_that_it_waits):
+            action()
+    except (StackError, LocalProcessError, TerraformError, UltronError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -2,14 +2,24 @@
 
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scripts.local_aws.process import end_group, signal_group
+from scripts.demo.errors import StackError
+from scripts.local_aws.os_processes import end_group, signal_group
 
 # Terraform ends in good order at the first interrupt and at once at the second.
 _INTERRUPT_SECONDS = 5.0
+
+
+class OverdueError(StackError):
+    """A command did not end before its deadline, and was ended."""
+
+    def __init__(self, command: str, deadline_seconds: float) -> None:
+        super().__init__(f"`{command}` did not end within {deadline_seconds:.0f} s and was ended")
+        self.deadline_seconds = deadline_seconds
 
 
 @contextmanager
@@ -45,13 +55,33 @@ def run_showing(
     environment: Mapping[str, str],
     directory: Path,
     show: Callable[[str], None],
+    deadline_seconds: float,
 ) -> int:
-    """Run a command, give each of its lines to `show` as it comes; its exit status."""
+    """Run a command, give each of its lines to `show` as it comes; its exit status.
+
+    Raises:
+        OverdueError: it did not end before the deadline; it and its children are ended.
+    """
+    is_overdue = threading.Event()
     with child_process(command, environment, directory) as process:
         assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-        for line in process.stdout:
-            show(line.rstrip("\n"))
-        return process.wait()
+
+        def end() -> None:
+            is_overdue.set()
+            _end(process, command[0])
+
+        deadline = threading.Timer(deadline_seconds, end)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            for line in process.stdout:
+                show(line.rstrip("\n"))
+            status = process.wait()
+        finally:
+            deadline.cancel()
+    if is_overdue.is_set():
+        raise OverdueError(command[0], deadline_seconds)
+    return status
 
 
 def _end(process: subprocess.Popen[str], title: str) -> None:

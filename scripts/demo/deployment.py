@@ -4,11 +4,13 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scripts.demo.errors import StackError
 from scripts.environments import interpreter
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.process import BackgroundServer
+from scripts.local_aws.ports import ANY_PORT
+from scripts.local_aws.process import PORT, BackgroundServer
 from scripts.local_aws.server import DEFAULT_PORT as DEFAULT_LOCAL_AWS_PORT
 from scripts.local_aws.server import PORT_VARIABLE, local_aws
 from scripts.local_aws.target import LOOPBACK, Target
@@ -30,6 +32,7 @@ class Deployment:
     `directory` (absolute) holds all that it leaves on disk: Terraform's state, the servers' pid
     files and logs, the API key. Two deployments with different directories and ports share nothing.
     `target` is what listens at the endpoint, None for the local AWS that these tools start.
+    `log_path` is where what listens there writes its log, None where that is not known.
     """
 
     directory: Path
@@ -39,6 +42,7 @@ class Deployment:
     name_prefix: str = "ultron"
     certificate: Path | None = None
     target: Target | None = None
+    log_path: Path | None = None
 
     @property
     def functions_endpoint_url(self) -> str:
@@ -104,33 +108,66 @@ class Deployment:
         return path.read_text(encoding="ascii")
 
 
-def local_deployment(
+class Servers(NamedTuple):
+    """What a local deployment needs, in the order to start it."""
+
+    local_aws: BackgroundServer
+    gateway: BackgroundServer
+
+
+def local_servers(
     directory: Path,
-    local_aws_port: int,
-    gateway_port: int,
     root: Path = ROOT,
     source_host: str = LOOPBACK,
     *,
     enforce_policies: bool = False,
-) -> tuple[Deployment, tuple[BackgroundServer, ...]]:
-    """A deployment to servers of its own, and those servers, in the order to start them."""
-    servers = (
-        local_aws(root, directory / "aws", local_aws_port, enforce_policies=enforce_policies),
-        marvel_gateway(root, directory / "gateway", gateway_port, source_host),
+) -> Servers:
+    """Servers for one deployment, which get free ports as they start."""
+    return Servers(
+        local_aws(root, directory / "aws", enforce_policies=enforce_policies),
+        marvel_gateway(root, directory / "gateway", host=source_host),
     )
-    endpoint, gateway = (server.url for server in servers)
-    trusted = servers[0].certificate
-    return Deployment(directory, endpoint, gateway, root, certificate=trusted), servers
+
+
+def deployment_on(servers: Servers, directory: Path, root: Path = ROOT) -> Deployment:
+    """The deployment to servers that run."""
+    return Deployment(
+        directory,
+        servers.local_aws.url,
+        servers.gateway.url,
+        root,
+        certificate=servers.local_aws.certificate,
+        log_path=servers.local_aws.log_path,
+    )
+
+
+def deployment_at(
+    target: Target, gateway: BackgroundServer, directory: Path, root: Path = ROOT
+) -> Deployment:
+    """The deployment to what listens elsewhere, with a gateway that runs here."""
+    return Deployment(
+        directory,
+        target.endpoint_url,
+        gateway.url,
+        root,
+        target=target,
+        log_path=target.log_path,
+    )
 
 
 def marvel_gateway(
-    root: Path, directory: Path, port: int, host: str = LOOPBACK
+    root: Path,
+    directory: Path,
+    port: int = ANY_PORT,
+    host: str = LOOPBACK,
+    *,
+    is_port_fixed: bool = False,
 ) -> BackgroundServer:
     """The local Marvel gateway, which serves the corpus of this repository."""
     python = interpreter("development", root)
     return BackgroundServer(
         title="the Marvel gateway",
-        command=(str(python), "-m", "scripts.marvel_gateway", "--host", host, "--port", str(port)),
+        command=(str(python), "-m", "scripts.marvel_gateway", "--host", host, "--port", PORT),
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
@@ -142,29 +179,51 @@ def marvel_gateway(
         port=port,
         health_path="/_control/faults",
         port_setting=GATEWAY_PORT_VARIABLE,
+        is_port_fixed=is_port_fixed,
     )
 
 
-def demo_deployment() -> tuple[Deployment, tuple[BackgroundServer, ...]]:
-    """The deployment of `make demo`: its ports come from the environment.
+def demo_servers(root: Path = ROOT) -> Servers:
+    """The servers of `make demo`: on the ports that the environment names, else on the usual ones.
 
     Raises:
         StackError: a port variable is no port.
     """
-    return local_deployment(
-        ROOT / ".local" / "demo",
-        port_setting(PORT_VARIABLE, DEFAULT_LOCAL_AWS_PORT),
-        port_setting(GATEWAY_PORT_VARIABLE, DEFAULT_GATEWAY_PORT),
+    directory = demo_directory(root)
+    aws_port, is_aws_port_fixed = port_setting(PORT_VARIABLE, DEFAULT_LOCAL_AWS_PORT)
+    gateway_port, is_gateway_port_fixed = port_setting(GATEWAY_PORT_VARIABLE, DEFAULT_GATEWAY_PORT)
+    return Servers(
+        local_aws(root, directory / "aws", aws_port, is_port_fixed=is_aws_port_fixed),
+        marvel_gateway(
+            root, directory / "gateway", gateway_port, is_port_fixed=is_gateway_port_fixed
+        ),
     )
 
 
-def port_setting(variable: str, default: int) -> int:
-    """The port that an environment variable names.
+def demo_directory(root: Path = ROOT) -> Path:
+    """Where the demo of a checkout keeps its files."""
+    return root / ".local" / "demo"
+
+
+def demo_deployment(root: Path = ROOT) -> tuple[Deployment, Servers]:
+    """The demo that `make demo` left running, on the ports where it is, and its servers.
+
+    What the environment says now does not matter: it may say another port than it did then.
+    """
+    directory = demo_directory(root)
+    made = local_aws(root, directory / "aws"), marvel_gateway(root, directory / "gateway")
+    servers = Servers(*(server.where_last_started() for server in made))
+    return deployment_on(servers, directory, root), servers
+
+
+def port_setting(variable: str, default: int) -> tuple[int, bool]:
+    """The port that an environment variable names, or the default; whether the variable named it.
 
     Raises:
         StackError: it names none.
     """
-    text = os.environ.get(variable) or str(default)
+    named = os.environ.get(variable)
+    text = named or str(default)
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_PORT):
         raise StackError(f"{variable} must be a port from 1 to {_HIGHEST_PORT}, not {text!r}.")
-    return int(text)
+    return int(text), bool(named)

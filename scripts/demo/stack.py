@@ -5,7 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,21 @@ from scripts.build_bundles import build_bundles
 from scripts.build_model import ensure_model
 from scripts.build_support import BuildError
 from scripts.bundling.native_target import TargetName
-from scripts.demo.children import run_showing
-from scripts.demo.deployment import ROOT, Deployment, local_deployment
+from scripts.demo.deployment import (
+    ROOT,
+    Deployment,
+    Servers,
+    deployment_at,
+    deployment_on,
+    local_servers,
+)
 from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
+from scripts.demo.terraform import initialise, run_terraform
 from scripts.demo.variables import local_variables
-from scripts.local_aws.process import BackgroundServer, free_port
+from scripts.local_aws.process import BackgroundServer, Running, ensure_running
+from scripts.local_aws.services import require_services
 from scripts.local_aws.target import LOOPBACK, Target
-from scripts.terraform_tooling import mirror_hint, terraform_command, terraform_environment
 from services.cli.deployment import Deployment as Outputs
 
 
@@ -61,11 +68,13 @@ def deploy(deployment: Deployment, variables: Mapping[str, Any]) -> Outputs:
     """Apply terraform/ with these variables; safe to repeat.
 
     Raises:
+        LocalProcessError: a service of the local AWS is broken.
         StackError: Terraform failed; names its first error and the log.
     """
+    require_services(deployment.endpoint_url, deployment.certificate, deployment.log_path)
     _initialise(deployment, variables)
-    _terraform(deployment, "apply", "-input=false", "-auto-approve", *_state_options(deployment))
-    printed = _terraform(deployment, "output", "-json", f"-state={deployment.state_path}")
+    run_terraform(deployment, "apply", "-input=false", "-auto-approve", *_state_options(deployment))
+    printed = run_terraform(deployment, "output", "-json", f"-state={deployment.state_path}")
     deployment.outputs_path.touch(mode=0o600)
     deployment.outputs_path.write_text(printed, encoding="utf-8")
     return Outputs.parse(printed, "`terraform output -json`")
@@ -78,7 +87,7 @@ def planned_changes(deployment: Deployment) -> list[str]:
         StackError: Terraform failed.
     """
     options = (f"-state={deployment.state_path}", f"-var-file={deployment.variables_path}")
-    printed = _terraform(deployment, "plan", "-input=false", "-lock=false", *options)
+    printed = run_terraform(deployment, "plan", "-input=false", "-lock=false", *options)
     return [line.strip() for line in printed.splitlines() if line.startswith("  # ")]
 
 
@@ -86,12 +95,14 @@ def plan_document(deployment: Deployment, variables: Mapping[str, Any]) -> str:
     """What `terraform show -json` prints of a plan with these variables; nothing is applied.
 
     Raises:
+        LocalProcessError: a service of the local AWS is broken.
         StackError: Terraform failed.
     """
+    require_services(deployment.endpoint_url, deployment.certificate, deployment.log_path)
     _initialise(deployment, variables)
     path = deployment.terraform_directory / "plan"
-    _terraform(deployment, "plan", "-input=false", f"-out={path}", *_state_options(deployment))
-    return _terraform(deployment, "show", "-json", str(path))
+    run_terraform(deployment, "plan", "-input=false", f"-out={path}", *_state_options(deployment))
+    return run_terraform(deployment, "show", "-json", str(path))
 
 
 def destroy(deployment: Deployment) -> None:
@@ -102,7 +113,7 @@ def destroy(deployment: Deployment) -> None:
     """
     if deployment.state_path.exists():
         options = ("-input=false", "-auto-approve", *_state_options(deployment))
-        _terraform(deployment, "destroy", *options)
+        run_terraform(deployment, "destroy", *options)
         forget(deployment)
 
 
@@ -132,22 +143,16 @@ def live_stack(
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.
     """
-    source_host = target.source_host if target else LOOPBACK
-    deployment, servers = local_deployment(
-        directory,
-        free_port(),
-        free_port(),
-        root,
-        source_host,
-        enforce_policies=enforce_policies,
-    )
     if target:
-        deployment = replace(
-            deployment, endpoint_url=target.endpoint_url, target=target, certificate=None
-        )
-        servers = servers[1:]
+        require_services(target.endpoint_url, log_path=target.log_path)
+    source_host = target.source_host if target else LOOPBACK
+    servers = local_servers(directory, root, source_host, enforce_policies=enforce_policies)
     built = build(root, target.bundles if target else "local")
-    with running(servers):
+    with running(servers[1:] if target else servers) as started:
+        if target:
+            deployment = deployment_at(target, started[0], directory, root)
+        else:
+            deployment = deployment_on(Servers(*started), directory, root)
         variables = local_variables(
             deployment,
             built.bundle_directory,
@@ -165,14 +170,18 @@ def live_stack(
 
 
 @contextmanager
-def running(servers: Iterable[BackgroundServer]) -> Iterator[None]:
-    """Servers that run for the block and are stopped and cleared away after it."""
+def running(servers: Iterable[BackgroundServer]) -> Iterator[list[BackgroundServer]]:
+    """Servers that run for the block and are stopped and cleared away after it; with their ports.
+
+    Raises:
+        LocalProcessError: one cannot be started or stopped.
+    """
     started: list[BackgroundServer] = []
     try:
         for server in servers:
-            server.start()
-            started.append(server)
-        yield
+            present = ensure_running(server)
+            started.append(present.server)
+        yield started
     finally:
         for server in reversed(started):
             server.stop()
@@ -180,29 +189,30 @@ def running(servers: Iterable[BackgroundServer]) -> Iterator[None]:
 
 
 @contextmanager
-def left_running(
-    servers: Iterable[BackgroundServer], steps: Steps
-) -> Iterator[Sequence[BackgroundServer]]:
-    """Servers that go on after the block; yields those that were not running before.
+def left_running(servers: Iterable[BackgroundServer], steps: Steps) -> Iterator[Sequence[Running]]:
+    """Servers that go on after the block; yields them as they run, new or found running.
 
-    When the block fails, or a server cannot be started, exactly those are stopped again, whatever
-    else interrupts meanwhile.
+    When the block fails, or a server cannot be started, exactly the new ones are stopped again,
+    whatever else interrupts meanwhile.
     """
-    started: list[BackgroundServer] = []
+    found: list[Running] = []
     try:
         for server in servers:
             with steps.step(server.title):
-                if server.start():
-                    started.append(server)
-                else:
+                present = ensure_running(server)
+                found.append(present)
+                if not present.is_new:
                     steps.detail("ran already")
-                steps.detail(server.url)
-        yield started
+                if present.avoided_port is not None:
+                    steps.detail(f"port {present.avoided_port} is taken by another program")
+                steps.detail(present.server.url)
+        yield found
     except BaseException:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        for server in reversed(started):
-            server.stop()
+        for present in reversed(found):
+            if present.is_new:
+                present.server.stop()
         raise
 
 
@@ -210,7 +220,7 @@ def _initialise(deployment: Deployment, variables: Mapping[str, Any]) -> None:
     deployment.terraform_directory.mkdir(parents=True, exist_ok=True)
     deployment.variables_path.touch(mode=0o600)
     deployment.variables_path.write_text(json.dumps(variables, indent=2) + "\n", encoding="utf-8")
-    _terraform(deployment, "init", "-input=false")
+    initialise(deployment)
 
 
 def _state_options(deployment: Deployment) -> tuple[str, ...]:
@@ -219,47 +229,3 @@ def _state_options(deployment: Deployment) -> tuple[str, ...]:
         "-backup=-",
         f"-var-file={deployment.variables_path}",
     )
-
-
-def _terraform(deployment: Deployment, *arguments: str) -> str:
-    """Run Terraform on terraform/ for a deployment; what it printed."""
-    log_path = deployment.terraform_directory / f"{arguments[0]}.log"
-    environment = (
-        deployment.environment()
-        | terraform_environment(deployment.root)
-        | deployment.aws_environment()
-        | {"TF_DATA_DIR": str(deployment.terraform_directory / "data"), "TF_IN_AUTOMATION": "1"}
-    )
-    lines: list[str] = []
-    command = [
-        terraform_command(),
-        f"-chdir={deployment.root / 'terraform'}",
-        arguments[0],
-        "-no-color",
-        *arguments[1:],
-    ]
-    status = run_showing(command, environment, deployment.root, lines.append)
-    printed = "\n".join(lines) + "\n"
-    if arguments[0] not in {"output", "show"}:  # they hold the API key
-        log_path.write_text(printed, encoding="utf-8")
-    if status != 0:
-        name = Path(command[0]).name
-        raise StackError(
-            f"`{name} {arguments[0]}` failed: {first_error(lines)} (all of it: {log_path})"
-            + (mirror_hint(environment) if arguments[0] == "init" else "")
-        )
-    return printed
-
-
-def first_error(lines: Iterable[str]) -> str:
-    """The first error that Terraform printed, with its explanation, on one line."""
-    found: list[str] = []
-    for raw_line in lines:
-        line = raw_line.strip(" │╷╵")
-        if line.startswith("Error: "):
-            if found:
-                break
-            found.append(line.removeprefix("Error: "))
-        elif found and line:
-            found.append(line)
-    return " ".join(found)[:600] or "it gave no reason"

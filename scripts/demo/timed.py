@@ -1,27 +1,94 @@
-"""Run a command and say how long it took: `python -m scripts.demo.timed NAME -- COMMAND…`."""
+"""Run a command and say how long it took: `python -m scripts.demo.timed NAME -- COMMAND…`.
 
+With `--deadline-seconds N` before the `--` the command is ended after that time, with all that it
+started: asked first, so that it can clear up, then killed. What was running is printed, and the
+status is 124.
+"""
+
+import argparse
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from types import FrameType
+
+from scripts.local_aws.errors import LocalProcessError
+from scripts.local_aws.os_processes import command_line, descendants, end_process, signal_group
+
+OVERDUE_STATUS = 124
+_INTERRUPTED_STATUS = 130
+# A test suite that is interrupted stops its servers and destroys its stack.
+CLEARING_UP_SECONDS = 60.0
+_SHOWN_COMMANDS = 12
+_SHOWN_CHARACTERS = 160
 
 
 def main(arguments: list[str]) -> int:
     """Run the command after `--`; returns its exit status."""
-    if len(arguments) < 3 or arguments[1] != "--":
-        print(f"usage: {(__doc__ or '').splitlines()[0]}", file=sys.stderr)
-        return 2
-    name, command = arguments[0], arguments[2:]
-    print(f"== {name}", flush=True)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.demo.timed", usage="%(prog)s NAME [options] -- COMMAND ..."
+    )
+    parser.add_argument("name")
+    parser.add_argument("--deadline-seconds", type=float, help="when it is ended")
+    before, separator, command = _split(arguments)
+    options = parser.parse_args(before)
+    if not separator or not command:
+        parser.error("a command must stand behind `--`")
+    print(f"== {options.name}", flush=True)
     begun = time.monotonic()
-    try:
-        status = subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        status = 130
+    status = _run(command, options.deadline_seconds)
     seconds = time.monotonic() - begun
-    verdict = "done" if status == 0 else f"FAILED (status {status})"
-    print(f"== {name}: {verdict} in {seconds:.0f} s", flush=True)
+    if status == OVERDUE_STATUS and options.deadline_seconds is not None:
+        verdict = f"ENDED after its deadline of {options.deadline_seconds:.0f} s (status {status})"
+    else:
+        verdict = "done" if status == 0 else f"FAILED (status {status})"
+    print(f"== {options.name}: {verdict} in {seconds:.0f} s", flush=True)
     return status
 
 
+def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
+    """What stands before the first `--`, whether there is one, and what stands behind it."""
+    if "--" not in arguments:
+        return arguments, False, []
+    place = arguments.index("--")
+    return arguments[:place], True, arguments[place + 1 :]
+
+
+def _run(command: list[str], deadline_seconds: float | None) -> int:
+    """Run it in a session of its own, so that its processes can be ended together."""
+    process = subprocess.Popen(command, start_new_session=True)
+
+    def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
+        signal_group(process.pid, signal.Signals(number))
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    try:
+        status = process.wait(deadline_seconds)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return OVERDUE_STATUS
+    return _INTERRUPTED_STATUS if status == -signal.SIGINT else status
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Say what runs, ask it to end, and kill what is left of it, whatever its session."""
+    running = descendants(process.pid)
+    print("== the deadline is over; running then:", flush=True)
+    lines = [line for pid in running if (line := command_line(pid))]
+    for line in lines[-_SHOWN_COMMANDS:]:
+        print(f"     {line[:_SHOWN_CHARACTERS]}", flush=True)
+    signal_group(process.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):  # then what is left is killed
+        process.wait(CLEARING_UP_SECONDS)
+    for pid, identity in {**running, **descendants(process.pid)}.items():
+        end_process(pid, identity)
+    process.wait()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LocalProcessError as error:
+        sys.exit(f"error: {error}")

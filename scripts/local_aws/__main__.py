@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from scripts.local_aws.process import LocalProcessError
+from scripts.local_aws.errors import LocalProcessError
+from scripts.local_aws.process import ensure_running
 from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE, local_aws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.local_aws", description=__doc__)
     parser.add_argument("action", choices=("start", "stop", "status"))
     parser.add_argument(
-        "--port", type=int, default=int(os.environ.get(PORT_VARIABLE, DEFAULT_PORT))
+        "--port",
+        type=int,
+        default=os.environ.get(PORT_VARIABLE) or None,
+        help=f"without it {DEFAULT_PORT}, or another where that is taken",
     )
     parser.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY)
     parser.add_argument(
@@ -29,12 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
         server = local_aws(
             ROOT,
             options.directory.resolve(),
-            options.port,
+            options.port or DEFAULT_PORT,
+            is_port_fixed=options.port is not None,
             enforce_policies=options.enforce_policies,
         )
         if options.action == "start":
-            verb = "started" if server.start() else "runs already"
-            print(f"The local AWS {verb} at {server.url} (pid {server.running_pid()}).")
+            running = ensure_running(server)
+            verb = "started" if running.is_new else "runs already"
+            at = running.server.url
+            print(f"The local AWS {verb} at {at} (pid {server.running_pid()}).")
             return 0
         if options.action == "stop":
             was_running = server.stop()
@@ -44,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     except LocalProcessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    pid = server.running_pid()
-    print("The local AWS does not run." if pid is None else f"It runs at {server.url} (pid {pid}).")
+    pid, url = server.running_pid(), server.where_last_started().url
+    print("The local AWS does not run." if pid is None else f"It runs at {url} (pid {pid}).")
     return NOT_RUNNING_STATUS if pid is None else 0
 
 

@@ -1,8 +1,9 @@
 """Run MiniStack, a local AWS, with its known differences from AWS mended.
 
-Runs in `.venv-local-aws` only, and imports nothing else of this project: MiniStack runs functions
-with the same interpreter, so what is visible here is visible to them. Every `mend_…` names one
-defect of one release; when the pin in requirements/constraints.txt moves, each is looked at again.
+Runs in `.venv-local-aws` only, and imports nothing of this project but its neighbour for the API
+Gateway, which needs no package. Functions see neither: MiniStack runs each in a process with a path
+of its own. Every `mend_…` names one defect of one release; when the pin in
+requirements/constraints.txt moves, each is looked at again.
 """
 
 import json
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
+
+from scripts.local_aws.gateway_mends import mend_gateway
 
 MENDED_VERSION = "1.5.33"
 # Where decisions about the calls of roles are written down, a JSON document a line.
@@ -89,54 +92,6 @@ def mend_alarm_descriptions(cloudwatch: Any) -> None:
         return status, headers, mended.encode()
 
     cloudwatch._describe_alarms = describe_alarms
-
-
-def mend_mock_integrations(gateway: Any) -> None:
-    """1.5.33: a MOCK integration, which has no HTTP method, reads back as POST."""
-    original = gateway._put_integration
-
-    def put_integration(
-        api_id: str, resource_id: str, http_method: str, data: dict[str, Any]
-    ) -> Any:
-        if data.get("type") == "MOCK":
-            data = {"httpMethod": None, **data}
-        return original(api_id, resource_id, http_method, data)
-
-    gateway._put_integration = put_integration
-
-
-def mend_generated_api_keys(gateway: Any) -> None:
-    """1.5.33: the empty value by which Terraform asks for a generated key is refused as short."""
-    original = gateway._create_api_key
-
-    def create_api_key(data: dict[str, Any]) -> Any:
-        return original(
-            {name: item for name, item in data.items() if (name, item) != ("value", "")}
-        )
-
-    gateway._create_api_key = create_api_key
-
-
-def mend_usage_plan_updates(gateway: Any) -> None:
-    """1.5.33: UpdateUsagePlan stores limits as strings, which Terraform cannot read back."""
-    original = gateway._update_usage_plan
-    number_of: dict[str, dict[str, type[int] | type[float]]] = {
-        "throttle": {"rateLimit": float, "burstLimit": int},
-        "quota": {"limit": int, "offset": int},
-    }
-
-    def update_usage_plan(plan_id: str, data: dict[str, Any]) -> Any:
-        status, headers, body = original(plan_id, data)
-        plan = gateway._usage_plans.get(plan_id)
-        if status != 200 or plan is None:
-            return status, headers, body
-        for section, fields in number_of.items():
-            for field, number in fields.items():
-                if field in (plan.get(section) or {}):
-                    plan[section][field] = number(plan[section][field])
-        return gateway._v1_response(plan)
-
-    gateway._update_usage_plan = update_usage_plan
 
 
 def mend_iam_actions(actions: Any) -> None:
@@ -309,9 +264,7 @@ def main() -> None:
     from ministack.services import apigateway_v1, cloudwatch, lambda_svc, sts
 
     mend_alarm_descriptions(cloudwatch)
-    mend_mock_integrations(apigateway_v1)
-    mend_generated_api_keys(apigateway_v1)
-    mend_usage_plan_updates(apigateway_v1)
+    mend_gateway(apigateway_v1)
     mend_iam_actions(iam_actions)
     mend_leading_keys(iam_actions)
     mend_absent_objects(app)
@@ -320,7 +273,3 @@ def main() -> None:
     mend_shared_temporary_directory(lambda_runtime)
     mend_error_types(lambda_runtime, lambda_svc)
     app.main()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,35 +1,41 @@
 """Servers on this machine that outlive the command which started them.
 
 A pid file names the process together with when it began, so a number that the system has given to
-another program since is never signalled.
+another program since is never signalled; it names the port too, so that later commands find it.
 """
 
-import contextlib
 import json
-import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trustme
 
+from scripts.local_aws.errors import LocalProcessError, PortTakenError
+from scripts.local_aws.os_processes import (
+    STOP_TIMEOUT_SECONDS,
+    becomes_true,
+    end_group,
+    is_alive,
+    live_group_members,
+    process_identity,
+    signal_group,
+)
+from scripts.local_aws.ports import ANY_PORT, free_port, is_listener, is_port_free
+
 _HOST = "127.0.0.1"
-POLL_SECONDS = 0.05
 HEALTH_TIMEOUT_SECONDS = 60.0
-STOP_TIMEOUT_SECONDS = 10.0
 SHOWN_LOG_LINES = 5
-
-
-class LocalProcessError(Exception):
-    """A server cannot be started or stopped; the message is for the person at the terminal."""
+# In a command or an environment, a word of its own: the port on which the server is started.
+PORT = "{port}"
+# A free port can be taken by another program before the server has it, but hardly often in a row.
+_PORT_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,10 @@ class BackgroundServer:
     """One server: how it is started, where it listens, and where its pid, log and files are.
 
     `title` reads in a sentence ("the local AWS"); `port_setting` is how a person chooses another
-    port. `environment` is all that the server sees of the environment; the directory it names as
-    TMPDIR is made. With a `certificate`, a key and what vouches for it in one file that is made at
-    every start, it listens for HTTPS.
+    port, and `is_port_fixed` says that one was chosen: then no other is used in its place.
+    `environment` is all that the server sees of the environment; the directory it names as
+    TMPDIR is made. In both it and the `command`, PORT stands for the port. With a `certificate`, a
+    key and what vouches for it in one file that is made at every start, it listens for HTTPS.
     """
 
     title: str
@@ -50,6 +57,7 @@ class BackgroundServer:
     health_path: str
     port_setting: str
     certificate: Path | None = None
+    is_port_fixed: bool = False
 
     @property
     def url(self) -> str:
@@ -72,20 +80,20 @@ class BackgroundServer:
         return record[0] if record else None
 
     def start(self, timeout_seconds: float = HEALTH_TIMEOUT_SECONDS) -> bool:
-        """Start the server unless it runs, and wait until it is healthy; whether it was started.
+        """Start the server on its port unless it runs, and wait until it is healthy.
 
-        Raises LocalProcessError when the port is taken, or when the server ends or stays silent;
-        a server that was started here is ended then, also when a signal interrupts the wait.
+        Returns whether it was started. `ensure_running` takes another port where this one is taken.
+
+        Raises PortTakenError when another program has the port, LocalProcessError when the server
+        ends or stays silent; a server that was started here is ended then, also when a signal
+        interrupts the wait.
         """
         record = self._running_record()
         if record:
             self._expect_reusable(*record, timeout_seconds)
             return False
         if not is_port_free(self.port):
-            raise LocalProcessError(
-                f"Port {self.port}, which {self.title} needs, is taken by another program:"
-                f" end that program or choose another port with {self.port_setting}."
-            )
+            raise self._port_taken()
         self.directory.mkdir(parents=True, exist_ok=True)
         if "TMPDIR" in self.environment:
             Path(self.environment["TMPDIR"]).mkdir(parents=True, exist_ok=True)
@@ -93,11 +101,11 @@ class BackgroundServer:
             _write_certificate(self.certificate)
         with self.log_path.open("wb") as log:
             process = subprocess.Popen(
-                self.command,
+                [self._with_port(word) for word in self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=dict(self.environment),
+                env={name: self._with_port(text) for name, text in self.environment.items()},
                 cwd=self.directory,
                 start_new_session=True,
             )
@@ -118,7 +126,7 @@ class BackgroundServer:
         pid = self.running_pid()
         if pid is not None:
             signal_group(pid, signal.SIGTERM, leader_only=True)
-            becomes_true(lambda: not _is_alive(pid), STOP_TIMEOUT_SECONDS)
+            becomes_true(lambda: not is_alive(pid), STOP_TIMEOUT_SECONDS)
             end_group(pid, self.title)
         self._pid_path.unlink(missing_ok=True)
         return pid is not None
@@ -152,15 +160,39 @@ class BackgroundServer:
             return ""
         return "\n".join(text.strip().splitlines()[-SHOWN_LOG_LINES:])
 
-    def _running_record(self) -> tuple[int, int] | None:
-        """Process id and port of the live server that the pid file names."""
+    def where_last_started(self) -> "BackgroundServer":
+        """This server on the port of its last start, whether or not it runs still."""
+        record = self._last_record()
+        return self if record is None else replace(self, port=record[1])
+
+    def _last_record(self) -> tuple[int, int, str] | None:
+        """Process id, port and identity of the last start that no stop has followed."""
         try:
             record = json.loads(self._pid_path.read_text(encoding="utf-8"))
-            pid, port = int(record["pid"]), int(record["port"])
-            identity = str(record["identity"])
+            return int(record["pid"]), int(record["port"]), str(record["identity"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def _running_record(self) -> tuple[int, int] | None:
+        """Process id and port of the live server that the pid file names."""
+        record = self._last_record()
+        if record is None:
+            return None
+        pid, port, identity = record
         return (pid, port) if process_identity(pid) == identity else None
+
+    def _with_port(self, word: str) -> str:
+        return str(self.port) if word == PORT else word
+
+    def _port_taken(self) -> PortTakenError:
+        return PortTakenError(
+            f"Port {self.port}, which {self.title} needs, is taken by another program:"
+            f" end that program or choose another port with {self.port_setting}."
+        )
+
+    def _answers_as(self, pid: int) -> bool:
+        """Whether what answers at its URL is this process, and not another program's server."""
+        return is_listener(self.port, live_group_members(pid)) and self.is_healthy()
 
     def _expect_reusable(self, pid: int, port: int, timeout_seconds: float) -> None:
         title = f"{_capitalised(self.title)} runs already (pid {pid})"
@@ -169,7 +201,7 @@ class BackgroundServer:
                 f"{title} on port {port}, and port {self.port} was asked for:"
                 " stop it first with `make down`."
             )
-        if not becomes_true(self.is_healthy, timeout_seconds):
+        if not becomes_true(lambda: self._answers_as(pid), timeout_seconds):
             raise LocalProcessError(
                 f"{title} but does not answer at {self.url}: stop it with `make down`."
             )
@@ -180,9 +212,11 @@ class BackgroundServer:
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes], timeout_seconds: float) -> None:
         ended_or_healthy = becomes_true(
-            lambda: process.poll() is not None or self.is_healthy(), timeout_seconds
+            lambda: process.poll() is not None or self._answers_as(process.pid), timeout_seconds
         )
         if process.returncode is not None:
+            if not is_port_free(self.port):
+                raise self._port_taken()
             raise LocalProcessError(
                 f"{_capitalised(self.title)} ended at once (status {process.returncode}); its"
                 f" last words:\n{self.last_log_lines()}"
@@ -202,112 +236,38 @@ def _write_certificate(path: Path) -> None:
     path.write_bytes(served.private_key_and_cert_chain_pem.bytes() + authority.cert_pem.bytes())
 
 
-def is_port_free(port: int) -> bool:
-    """Whether a server could listen on the port of the loopback address now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@dataclass(frozen=True)
+class Running:
+    """A server that runs, on the port where it listens.
+
+    `is_new` says that it was started now; `avoided_port` is the one it was to have, when another
+    program has that.
+    """
+
+    server: BackgroundServer
+    is_new: bool
+    avoided_port: int | None = None
+
+
+def ensure_running(server: BackgroundServer) -> Running:
+    """Start a server, or find it running; where its port is taken and not fixed, on another one.
+
+    Raises LocalProcessError as `BackgroundServer.start` does.
+    """
+    wanted = server if server.is_port_fixed else server.where_last_started()
+    if wanted.port == ANY_PORT:
+        wanted = replace(wanted, port=free_port())
+    present = wanted
+    for _ in range(_PORT_ATTEMPTS - 1):
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """A port that nothing listens on; another program could still take it first."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def process_identity(pid: int) -> str | None:
-    """What tells a live process from an earlier or later one of the same number.
-
-    None when there is no such process, or only the remains of one that nobody waited for.
-    """
-    if Path("/proc/self/stat").exists():
-        fields = proc_stat(pid)
-        if fields is None or fields[0] == "Z":
-            return None
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        started = fields[
-            19
-        ]  # field 22 of proc(5): clock ticks since boot, which processes can share
-        return f"{boot}/{pid}/{started}"
-    listed = _ps("-o", "stat=,lstart=", "-p", str(pid)).split(maxsplit=1)
-    is_alive = len(listed) == 2 and not listed[0].startswith("Z")
-    return f"{pid}/{listed[1].strip()}" if is_alive else None
-
-
-def live_group_members(group: int) -> set[int]:
-    """The process ids of a process group, dead ones that nobody waited for left out."""
-    if not Path("/proc/self/stat").exists():
-        rows = [line.split() for line in _ps("-A", "-o", "pid=,pgid=,stat=").splitlines()]
-        return {int(row[0]) for row in rows if int(row[1]) == group and row[2][0] != "Z"}
-    members = set()
-    for entry in Path("/proc").iterdir():
-        fields = proc_stat(int(entry.name)) if entry.name.isdigit() else None
-        if fields and fields[0] != "Z" and int(fields[2]) == group:
-            members.add(int(entry.name))
-    return members
-
-
-def proc_stat(pid: int) -> list[str] | None:
-    """Fields 3 and later of /proc/<pid>/stat (proc(5)), None when there is no such process.
-
-    The name before them may hold spaces.
-    """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text.rpartition(")")[2].split()
-
-
-def _ps(*options: str) -> str:
-    return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether the process runs; collects its exit status when it is our own child."""
-    with contextlib.suppress(ChildProcessError):  # an earlier command's child is not ours
-        os.waitpid(pid, os.WNOHANG)
-    return process_identity(pid) is not None
-
-
-def end_group(group: int, title: str) -> None:
-    """Kill what is left of a process group and wait until it is gone.
-
-    Raises LocalProcessError when processes are left in spite of SIGKILL.
-    """
-    signal_group(group, signal.SIGKILL)
-    if not becomes_true(lambda: not live_group_members(group), STOP_TIMEOUT_SECONDS):
-        raise LocalProcessError(
-            f"Processes of {title} are left: {sorted(live_group_members(group))}."
-        )
-
-
-def signal_group(pid: int, number: signal.Signals, *, leader_only: bool = False) -> None:
-    """Signal a process group, or only the process that leads it; one that is gone is fine."""
-    try:
-        if leader_only:
-            os.kill(pid, number)
+            is_new = present.start()
+        except PortTakenError:
+            if server.is_port_fixed:
+                raise
+            present = replace(present, port=free_port())
         else:
-            os.killpg(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def becomes_true(
-    condition: Callable[[], bool], timeout_seconds: float, poll_seconds: float = POLL_SECONDS
-) -> bool:
-    """Ask until it is true or the time is over; the last answer."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(poll_seconds)
-    return True
+            return Running(present, is_new, None if present == wanted else wanted.port)
+    return Running(present, present.start(), wanted.port)
 
 
 def _capitalised(title: str) -> str:

@@ -5,16 +5,28 @@ from pathlib import Path
 
 from scripts.environments import interpreter
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from scripts.local_aws.process import BackgroundServer, LocalProcessError
+from scripts.local_aws.errors import LocalProcessError
+from scripts.local_aws.ports import ANY_PORT
+from scripts.local_aws.process import PORT, BackgroundServer
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"
 # In its directory: what roles were refused, and what each was allowed, a JSON document a line.
 DECISIONS_NAME = "decisions.jsonl"
+# Last on the path, so that nothing of this project stands before a package of MiniStack's.
+_LAUNCH = (
+    "import sys; sys.path.append(sys.argv.pop(1));"
+    "from scripts.local_aws.launcher import main; main()"
+)
 
 
 def local_aws(
-    root: Path, directory: Path, port: int = DEFAULT_PORT, *, enforce_policies: bool = False
+    root: Path,
+    directory: Path,
+    port: int = ANY_PORT,
+    *,
+    is_port_fixed: bool = False,
+    enforce_policies: bool = False,
 ) -> BackgroundServer:
     """The local AWS that keeps its files in `directory` (absolute) and listens on `port`.
 
@@ -32,7 +44,7 @@ def local_aws(
     certificate = directory / "certificate.pem" if enforce_policies else None
     return BackgroundServer(
         title="the local AWS",
-        command=(str(python), "-I", str(root / "scripts" / "local_aws" / "launcher.py")),
+        command=(str(python), "-I", "-c", _LAUNCH, str(root)),
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(temporary),
@@ -40,7 +52,7 @@ def local_aws(
             "TMPDIR": str(temporary),
             "STATE_DIR": str(directory / "state"),
             "S3_DATA_DIR": str(directory / "s3"),
-            "GATEWAY_PORT": str(port),
+            "GATEWAY_PORT": PORT,
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
@@ -57,6 +69,7 @@ def local_aws(
         health_path="/_ministack/health",
         port_setting=PORT_VARIABLE,
         certificate=certificate,
+        is_port_fixed=is_port_fixed,
     )
 
 

@@ -33,12 +33,16 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """What listens at an endpoint; `is_in_container` when its functions are in others beside it."""
+    """What listens at an endpoint; `is_in_container` when its functions are in others beside it.
+
+    `log_path` is where it writes its log, when whoever started it has said so.
+    """
 
     endpoint_url: str
     kind: Kind
     version: str
     is_in_container: bool = False
+    log_path: Path | None = None
 
     @property
     def title(self) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.local_aws.process import proc_stat
+from scripts.local_aws.os_processes import proc_stat
 
 _NAME_VARIABLE = b"AWS_LAMBDA_FUNCTION_NAME="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")

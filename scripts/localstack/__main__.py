@@ -1,7 +1,10 @@
 """LocalStack for the tests: `python -m scripts.localstack up|down` with Docker, `e2e` without.
 
 `e2e` sets up localstack-host, runs the end-to-end suite on it and stops it; further arguments go to
-pytest. Where there is no localstack-host that is said, and is no failure.
+pytest. Where no localstack-host lies beside the repository the status is 69: nothing was tested,
+which is neither success nor a failure of what was to be tested. Where ULTRON_LOCALSTACK_HOST names
+a folder that is none, that is a failure (1). `make` turns every status but 0 into 2: who has to
+tell them apart calls this module itself.
 """
 
 import argparse
@@ -10,7 +13,7 @@ import sys
 
 from scripts.demo.deployment import port_setting
 from scripts.demo.errors import StackError
-from scripts.local_aws.process import LocalProcessError, free_port
+from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.report import keep_line
 from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE
 from scripts.local_aws.target import TargetError
@@ -22,6 +25,9 @@ from scripts.localstack.host import (
     run_e2e,
 )
 
+# EX_UNAVAILABLE of sysexits.h, which pytest never ends with.
+NOT_THERE_STATUS = 69
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Do the named thing; returns the exit status."""
@@ -32,16 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.action == "e2e":
-            return run_e2e(find_localstack_host(), options.port or free_port(), further)
+            return run_e2e(find_localstack_host(), options.port, further)
         if options.action == "down":
             container.down()
         else:
-            target = container.up(port_setting(PORT_VARIABLE, DEFAULT_PORT))
+            port, is_port_fixed = port_setting(PORT_VARIABLE, DEFAULT_PORT)
+            target = container.up(port, is_port_fixed=is_port_fixed)
             print(f"{target.title} runs; `make e2e ENDPOINT={target.endpoint_url}` tests on it.")
     except LocalStackHostMissingError as error:
-        # Nothing of this project depends on it: said, kept for the closing report, and no failure.
-        print(f"LocalStack is not tested: {error}")
+        # Nothing of this project depends on it: said, and kept for the closing report.
+        print(f"LocalStack is not tested: {error}", file=sys.stderr)
         keep_line(f"LocalStack: not tested, there is no localstack-host ({FOLDER_VARIABLE})")
+        return NOT_THERE_STATUS
     except (LocalProcessError, TargetError, StackError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

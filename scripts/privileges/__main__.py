@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from scripts.demo.errors import StackError
-from scripts.local_aws.process import LocalProcessError
+from scripts.local_aws.errors import LocalProcessError
 from scripts.privileges.plan import make_plan
 from scripts.privileges.table import EXPECTED, render
 from scripts.terraform_tooling import TerraformError

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scripts.demo.deployment import ROOT, local_deployment
+from scripts.demo.deployment import ROOT, deployment_on, local_servers
 from scripts.demo.stack import plan_document, running
 from scripts.demo.variables import local_variables
-from scripts.local_aws.process import free_port
 
 FIXTURES = ROOT / "terraform" / "tests" / "fixtures"
 SECRET_NAME = "tickets"  # noqa: S105 - a name
@@ -31,10 +30,12 @@ def make_plan(directory: Path) -> dict[str, Any]:
     Raises:
         StackError, LocalProcessError, TerraformError: it cannot be made.
     """
-    deployment, servers = local_deployment(directory, free_port(), free_port())
-    variables = local_variables(
-        deployment, FIXTURES / "bundles", FIXTURES / "model", CHANGES | {"endpoint_url": None}
-    )
-    with running(servers[:1]):
+    # Nothing is fetched from the gateway: only its address is part of the plan.
+    servers = local_servers(directory)
+    with running(servers[:1]) as [local_aws]:
+        deployment = deployment_on(servers._replace(local_aws=local_aws), directory)
+        variables = local_variables(
+            deployment, FIXTURES / "bundles", FIXTURES / "model", CHANGES | {"endpoint_url": None}
+        )
         document: dict[str, Any] = json.loads(plan_document(deployment, variables))
     return document

@@ -54,6 +54,11 @@ class ApiClient:
             raise InvalidInputError(
                 f"{self._base_url} is no URL; it begins with http:// or https://"
             ) from error
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise UnavailableError(
+                f"the API at {self._base_url} took the request and gave no answer within "
+                f"{_TIMEOUT.read_timeout:.0f} seconds; it may be overloaded: try again"
+            ) from error
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
                 f"the API at {self._base_url} does not answer ({type(error).__name__}); "

@@ -79,7 +79,7 @@ run "defaults" {
 
   assert {
     condition = {
-      for type in ["INVALID_API_KEY", "MISSING_AUTHENTICATION_TOKEN", "REQUEST_TOO_LARGE", "THROTTLED", "QUOTA_EXCEEDED"] :
+      for type in ["INVALID_API_KEY", "MISSING_AUTHENTICATION_TOKEN", "REQUEST_TOO_LARGE", "THROTTLED", "QUOTA_EXCEEDED", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"] :
       type => module.api.problem_statuses[type]
       } == {
       INVALID_API_KEY              = "403"
@@ -87,6 +87,8 @@ run "defaults" {
       REQUEST_TOO_LARGE            = "413"
       THROTTLED                    = "429"
       QUOTA_EXCEEDED               = "429"
+      INTEGRATION_FAILURE          = "502"
+      INTEGRATION_TIMEOUT          = "504"
     }
     error_message = "API Gateway's own errors have the documented statuses."
   }
@@ -122,6 +124,14 @@ run "problem_bodies" {
   assert {
     condition     = aws_api_gateway_gateway_response.problem["DEFAULT_4XX"].status_code == null && aws_api_gateway_gateway_response.problem["DEFAULT_5XX"].status_code == null
     error_message = "An error without an answer of its own keeps its status."
+  }
+
+  assert {
+    condition = alltrue([
+      for type in ["THROTTLED", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT", "DEFAULT_5XX"] :
+      strcontains(jsondecode(aws_api_gateway_gateway_response.problem[type].response_templates["application/json"]).detail, "try again")
+    ])
+    error_message = "Under overload the answer says that the next try may succeed: a throttled function is DEFAULT_5XX."
   }
 
   assert {

@@ -2,26 +2,40 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from scripts.demo.deployment import demo_deployment
 from scripts.local_aws.target import Target, TargetError, detect
+from scripts.localstack.host import LOG_VARIABLE
 
 _NOT_CARRIED = "not carried: "
 NAMED = pytest.StashKey[Target]()
 TESTED = pytest.StashKey[Target]()
+# The log of what is tested, for the reports of tests that fail.
+LOG_PATH = pytest.StashKey[Path | None]()
 
 
 def named_target() -> Target | None:
     """What listens at AWS_ENDPOINT_URL; None when the suite starts a local AWS of its own.
 
     Raises:
-        pytest.UsageError: it cannot be told, or the suite cannot run there.
+        pytest.UsageError: it cannot be told, or the suite cannot run there, or it is the demo of
+            this folder, whose data the suite would destroy.
     """
     url = os.environ.get("AWS_ENDPOINT_URL")
     if not url:
         return None
+    demo, servers = demo_deployment()
+    if servers.local_aws.running_pid() is not None and _place(url) == _place(demo.endpoint_url):
+        raise pytest.UsageError(
+            f"AWS_ENDPOINT_URL is {url}, which is the demo of this folder, and the suite destroys"
+            " what it finds: unset that variable, and the suite starts a local AWS itself."
+        )
     try:
         target = detect(url)
     except TargetError as error:
@@ -31,7 +45,15 @@ def named_target() -> Target | None:
             f"{url} is AWS itself, whose functions cannot call the sources that this suite serves"
             " on this machine: name the endpoint of a LocalStack or MiniStack."
         )
-    return target
+    log_path = os.environ.get(LOG_VARIABLE)
+    return replace(target, log_path=Path(log_path)) if log_path else target
+
+
+def _place(url: str) -> tuple[str, int | None]:
+    """Host and port of a URL; every name of the loopback address is one host."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return ("127.0.0.1" if host in {"localhost", "::1"} else host, parts.port)
 
 
 def mark_what_is_not_carried(items: list[pytest.Item], target: Target | None) -> None:

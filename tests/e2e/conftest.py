@@ -1,7 +1,8 @@
 """One stack for the whole suite: deployed with every message sent twice, checked, destroyed."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +14,11 @@ from botocore.config import Config
 from urllib3 import PoolManager
 
 from scripts.demo.deployment import Deployment
+from scripts.demo.errors import StackError
 from scripts.demo.stack import destroy, live_stack
 from scripts.local_aws.account import CREDENTIALS, REGION
+from scripts.local_aws.emulator_log import last_errors
+from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.report import keep_line
 from scripts.local_aws.target import detect
 from scripts.marvel_gateway.expansion import demo_catalog
@@ -22,7 +26,7 @@ from scripts.marvel_gateway.wire import ENTITY_TYPES
 from shared.models.run import RunProgress
 from tests.e2e import carried, shelf
 from tests.e2e.leftovers import leftovers
-from tests.e2e.stack import Stack
+from tests.e2e.stack import HTTP_TIMEOUT, Stack
 
 # Set to 1: the local AWS checks the role of every function, over TLS (`make e2e-auth`).
 ENFORCE_VARIABLE = "ULTRON_ENFORCE_POLICIES"
@@ -43,6 +47,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if target is not None:
             config.stash[carried.NAMED] = target
         carried.mark_what_is_not_carried(ours, target)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show, with each test that fails, what the local AWS itself says went wrong."""
+    report = yield
+    errors = last_errors(item.config.stash.get(carried.LOG_PATH, None))
+    if report.failed and errors:
+        report.sections.append(("the local AWS", errors.lstrip()))
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -131,9 +147,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     """The deployed stack; its removal is part of the suite and must leave nothing."""
     directory = tmp_path_factory.mktemp("e2e")
     target = pytestconfig.stash.get(carried.NAMED, None)
-    with live_stack(
-        directory, variables, target=target, enforce_policies=enforces_policies()
-    ) as live:
+    deployed = live_stack(directory, variables, target=target, enforce_policies=enforces_policies())
+    with ExitStack() as closing:
+        try:
+            live = closing.enter_context(deployed)
+        except (StackError, LocalProcessError) as error:
+            pytest.exit(f"The stack cannot be brought up: {error}", returncode=1)
+        pytestconfig.stash[carried.LOG_PATH] = live.deployment.log_path
         pytestconfig.stash[carried.TESTED] = target or detect(
             live.deployment.endpoint_url, live.deployment.certificate
         )
@@ -143,7 +163,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
             deployment=live.deployment,
             api_url=live.api_url,
             gateway_url=live.deployment.gateway_url,
-            http=PoolManager(retries=False, ca_certs=live.deployment.certificate),
+            http=PoolManager(
+                retries=False, timeout=HTTP_TIMEOUT, ca_certs=live.deployment.certificate
+            ),
             s3=client("s3"),
             sqs=client("sqs"),
             dynamodb=client("dynamodb"),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 POLL_SECONDS = 0.25
+# API Gateway gives up after 29 seconds; what answers later than this does not answer.
+HTTP_TIMEOUT = urllib3.Timeout(connect=5, read=60)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Stack:
     sqs: "SQSClient"
     dynamodb: "DynamoDBClient"
     lambdas: "LambdaClient"
-    http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
+    http: urllib3.PoolManager = field(
+        default_factory=lambda: urllib3.PoolManager(retries=False, timeout=HTTP_TIMEOUT)
+    )
 
     @property
     def runs(self) -> RunReader:

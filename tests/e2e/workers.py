@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from scripts.local_aws.process import becomes_true
+from scripts.local_aws.os_processes import becomes_true
 from scripts.local_aws.workers import Worker, kill, workers
 from tests.e2e.stack import Stack
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.process import BackgroundServer, free_port
+from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundServer]:
     """The running local AWS; `.url` is its endpoint."""
-    server = local_aws_server(ROOT, tmp_path_factory.mktemp("local-aws"), free_port())
-    server.start()
+    directory = tmp_path_factory.mktemp("local-aws")
+    server = ensure_running(local_aws_server(ROOT, directory)).server
     yield server
     server.stop()
     server.remove_files()

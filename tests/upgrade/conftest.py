@@ -18,7 +18,7 @@ from scripts.demo.deployment import GATEWAY_PORT_VARIABLE, ROOT, Deployment
 from scripts.demo.stack import Built, LiveStack, build, deploy, destroy
 from scripts.demo.variables import MARVEL_CORPUS, local_variables
 from scripts.environments import ENVIRONMENTS, fingerprint, interpreter, make
-from scripts.local_aws.process import free_port
+from scripts.local_aws.ports import free_port, is_port_free
 from scripts.local_aws.server import PORT_VARIABLE
 from services.cli.deployment import Deployment as Outputs
 from shared.index.generations import present_manifests
@@ -28,6 +28,7 @@ from tests.e2e.stack import Stack
 
 COMMIT_VARIABLE = "ULTRON_UPGRADE_FROM"
 KEPT_PREFIXES = ("indexes/", "embeddings/", "chunks/", "derived/", "raw/")
+PORT_ATTEMPTS = 3
 _NEEDED = ("development", "local-aws")
 
 Ranking = list[tuple[str, float]]
@@ -136,13 +137,21 @@ def former(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     root = tmp_path_factory.mktemp("upgrade") / "before"
     unpack(os.environ.get(COMMIT_VARIABLE) or "HEAD~1", root)
     equip(root)
-    ports = {PORT_VARIABLE: free_port(), GATEWAY_PORT_VARIABLE: free_port()}
-    environment = {**os.environ, **{name: str(port) for name, port in ports.items()}}
     command = [str(interpreter("development", root)), "-m", "scripts.demo"]
+    present = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    # An older demo knows no port but the one that it is told.
+    for attempt in range(PORT_ATTEMPTS):
+        ports = {PORT_VARIABLE: free_port(), GATEWAY_PORT_VARIABLE: free_port()}
+        environment = present | {name: str(port) for name, port in ports.items()}
+        up = subprocess.run([*command, "up"], cwd=root, env=environment, check=False, timeout=900)
+        is_port_lost = up.returncode != 0 and not all(map(is_port_free, ports.values()))
+        if not is_port_lost or attempt == PORT_ATTEMPTS - 1:
+            break
     try:
-        subprocess.run([*command, "up"], cwd=root, env=environment, check=True, timeout=900)
+        assert up.returncode == 0, f"the demo of the former commit ended with {up.returncode}"
         endpoint, gateway = (f"http://127.0.0.1:{port}" for port in ports.values())
-        yield Deployment(root / ".local" / "demo", endpoint, gateway)
+        log_path = root / ".local" / "demo" / "aws" / "log.txt"
+        yield Deployment(root / ".local" / "demo", endpoint, gateway, log_path=log_path)
     finally:
         subprocess.run([*command, "down"], cwd=root, env=environment, check=True, timeout=300)
         shutil.rmtree(root)

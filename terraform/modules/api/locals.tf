@@ -14,7 +14,7 @@ locals {
     INTEGRATION_TIMEOUT          = { status = 504, title = "Gateway Timeout", code = "TIMEOUT", detail = "the answer took too long; try again" }
     INTEGRATION_FAILURE          = { status = 502, title = "Bad Gateway", code = "INTERNAL", detail = "the service did not answer; try again" }
     DEFAULT_4XX                  = { status = null, title = "Request Refused", code = "INVALID_INPUT", detail = "the request cannot be served" }
-    DEFAULT_5XX                  = { status = null, title = "Internal Server Error", code = "INTERNAL", detail = "something failed on our side" }
+    DEFAULT_5XX                  = { status = null, title = "Internal Server Error", code = "INTERNAL", detail = "something failed on our side; try again" }
   }
 
   problem_templates = {

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.process import BackgroundServer, free_port
+from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,8 +35,7 @@ def handler(event, context):
 
 @pytest.fixture
 def enforcing(tmp_path: Path) -> Iterator[BackgroundServer]:
-    server = local_aws_server(ROOT, tmp_path / "aws", free_port(), enforce_policies=True)
-    server.start()
+    server = ensure_running(local_aws_server(ROOT, tmp_path / "aws", enforce_policies=True)).server
     yield server
     server.stop()
 

@@ -14,13 +14,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from scripts.local_aws.process import (
-    BackgroundServer,
-    LocalProcessError,
-    free_port,
-    is_port_free,
-    live_group_members,
-)
+from scripts.local_aws.errors import PortTakenError
+from scripts.local_aws.os_processes import live_group_members
+from scripts.local_aws.ports import is_port_free
+from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
 
 if TYPE_CHECKING:
@@ -155,10 +152,11 @@ def test_alarms_read_back_whole_in_the_query_protocol(local_aws: BackgroundServe
 
 
 def test_stop_leaves_no_process_no_file_and_a_free_port(tmp_path: Path) -> None:
-    port = free_port()
-    server = local_aws_server(ROOT, tmp_path / "aws", port)
-    assert server.start()
-    assert not server.start(), "a second start reuses the first"
+    started = ensure_running(local_aws_server(ROOT, tmp_path / "aws"))
+    assert started.is_new
+    server, port = started.server, started.server.port
+    found = ensure_running(local_aws_server(ROOT, tmp_path / "aws"))
+    assert (found.server, found.is_new) == (server, False), "a second start reuses the first"
     pid = server.running_pid()
     assert pid is not None
     client = _client_of(server)
@@ -174,14 +172,14 @@ def test_stop_leaves_no_process_no_file_and_a_free_port(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_named(local_aws: BackgroundServer, tmp_path: Path) -> None:
-    other = local_aws_server(ROOT, tmp_path / "aws", local_aws.port)
-    with pytest.raises(LocalProcessError, match=f"Port {local_aws.port}.*ULTRON_LOCAL_AWS_PORT"):
-        other.start()
+    other = local_aws_server(ROOT, tmp_path / "aws", local_aws.port, is_port_fixed=True)
+    with pytest.raises(PortTakenError, match=f"Port {local_aws.port}.*ULTRON_LOCAL_AWS_PORT"):
+        ensure_running(other)
     assert local_aws.is_healthy(), "the one that was there is left alone"
 
 
 def test_commands_start_tell_and_stop(tmp_path: Path) -> None:
-    options = ["--port", str(free_port()), "--directory", str(tmp_path / "aws")]
+    options = ["--directory", str(tmp_path / "aws")]
 
     def run(action: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

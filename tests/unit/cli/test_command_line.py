@@ -1,6 +1,7 @@
 """The `ultron` command as a person runs it, against a real HTTP server on loopback."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import urllib3
 
 from services.cli.main import main
 
@@ -170,6 +172,7 @@ def test_chat_sends_the_message_and_shows_answer_and_citations(
 
 
 PROBLEM = {"detail": "k must be 1 to 50", "request_id": "r-1", "error": {"code": "INVALID_INPUT"}}
+OVERLOADED = {"detail": "try again in a second", "request_id": "r-2"}
 
 
 @pytest.mark.parametrize(
@@ -181,6 +184,9 @@ PROBLEM = {"detail": "k must be 1 to 50", "request_id": "r-1", "error": {"code":
         (404, {"detail": "no corpus x"}, 3, "no corpus x"),
         (409, {"detail": "other model"}, 4, "other model"),
         (429, {"message": "Too Many Requests"}, 1, "Too Many Requests"),
+        (429, OVERLOADED, 1, "the API answered 429: try again in a second (request r-2)"),
+        (500, OVERLOADED, 1, "the API answered 500: try again in a second (request r-2)"),
+        (504, OVERLOADED, 1, "the API answered 504: try again in a second (request r-2)"),
         (500, {}, 1, "no reason given"),
         (502, None, 1, "no JSON object"),
         (200, None, 1, "no JSON object"),
@@ -210,6 +216,19 @@ def test_an_address_where_nothing_answers_is_named(
 ) -> None:
     assert main(["chat", "x", "--api-url", url, "--api-key", "k"]) in {1, 2}
     assert url in capsys.readouterr().err
+
+
+def test_an_api_that_takes_the_request_and_never_answers_is_not_called_absent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("services.cli.api._TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        assert main(["retrieve", "x", "--api-url", url, "--api-key", "k"]) == 1
+    said = capsys.readouterr().err
+    assert "gave no answer within" in said
+    assert "try again" in said
+    assert "is it deployed" not in said
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,26 @@
 """What a deployment's files, environment and variables hold."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from scripts.demo.deployment import Deployment, local_deployment, port_setting
+from scripts.demo.deployment import (
+    GATEWAY_PORT_VARIABLE,
+    Deployment,
+    demo_deployment,
+    demo_servers,
+    deployment_on,
+    local_servers,
+    port_setting,
+)
 from scripts.demo.errors import StackError
 from scripts.demo.variables import local_variables
+from scripts.local_aws.os_processes import process_identity
+from scripts.local_aws.ports import ANY_PORT
+from scripts.local_aws.server import PORT_VARIABLE
 from shared.models.corpus import Corpus
 from shared.models.sources import MarvelSource
 
@@ -80,17 +92,55 @@ def test_every_variable_is_one_that_terraform_declares(
         assert f'variable "{name}"' in declared
 
 
-def test_two_deployments_share_no_file_and_no_port(tmp_path: Path) -> None:
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with what the servers of a deployment need to be described."""
     python = tmp_path / ".venv-local-aws" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    one, servers_of_one = local_deployment(tmp_path / "one", 1001, 1002, tmp_path)
-    two, servers_of_two = local_deployment(tmp_path / "two", 2001, 2002, tmp_path)
-    assert one.state_path != two.state_path
-    for first, second in zip(servers_of_one, servers_of_two, strict=True):
-        assert first.port != second.port
+    return tmp_path
+
+
+def test_two_deployments_share_no_file(checkout: Path) -> None:
+    one, two = (local_servers(checkout / name, checkout) for name in ("one", "two"))
+    for first, second in zip(one, two, strict=True):
         assert first.directory != second.directory
-    assert [server.url for server in servers_of_one] == [one.endpoint_url, one.gateway_url]
+        assert first.port == second.port == ANY_PORT
+    states = {
+        deployment_on(servers, checkout / name, checkout).state_path
+        for name, servers in (("one", one), ("two", two))
+    }
+    assert len(states) == 2
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_port_that_the_environment_names_is_fixed(
+    checkout: Path, is_named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, port in ((PORT_VARIABLE, "1001"), (GATEWAY_PORT_VARIABLE, "1002")):
+        monkeypatch.delenv(name, raising=False)
+        if is_named:
+            monkeypatch.setenv(name, port)
+    servers = demo_servers(checkout)
+    assert [server.port for server in servers] == ([1001, 1002] if is_named else [4566, 4570])
+    assert {server.is_port_fixed for server in servers} == {is_named}
+
+
+def test_a_running_demo_is_found_where_it_is_whatever_the_environment_says(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make down` in another shell would else destroy what a stranger has at the usual port."""
+    wanted = demo_servers(checkout)
+    for server, port in zip(wanted, (1001, 1002), strict=True):
+        server.directory.mkdir(parents=True)
+        record = {"pid": os.getpid(), "identity": process_identity(os.getpid()), "port": port}
+        (server.directory / "process.json").write_text(json.dumps(record))
+    monkeypatch.setenv(PORT_VARIABLE, "4566")
+    deployment, servers = demo_deployment(checkout)
+    assert deployment.endpoint_url == "http://127.0.0.1:1001"
+    assert deployment.gateway_url == "http://127.0.0.1:1002"
+    assert servers.local_aws.running_pid() == os.getpid()
+    assert deployment.log_path == servers.local_aws.log_path
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "x", "4566 ", "٤٥"])
@@ -102,7 +152,11 @@ def test_a_port_variable_that_is_no_port_is_named(
         port_setting("SOME_PORT", 1)
 
 
-@pytest.mark.parametrize(("text", "port"), [("", 4566), ("65535", 65535), ("1", 1)])
-def test_a_port_variable_is_read(text: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "port", "is_named"), [("", 4566, False), ("65535", 65535, True), ("1", 1, True)]
+)
+def test_a_port_variable_is_read(
+    text: str, port: int, is_named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_PORT", text)
-    assert port_setting("SOME_PORT", 4566) == port
+    assert port_setting("SOME_PORT", 4566) == (port, is_named)

@@ -1,7 +1,6 @@
 """Steps show their seconds, children never outlive their parent, errors become one sentence."""
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -10,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from scripts.demo.answers import curl_lines
-from scripts.demo.children import child_process, run_showing
-from scripts.demo.stack import first_error
+from scripts.demo.children import OverdueError, child_process, run_showing
 from scripts.demo.steps import Steps
-from scripts.local_aws.process import live_group_members
+from scripts.demo.terraform import first_error
+from scripts.local_aws.os_processes import live_group_members
 
 ROOT = Path(__file__).resolve().parents[3]
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
     "print('up', flush=True); time.sleep(600)"
 )
+
+SPAWN_STUBBORN = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]);"
 
 
 def test_a_step_ends_with_its_seconds_and_facts() -> None:
@@ -56,16 +57,26 @@ def test_a_failed_step_says_so_and_does_not_hide_the_error() -> None:
 def test_lines_come_as_they_are_printed_and_the_status_is_given() -> None:
     lines: list[str] = []
     script = "import sys; print('a'); print('b', file=sys.stderr); sys.exit(7)"
-    assert run_showing([sys.executable, "-u", "-c", script], {}, ROOT, lines.append) == 7
+    assert run_showing([sys.executable, "-u", "-c", script], {}, ROOT, lines.append, 60) == 7
     assert lines == ["a", "b"]
+
+
+def test_an_overdue_command_is_ended_with_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.demo.children._INTERRUPT_SECONDS", 0.2)
+    lines: list[str] = []
+    script = f"import os; print(os.getpid(), flush=True); {SPAWN_STUBBORN}{STUBBORN}"
+    command = [sys.executable, "-c", script]
+    with pytest.raises(OverdueError, match="did not end within 2 s"):
+        run_showing(command, {}, ROOT, lines.append, 2)
+    assert lines[1:] == ["up", "up"]
+    assert not live_group_members(int(lines[0]))
 
 
 def test_a_stubborn_child_and_its_children_end_with_the_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("scripts.demo.children._INTERRUPT_SECONDS", 0.2)
-    spawn = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]);"
-    script = spawn + STUBBORN
+    script = SPAWN_STUBBORN + STUBBORN
     command = [sys.executable, "-c", script]
     with pytest.raises(KeyboardInterrupt), child_process(command, {}, ROOT) as process:
         assert process.stdout is not None
@@ -110,17 +121,3 @@ def test_curl_lines_survive_a_shell() -> None:
         ).stdout.splitlines()
         assert "x-api-key: k'; touch x" in words
         assert any(word.startswith("http://127.0.0.1:1/_aws/execute-api/a/prod/") for word in words)
-
-
-@pytest.mark.parametrize(("code", "verdict"), [(0, "done"), (3, "FAILED (status 3)")])
-def test_a_timed_command_keeps_its_status(code: int, verdict: str) -> None:
-    command = [sys.executable, "-m", "scripts.demo.timed", "part", "--"]
-    done = subprocess.run(
-        [*command, sys.executable, "-c", f"raise SystemExit({code})"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=dict(os.environ),
-    )
-    assert done.returncode == code
-    assert re.search(rf"== part: {re.escape(verdict)} in \d+ s\n$", done.stdout)

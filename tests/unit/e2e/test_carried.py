@@ -1,11 +1,17 @@
 """What a target does not carry is left out by name, and counted in the closing line."""
 
+import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from scripts.demo.deployment import ROOT, Deployment, Servers, marvel_gateway
+from scripts.local_aws.os_processes import process_identity
+from scripts.local_aws.server import local_aws
 from scripts.local_aws.target import Target
 from tests.e2e import carried
 
@@ -90,3 +96,24 @@ def test_an_endpoint_that_cannot_serve_is_a_usage_error(monkeypatch: pytest.Monk
         carried.named_target()
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert carried.named_target() is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_demo_of_this_folder_is_never_tested_on(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its `export` lines name it to every command of that shell, and the suite destroys."""
+    directory = tmp_path / "aws"
+    server = local_aws(ROOT, directory, 1)
+    directory.mkdir()
+    record = {"pid": os.getpid(), "identity": process_identity(os.getpid()), "port": 1}
+    (directory / "process.json").write_text(json.dumps(record))
+    demo = Deployment(tmp_path, server.url, "http://x")
+    servers = Servers(server, marvel_gateway(ROOT, tmp_path / "gateway"))
+    monkeypatch.setattr(carried, "demo_deployment", lambda: (demo, servers))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:1/")
+    with pytest.raises(pytest.UsageError, match="the demo of this folder"):
+        carried.named_target()
+    (directory / "process.json").unlink()
+    with pytest.raises(pytest.UsageError, match="Nothing answers"):
+        carried.named_target()

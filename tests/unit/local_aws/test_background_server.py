@@ -6,18 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scripts.local_aws.process import (
-    BackgroundServer,
-    LocalProcessError,
-    free_port,
-    is_port_free,
-    live_group_members,
-    process_identity,
-)
+from scripts.local_aws.errors import LocalProcessError, PortTakenError
+from scripts.local_aws.os_processes import live_group_members, process_identity
+from scripts.local_aws.ports import ANY_PORT, free_port, is_listener, is_port_free
+from scripts.local_aws.process import PORT, BackgroundServer, ensure_running
 
 HTTP_SERVER = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -27,7 +27,7 @@ def server_in(directory: Path, command: tuple[str, ...] | None = None) -> Backgr
     port = free_port()
     return BackgroundServer(
         title="the test server",
-        command=command or (*HTTP_SERVER, str(port)),
+        command=command or (*HTTP_SERVER, PORT),
         environment={},
         directory=directory / "server",
         port=port,
@@ -83,6 +83,108 @@ def test_a_taken_port_names_the_port_and_the_setting(tmp_path: Path) -> None:
         with pytest.raises(LocalProcessError, match=f"Port {server.port}.*taken.*TEST_PORT"):
             server.start()
     assert not server.directory.exists()
+
+
+# Serves on a port, its first argument, as a process that is not the server.
+STRANGER = (
+    "import http.server, os, sys; os.setsid();"
+    "server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])),"
+    " http.server.SimpleHTTPRequestHandler);"
+    "print(os.getpid(), flush=True); server.serve_forever()"
+)
+# A server that is too late for its port the first time: a stranger has taken it since it was found
+# free. Its arguments are the port, the folder, and what it does about the stranger.
+TOO_LATE = f"""
+import http.server, pathlib, subprocess, sys, time
+port, folder, does = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+seen = folder / "stranger"
+if not seen.exists():
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", {STRANGER!r}, str(port)], stdout=subprocess.PIPE, text=True
+    )
+    seen.write_text(stranger.stdout.readline())
+    if does == "stays":
+        time.sleep(600)
+http.server.HTTPServer(
+    ("127.0.0.1", port), http.server.SimpleHTTPRequestHandler
+).serve_forever()
+"""
+
+
+@pytest.fixture
+def too_late(tmp_path: Path) -> Iterator[Callable[[str], BackgroundServer]]:
+    """Makes a server whose port a stranger takes, who answers, between the look and the start."""
+
+    def make(does: str) -> BackgroundServer:
+        return server_in(tmp_path, (sys.executable, "-c", TOO_LATE, PORT, str(tmp_path), does))
+
+    yield make
+    with suppress(ProcessLookupError):
+        os.kill(int((tmp_path / "stranger").read_text()), signal.SIGKILL)
+
+
+def test_a_port_lost_before_it_is_bound_is_made_up_for_by_another(
+    too_late: Callable[[str], BackgroundServer],
+) -> None:
+    server = too_late("fails")
+    running = ensure_running(server)
+    try:
+        assert running.is_new
+        assert running.avoided_port == server.port
+        pid = running.server.running_pid()
+        assert pid is not None
+        assert is_listener(running.server.port, {pid})
+        assert not is_listener(server.port, {pid})
+    finally:
+        running.server.stop()
+
+
+def test_a_stranger_that_answers_at_the_port_is_not_taken_for_the_server(
+    too_late: Callable[[str], BackgroundServer],
+) -> None:
+    server = too_late("stays")
+    with pytest.raises(LocalProcessError, match="did not answer"):
+        server.start(timeout_seconds=3)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_taken_port_is_avoided_unless_it_is_fixed(tmp_path: Path, answers: bool) -> None:
+    server = server_in(tmp_path)
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", server.port))
+        stranger.listen()
+        if answers:
+            greeting = threading.Thread(target=_greet_once, args=(stranger,), daemon=True)
+            greeting.start()
+        running = ensure_running(server)
+        try:
+            assert running.avoided_port == server.port
+            assert running.server.is_healthy()
+            assert ensure_running(server) == replace(running, is_new=False, avoided_port=None)
+        finally:
+            running.server.stop()
+        with pytest.raises(PortTakenError, match=f"Port {server.port}.*taken.*TEST_PORT"):
+            ensure_running(replace(server, is_port_fixed=True))
+
+
+def _greet_once(stranger: socket.socket) -> None:
+    with suppress(OSError):  # closed without a call, at the end of the test
+        stranger.accept()[0].sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+
+def test_a_server_that_died_comes_back_on_its_port(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+    first = ensure_running(replace(server, port=ANY_PORT))
+    pid = first.server.running_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    again = ensure_running(replace(server, port=ANY_PORT))
+    try:
+        assert (again.server.port, again.is_new) == (first.server.port, True)
+    finally:
+        again.server.stop()
+    assert server.where_last_started() == server, "a stop is no start"
 
 
 def test_a_server_on_another_port_is_not_taken_for_the_wanted_one(tmp_path: Path) -> None:

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from scripts.local_aws.launcher import (
-    alarm_members,
+from scripts.local_aws.gateway_mends import (
     mend_generated_api_keys,
-    mend_iam_actions,
     mend_mock_integrations,
     mend_usage_plan_updates,
-    query_xml,
 )
+from scripts.local_aws.launcher import alarm_members, mend_iam_actions, query_xml
 
 
 def test_values_are_written_as_the_query_protocol_wants_them() -> None:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scripts.local_aws.process import free_port
+from scripts.local_aws.ports import free_port
 from scripts.local_aws.target import Target, TargetError, detect
 
 MINISTACK = {"services": {"s3": "available"}, "edition": "light", "version": "1.5.33"}
