@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.environments import ENVIRONMENTS, EnvironmentMakingError, interpreter, make
+from shared.command_line import complain, run_command
 
 MIRROR_VARIABLE = "ULTRON_TERRAFORM_MIRROR"
 TERRAFORM_HOST = "registry.terraform.io"
@@ -357,10 +358,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for step in _STEPS[command]:
             step(root / "terraform", environment)
     except TerraformError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from scripts.demo.answers import curl_lines, export_lines, ultron_commands
+from scripts.demo.announcement import announce, withdraw
+from scripts.demo.answers import curl_lines, ultron_commands
 from scripts.demo.children import run_showing
 from scripts.demo.deployment import Deployment, demo_deployment
 from scripts.demo.errors import StackError
@@ -17,6 +18,7 @@ from scripts.demo.variables import MARVEL_CORPUS, local_variables
 from scripts.environments import interpreter
 from scripts.local_aws.process import LocalProcessError
 from scripts.terraform_tooling import TerraformError, terraform_command
+from shared.command_line import complain, run_command
 
 INGEST_TIMEOUT_SECONDS = 900
 _TERMINATED_STATUS = 143
@@ -43,6 +45,7 @@ def up() -> None:
         with steps.step("terraform init and apply (a minute the first time)"):
             variables = local_variables(deployment, built.bundle_directory, built.model_directory)
             stack = LiveStack(deployment, deploy(deployment, variables))
+        announce(deployment)
         with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
             _ingest(steps, deployment)
         _ask(stack)
@@ -63,6 +66,7 @@ def down() -> None:
             with steps.step("terraform destroy"):
                 destroy(deployment)
     finally:
+        withdraw(deployment)
         with steps.step("servers"):
             stopped = [server.title for server in reversed(servers) if server.stop()]
             steps.detail(f"stopped {' and '.join(stopped)}" if stopped else "none ran")
@@ -73,7 +77,13 @@ def down() -> None:
 
 def _ingest(steps: Steps, deployment: Deployment) -> None:
     arguments = ["ingest", "--corpus", MARVEL_CORPUS, "--wait"]
-    _ultron(deployment, [*arguments, "--timeout", str(INGEST_TIMEOUT_SECONDS)], steps.line)
+    arguments += ["--timeout", str(INGEST_TIMEOUT_SECONDS)]
+    if not sys.stdout.isatty():
+        _ultron(deployment, arguments, steps.line)
+        return
+    # The command draws its bar on the terminal itself, so that is handed on to it.
+    steps.below()
+    _ultron(deployment, arguments, steps.line, on_terminal=True)
 
 
 def _ask(stack: LiveStack) -> None:
@@ -81,16 +91,21 @@ def _ask(stack: LiveStack) -> None:
         print(f"\n$ ultron {arguments[0]} '{arguments[1]}'", flush=True)
         _ultron(stack.deployment, arguments, lambda line: print(f"  {line}", flush=True))
     print(f"\nThe API is at {stack.api_url}; go on with")
+    print("  .venv/bin/ultron chat 'Who is Vision?'")
+    print(f"  .venv/bin/ultron ingest --corpus {MARVEL_CORPUS} --mode full --wait")
+    print("or with")
     for line in curl_lines(stack.api_url, stack.outputs.api_key):
         print(f"  {line}")
-    print("or, for the `ultron` command, with")
-    for line in export_lines(stack.deployment):
-        print(f"  {line}")
-    print("  .venv/bin/ultron chat 'Who is Vision?'")
-    print(f"  .venv/bin/ultron ingest --corpus {MARVEL_CORPUS} --mode full --wait\n")
+    print()
 
 
-def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], None]) -> None:
+def _ultron(
+    deployment: Deployment,
+    arguments: list[str],
+    show: Callable[[str], None],
+    *,
+    on_terminal: bool = False,
+) -> None:
     """Run the `ultron` command on the deployment; its last line tells why it failed."""
     python = str(interpreter("development", deployment.root))
     command = [python, "-m", "services.cli", *arguments]
@@ -103,7 +118,9 @@ def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], 
         if not line.startswith("error: "):
             show(line)
 
-    status = run_showing(command, environment, deployment.root, keep_and_show)
+    status = run_showing(
+        command, environment, deployment.root, keep_and_show, on_terminal=on_terminal
+    )
     if status != 0:
         reason = last_line.removeprefix("error: ")
         raise StackError(f"`ultron {arguments[0]}` ended with status {status}: {reason}")
@@ -129,16 +146,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         action()
     except (StackError, LocalProcessError, TerraformError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     except KeyboardInterrupt:
-        print(f"error: Interrupted; {_STOPPED}", file=sys.stderr)
+        complain(f"Interrupted; {_STOPPED}")
         return _INTERRUPTED_STATUS
     except _TerminatedError:
-        print(f"error: Terminated; {_STOPPED}", file=sys.stderr)
+        complain(f"Terminated; {_STOPPED}")
         return _TERMINATED_STATUS
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+from shared.command_line import run_command
+
 
 def main(arguments: list[str]) -> int:
     """Run the command after `--`; returns its exit status."""
@@ -24,4 +26,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(lambda: main(sys.argv[1:])))

@@ -21,6 +21,8 @@ from scripts.localstack.host import (
     find_localstack_host,
     run_e2e,
 )
+from shared.command_line import complain, run_command
+from shared.printing import printable_lines
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,13 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{target.title} runs; `make e2e ENDPOINT={target.endpoint_url}` tests on it.")
     except LocalStackHostMissingError as error:
         # Nothing of this project depends on it: said, kept for the closing report, and no failure.
-        print(f"LocalStack is not tested: {error}")
+        print(printable_lines(f"LocalStack is not tested: {error}"))
         keep_line(f"LocalStack: not tested, there is no localstack-host ({FOLDER_VARIABLE})")
     except (LocalProcessError, TargetError, StackError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
