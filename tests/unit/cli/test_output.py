@@ -149,7 +149,7 @@ RECORDED = TEXTS.map(lambda text: text.encode(errors="ignore").decode()).filter(
 def test_no_text_of_a_run_forges_a_line(reason: str, page: str) -> None:
     run = a_run("failed", reason=f"r{reason}")
     problem = ProblemPage(
-        page_id=f"p{page}", endpoint=f"e{page}", outcome="gap", reason=reason, query={page: reason}
+        page_id="p", endpoint="e", outcome="gap", reason=reason, query={page: reason}
     )
     assert_printable(printed([ending_line(run)]), 1)
     assert_printable(printed(run_lines(run, [problem])), 5)
@@ -169,7 +169,7 @@ def test_wide_and_combining_characters_take_their_columns() -> None:
     rows = [("日本", "1"), ("Zoe\u0308", "22"), ("\x1b[31m", "3")]
     assert list(table_lines(rows, left={0})) == [
         "日本         1",
-        "Zoe\u0308        22",
+        "Zoe\u0308         22",
         "\\u001b[31m   3",
     ]
 

@@ -1,16 +1,8 @@
 """A run's progress: a bar on a terminal, lines elsewhere, and nothing that is not known."""
 
 import io
-import os
-import pty
-import re
-import struct
-import subprocess
 import sys
-import termios
 from collections.abc import Callable
-from fcntl import ioctl
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,9 +12,9 @@ from services.cli.progress import ProgressDisplay
 from services.cli.run_rendering import watch_bar, watch_line
 from services.cli.watching import Meter
 from shared.models.run import RunStatus
+from tests.terminal import Screen, on_terminal
 from tests.unit.cli.a_run import a_run
 
-ROOT = Path(__file__).resolve().parents[3]
 DRAWING = """
 import sys
 from services.cli.output import write_line, write_notice
@@ -39,70 +31,17 @@ write_line("run r succeeded")
 """
 
 
-class Screen:
-    """A terminal so wide: what stands on it after what was written; it knows what we use of one."""
-
-    def __init__(self, columns: int) -> None:
-        self.columns = columns
-        self.lines = [""]
-        self._column = 0
-        self.wrapped = False
-
-    def write(self, text: str) -> None:
-        for token in re.findall(r"\x1b\[K|\r|\n|[^\x1b\r\n]|\x1b.*", text):
-            if token == "\x1b[K":
-                self.lines[-1] = self.lines[-1][: self._column]
-            elif token == "\r":
-                self._column = 0
-            elif token == "\n":
-                self.lines.append("")
-            else:
-                assert token.isprintable(), token
-                self._put(token)
-
-    def _put(self, character: str) -> None:
-        if self._column >= self.columns:
-            self.wrapped = True
-            self.lines.append("")
-            self._column = 0
-        line = self.lines[-1].ljust(self._column)
-        self.lines[-1] = line[: self._column] + character + line[self._column + 1 :]
-        self._column += 1
-
-
-def shown_on_terminal(code: str, columns: int, **environment: str) -> str:
-    """What Python code writes to a real pseudo-terminal of that width."""
-    parent, child = pty.openpty()
-    ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.DEVNULL,
-        stdout=child,
-        stderr=child,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-    ) as process:
-        os.close(child)
-        written = bytearray()
-        while chunk := read_terminal(parent):
-            written += chunk
-        assert process.wait() == 0, written.decode()
-    os.close(parent)
-    return written.decode()
-
-
-def read_terminal(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65_536)
-    except OSError:  # Linux's way to say that the other side is closed
-        return b""
+def shown_on_terminal(code: str, columns: int) -> str:
+    """What Python code writes to a terminal so wide."""
+    with on_terminal([sys.executable, "-c", code], columns) as command:
+        assert command.wait() == 0, command.written
+        return command.written
 
 
 @pytest.mark.parametrize("columns", [20, 80])
 def test_a_terminal_shows_one_line_that_is_redrawn_and_never_wraps(columns: int) -> None:
     written = shown_on_terminal(DRAWING, columns)
-    screen = Screen(columns)
-    screen.write(written)
+    screen = Screen(columns, written)
     assert not screen.wrapped
     notice, bar, ending, after = screen.lines
     assert notice == "slow: \\u001b[31m"
@@ -120,15 +59,11 @@ def test_a_wide_terminal_shows_bar_counts_and_what_is_known() -> None:
 
 
 def screen_lines(written: str, columns: int) -> list[str]:
-    screen = Screen(columns)
-    screen.write(written)
-    return screen.lines
+    return Screen(columns, written).lines
 
 
 def test_a_terminal_of_no_known_width_is_taken_for_a_usual_one() -> None:
-    screen = Screen(80)
-    screen.write(shown_on_terminal(DRAWING, 0))
-    assert not screen.wrapped
+    assert not Screen(80, shown_on_terminal(DRAWING, 0)).wrapped
 
 
 @pytest.mark.parametrize("columns", range(1, 140))
