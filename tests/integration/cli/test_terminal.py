@@ -66,9 +66,7 @@ def test_a_terminal_that_cannot_redraw_gets_lines(line: Line, environment: dict[
     assert command.written.splitlines()[-1] == f"run {run_id} succeeded"
 
 
-def test_an_interrupt_leaves_the_bar_and_a_line_of_its_own(
-    line: Line, environment: dict[str, str]
-) -> None:
+def test_a_complaint_comes_below_the_bar(line: Line, environment: dict[str, str]) -> None:
     run_id = line.start().run_id
     watching = ultron("run", "watch", run_id, "--timeout", "0.01")
     with on_terminal(watching, COLUMNS, environment) as command:
@@ -81,9 +79,8 @@ def test_an_interrupt_leaves_the_bar_and_a_line_of_its_own(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("stage", "list"),
-        ("stage", "list", "--json"),
         ("dlq", "list"),
+        ("dlq", "list", "--json"),
         ("corpus", "list"),
         ("run", "list", "--corpus", "marvel"),
         ("run", "watch", "RUN"),
