@@ -105,15 +105,15 @@ def watch_bar(progress: RunProgress, stages: Sequence[StageReading], columns: in
     pages, *others = (_stage_text(progress, stage) for stage in stages if _is_shown(stage))
     head, trouble = _status(progress), _trouble(progress)
     planned = progress.run.pages_planned if progress.run.status != "planning" else 0
-    least_bar = _SHORTEST_BAR + len(_SEPARATOR) if planned else 0
+    # As wide at each drawing, so that it moves by what is done alone.
+    bar_columns = min(max(columns // 5, _SHORTEST_BAR), _LONGEST_BAR)
+    bar = [_bar(progress.pages_ended / planned, bar_columns)] if planned else []
     # Vectors are the work itself; what comes before them counts less, and goes first.
-    while others and _width([head, pages, *others, *trouble]) + least_bar > columns:
+    while others and _width([head, *bar, pages, *others, *trouble]) > columns:
         others.pop(0)
-    parts = [head, pages, *others, *trouble]
-    room = min(columns - _width(parts) - len(_SEPARATOR), _LONGEST_BAR)
-    if planned and room >= _SHORTEST_BAR:
-        parts.insert(1, _bar(progress.pages_ended / planned, room))
-    return _SEPARATOR.join(parts)
+    if _width([head, *bar, pages, *trouble]) > columns:
+        bar = []
+    return _SEPARATOR.join([head, *bar, pages, *others, *trouble])
 
 
 def duration(seconds: float) -> str:

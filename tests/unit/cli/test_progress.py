@@ -53,9 +53,9 @@ def test_a_terminal_shows_one_line_that_is_redrawn_and_never_wraps(columns: int)
 
 def test_a_wide_terminal_shows_bar_counts_and_what_is_known() -> None:
     *_, bar, _, _ = screen_lines(shown_on_terminal(DRAWING, 120), 120)
-    assert bar == "succeeded  [" + "#" * 30 + "]  pages 4/4  chunks 3000  vectors 3000/3000"
+    assert bar == "succeeded  [" + "#" * 21 + "]  pages 4/4  chunks 3000  vectors 3000/3000"
     *_, bar, _, _ = screen_lines(shown_on_terminal(DRAWING, 60), 60)
-    assert bar == "succeeded  [################]  pages 4/4  vectors 3000/3000"
+    assert bar == "succeeded  [#########]  pages 4/4  vectors 3000/3000"
 
 
 def screen_lines(written: str, columns: int) -> list[str]:
@@ -74,6 +74,20 @@ def test_a_bar_fits_whatever_the_width_or_says_what_matters_most(columns: int) -
     assert "pages 3/4" in bar
     assert bar.endswith("1 gaps")
     assert len(bar) <= max(columns, len("running  pages 3/4  1 gaps"))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_bar_moves_by_what_is_done_alone(columns: int) -> None:
+    meter = Meter()
+    bars = []
+    for moment, done in enumerate((0, 0, 1, 2, 3, 4)):
+        progress = a_run(planned=4, pages_done=done, chunks=10**done, vectors=done)
+        line = watch_bar(progress, meter.read(moment, progress), columns)
+        bars.append(line[line.index("[") : line.index("]")])
+    assert len({len(bar) for bar in bars}) == 1
+    assert [bar.count("#") for bar in bars] == sorted(bar.count("#") for bar in bars)
+    assert bars[0].count("#") == 0
+    assert "." not in bars[-1]
 
 
 def test_a_run_that_is_planned_has_no_bar_as_its_end_is_not_known() -> None:
