@@ -267,9 +267,11 @@ def real_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fa
         aws.forget_clients()
 
 
+@pytest.mark.parametrize("profile", ["work", "that-is-not-configured"])
 def test_a_real_account_is_not_mixed_into_the_demo(
-    demo: Demo, real_account: FakeApi, capsys: pytest.CaptureFixture[str]
+    profile: str, demo: Demo, real_account: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AWS_PROFILE", profile)
     main(["corpus", "list"])
     assert real_account.asked == []
     _, *asked = demo.api.asked
