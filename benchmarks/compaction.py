@@ -24,6 +24,7 @@ from benchmarks.search import QUERIES, REAL_PASSAGES
 from benchmarks.table import Cell, peak_memory_bytes, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
+from shared.command_line import run_command
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.index.manifest_store import ManifestStore
 from shared.index.merging import Merger
@@ -166,4 +167,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

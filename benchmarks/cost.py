@@ -17,6 +17,7 @@ from benchmarks import prices
 from benchmarks.figures import FIGURES_PATH, read_figures
 from benchmarks.table import Cell, print_table
 from scripts.model_export.recipes import DEFAULT_MODEL, RECIPES
+from shared.command_line import complain, run_command
 from shared.errors import UltronError
 
 MB_PER_CPU = 1769.0
@@ -239,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         measured = read_figures(options.figures) | dict(options.set)
     except UltronError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     figures = {name: measured.get(name, value) for name, (_, value) in KNOWN_FIGURES.items()}
     assumed = Assumptions()
@@ -299,4 +300,4 @@ def _figure(text: str) -> tuple[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -41,6 +41,7 @@ from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import BuildError, repository_root
 from scripts.model_export.recipes import DEFAULT_MODEL, PRECISIONS, Precision
+from shared.command_line import complain, run_command
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.model_files import GRAPH_NAME, TOKENIZER_NAME
 from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         qualities = _measure_quality(options, folders)
         speeds = _measure_speeds(options, folders)
     except (UltronError, BuildError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     print_machine(*PACKAGES)
     print(
@@ -254,4 +255,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

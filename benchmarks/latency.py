@@ -16,6 +16,7 @@ from benchmarks.measured_run import client_maker
 from scripts.demo.deployment import demo_deployment
 from services.cli.api import ApiClient
 from services.cli.deployment import Deployment
+from shared.command_line import run_command
 
 QUERY = "Who created Ultron?"
 SECONDS_BETWEEN_REQUESTS = 0.25
@@ -73,4 +74,4 @@ def _print(title: str, timings: list[dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

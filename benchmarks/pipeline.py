@@ -42,6 +42,7 @@ from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import DEFAULT_MODEL, RECIPES, PackagedWeights
 from scripts.model_export.weights import fetch_packaged
 from scripts.terraform_tooling import TerraformError
+from shared.command_line import complain, run_command
 from shared.embedding.model_files import open_model_directory
 from shared.errors import UltronError
 from shared.models.mapping import FieldMapping
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             script = _run_script(folder)
             runs = _run_line(folder)
     except (UltronError, BuildError, StackError, LocalProcessError, TerraformError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     _print(script, runs)
     if any(run.progress.run.status != "succeeded" for run in runs.values()):
@@ -246,4 +247,4 @@ def _print_cpu(runs: Mapping[str, MeasuredRun]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -28,6 +28,7 @@ from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
 from scripts.model_export.recipes import PRECISIONS
+from shared.command_line import complain, run_command
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import UltronError
@@ -134,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = find_collections(options.data)
         collections = [read_collection(name, folder) for name in options.collections]
     except UltronError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     root = repository_root()
     chosen = {} if options.precision is None else {"precision": options.precision}
@@ -185,4 +186,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

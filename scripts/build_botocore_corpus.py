@@ -17,6 +17,7 @@ from typing import Any
 
 from botocore.loaders import Loader
 
+from shared.command_line import run_command
 from shared.storage.jsonl import encode_lines
 from shared.text.html import html_to_text
 
@@ -114,4 +115,4 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

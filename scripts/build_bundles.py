@@ -39,6 +39,7 @@ from scripts.bundling.layers import (
 )
 from scripts.bundling.native_target import LAMBDA_PYTHON, NativeTarget, TargetName, native_target
 from scripts.bundling.targets import BundleTarget, bundle_target
+from shared.command_line import complain, run_command
 
 LEFT_OUT = ("__pycache__/", "/tests/")
 
@@ -232,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             headers=options.python_headers,
         )
     except (BuildError, OSError) as error:
-        print(f"build_bundles: {error}", file=sys.stderr)
+        complain(error, "build_bundles")
         return 1
     _print_sizes(json.loads(path.read_text()))
     print(f"{path} ({time.monotonic() - started:.1f} s)")
@@ -253,4 +254,4 @@ def _print_sizes(listing: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

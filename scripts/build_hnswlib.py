@@ -17,6 +17,7 @@ from pathlib import Path
 from scripts.build_support import BuildError, repository_root, run_pip
 from scripts.bundling.hnswlib_wheel import build_hnswlib
 from scripts.bundling.native_target import native_target
+from shared.command_line import complain, run_command
 
 
 def install(wheel: Path) -> None:
@@ -52,11 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.install:
             install(wheel)
     except (BuildError, OSError) as error:
-        print(f"build_hnswlib: {error}", file=sys.stderr)
+        complain(error, "build_hnswlib")
         return 1
     print(f"{wheel} ({wheel.stat().st_size / 1e6:.2f} MB, {time.monotonic() - started:.1f} s)")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

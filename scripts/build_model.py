@@ -41,6 +41,7 @@ from scripts.model_export.weights import (
     fetch_packaged,
     require_model_folder,
 )
+from shared.command_line import complain, run_command
 from shared.embedding.model_files import open_model_directory
 from shared.errors import UltronError
 
@@ -201,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         bundle = open_model_directory(target).bundle
     except (BuildError, UltronError, OSError) as error:
-        print(f"build_model: {error}", file=sys.stderr)
+        complain(error, "build_model")
         return 1
     megabytes = sum(file.size_bytes for file in bundle.files) / 1e6
     print(
@@ -213,4 +214,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

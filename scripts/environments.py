@@ -18,6 +18,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -272,4 +273,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Nothing here speaks to a server: `| head` may end it as it ends `cat`.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

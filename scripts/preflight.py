@@ -15,6 +15,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 
+from shared.command_line import complain, run_command
+from shared.printing import printable
+
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 
 
@@ -101,9 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     expected_account_id = parser.parse_args(arguments).expected_account_id
     try:
         caller = identify()
-        print(f"account  {caller.account_id}")
+        print(f"account  {printable(caller.account_id)}")
         print(f"region   {caller.region}")
-        print(f"caller   {caller.arn}")
+        print(f"caller   {printable(caller.arn)}")
         if caller.endpoint_url is not None:
             print(f"endpoint {caller.endpoint_url} (not AWS itself)")
         if expected_account_id is None:
@@ -112,10 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_account(caller, expected_account_id)
             print("This is the expected account.")
     except PreflightError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -19,6 +19,7 @@ from typing import Any
 
 from scripts.environments import ENVIRONMENTS, EnvironmentMakingError, interpreter, make
 from scripts.locks import one_at_a_time
+from shared.command_line import complain, run_command
 
 MIRROR_VARIABLE = "ULTRON_TERRAFORM_MIRROR"
 TERRAFORM_HOST = "registry.terraform.io"
@@ -366,10 +367,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for step in _STEPS[command]:
                 step(root / "terraform", environment)
     except TerraformError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

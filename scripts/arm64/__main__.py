@@ -23,6 +23,7 @@ from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
 from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import Precision
+from shared.command_line import complain, run_command
 
 CACHE_VARIABLE = "ULTRON_ARM64_CACHE"
 
@@ -108,11 +109,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(options.cache, folder, Steps())
     except (BuildError, FunctionError, StackError, LocalProcessError) as error:
-        print(f"error: {error} (logs: {folder})", file=sys.stderr)
+        complain(f"{error} (logs: {folder})")
         return 1
     shutil.rmtree(folder)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

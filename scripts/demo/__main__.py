@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from scripts.demo.answers import curl_lines, export_lines, ultron_commands
+from scripts.demo.announcement import announce, withdraw
+from scripts.demo.answers import curl_lines, ultron_commands
 from scripts.demo.children import OverdueError, run_showing
 from scripts.demo.deployment import (
     ROOT,
@@ -28,6 +29,7 @@ from scripts.local_aws.emulator_log import last_errors
 from scripts.local_aws.errors import LocalProcessError
 from scripts.locks import one_at_a_time
 from scripts.terraform_tooling import TerraformError, terraform_command
+from shared.command_line import complain, run_command
 from shared.errors import UltronError
 
 INGEST_TIMEOUT_SECONDS = 900
@@ -58,6 +60,7 @@ def up() -> None:
         with steps.step("terraform init and apply (a minute the first time)"):
             variables = local_variables(deployment, built.bundle_directory, built.model_directory)
             stack = LiveStack(deployment, deploy(deployment, variables))
+        announce(deployment)
         with steps.step(f"ingest of the corpus {MARVEL_CORPUS}"):
             _ingest(steps, deployment)
         with steps.step("cold start of the functions that answer"):
@@ -80,6 +83,7 @@ def down() -> None:
             with steps.step("terraform destroy"):
                 destroy(deployment)
     finally:
+        withdraw(deployment)
         with steps.step("servers"):
             stopped = [server.title for server in reversed(servers) if server.stop()]
             steps.detail(f"stopped {' and '.join(stopped)}" if stopped else "none ran")
@@ -90,7 +94,13 @@ def down() -> None:
 
 def _ingest(steps: Steps, deployment: Deployment) -> None:
     arguments = ["ingest", "--corpus", MARVEL_CORPUS, "--wait"]
-    _ultron(deployment, [*arguments, "--timeout", str(INGEST_TIMEOUT_SECONDS)], steps.line)
+    arguments += ["--timeout", str(INGEST_TIMEOUT_SECONDS)]
+    if not sys.stdout.isatty():
+        _ultron(deployment, arguments, steps.line)
+        return
+    # The command draws its bar on the terminal itself, so that is handed on to it.
+    steps.below()
+    _ultron(deployment, arguments, steps.line, on_terminal=True)
 
 
 def _ask(stack: LiveStack) -> None:
@@ -98,16 +108,21 @@ def _ask(stack: LiveStack) -> None:
         print(f"\n$ ultron {arguments[0]} '{arguments[1]}'", flush=True)
         _ultron(stack.deployment, arguments, lambda line: print(f"  {line}", flush=True))
     print(f"\nThe API is at {stack.api_url}; go on with")
+    print("  .venv/bin/ultron chat 'Who is Vision?'")
+    print(f"  .venv/bin/ultron ingest --corpus {MARVEL_CORPUS} --mode full --wait")
+    print("or with")
     for line in curl_lines(stack.api_url, stack.outputs.api_key):
         print(f"  {line}")
-    print("or, for the `ultron` command, with")
-    for line in export_lines(stack.deployment):
-        print(f"  {line}")
-    print("  .venv/bin/ultron chat 'Who is Vision?'")
-    print(f"  .venv/bin/ultron ingest --corpus {MARVEL_CORPUS} --mode full --wait\n")
+    print()
 
 
-def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], None]) -> None:
+def _ultron(
+    deployment: Deployment,
+    arguments: list[str],
+    show: Callable[[str], None],
+    *,
+    on_terminal: bool = False,
+) -> None:
     """Run the `ultron` command on the deployment; its last line tells why it failed."""
     python = str(interpreter("development", deployment.root))
     command = [python, "-m", "services.cli", *arguments]
@@ -122,7 +137,12 @@ def _ultron(deployment: Deployment, arguments: list[str], show: Callable[[str], 
 
     try:
         status = run_showing(
-            command, environment, deployment.root, keep_and_show, COMMAND_DEADLINE_SECONDS
+            command,
+            environment,
+            deployment.root,
+            keep_and_show,
+            COMMAND_DEADLINE_SECONDS,
+            on_terminal=on_terminal,
         )
         failure = f"ended with status {status}: {last_line.removeprefix('error: ')}"
     except OverdueError as error:
@@ -159,16 +179,16 @@ def main(arguments: list[str] | None = None) -> int:
         with one_at_a_time(ROOT / ".local" / "demo.lock", _say_that_it_waits):
             action()
     except (StackError, LocalProcessError, TerraformError, UltronError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     except KeyboardInterrupt:
-        print(f"error: Interrupted; {_STOPPED}", file=sys.stderr)
+        complain(f"Interrupted; {_STOPPED}")
         return _INTERRUPTED_STATUS
     except _TerminatedError:
-        print(f"error: Terminated; {_STOPPED}", file=sys.stderr)
+        complain(f"Terminated; {_STOPPED}")
         return _TERMINATED_STATUS
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

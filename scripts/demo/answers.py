@@ -4,8 +4,6 @@ import json
 import shlex
 from urllib.parse import urlencode
 
-from scripts.demo.deployment import Deployment
-
 RETRIEVE_QUERIES = (
     "Who created Ultron?",
     "an android who can change the density of his body",
@@ -29,9 +27,3 @@ def curl_lines(api_url: str, api_key: str) -> list[str]:
     body = json.dumps({"message": CHAT_MESSAGE})
     chat = ["curl", "-s", "-H", header, "-d", body, f"{api_url}/chat"]
     return [shlex.join(retrieve), shlex.join(chat)]
-
-
-def export_lines(deployment: Deployment) -> list[str]:
-    """Commands that let the `ultron` command, and every AWS tool, find the deployment."""
-    settings = {**deployment.aws_environment(), "ULTRON_OUTPUTS": str(deployment.outputs_path)}
-    return [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]

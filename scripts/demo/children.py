@@ -24,9 +24,15 @@ class OverdueError(StackError):
 
 @contextmanager
 def child_process(
-    command: list[str], environment: Mapping[str, str], directory: Path
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    *,
+    on_terminal: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
     """A command whose two outputs come as one; it and its children end with the block.
+
+    With `on_terminal` it writes to our standard output itself, and only its errors come.
 
     It has a session of its own, so that an interrupt from the terminal reaches it from here only,
     once, and in good order.
@@ -34,8 +40,8 @@ def child_process(
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=None if on_terminal else subprocess.PIPE,
+        stderr=subprocess.PIPE if on_terminal else subprocess.STDOUT,
         text=True,
         errors="replace",
         env=dict(environment),
@@ -46,8 +52,8 @@ def child_process(
         yield process
     finally:
         _end(process, command[0])
-        if process.stdout:
-            process.stdout.close()
+        for stream in filter(None, (process.stdout, process.stderr)):
+            stream.close()
 
 
 def run_showing(
@@ -56,15 +62,20 @@ def run_showing(
     directory: Path,
     show: Callable[[str], None],
     deadline_seconds: float,
+    *,
+    on_terminal: bool = False,
 ) -> int:
     """Run a command, give each of its lines to `show` as it comes; its exit status.
+
+    With `on_terminal` it shows itself, and only its errors are given to `show`.
 
     Raises:
         OverdueError: it did not end before the deadline; it and its children are ended.
     """
     is_overdue = threading.Event()
-    with child_process(command, environment, directory) as process:
-        assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+    with child_process(command, environment, directory, on_terminal=on_terminal) as process:
+        lines = process.stderr if on_terminal else process.stdout
+        assert lines is not None  # noqa: S101 - for the type checker: it is a pipe
 
         def end() -> None:
             is_overdue.set()
@@ -74,7 +85,7 @@ def run_showing(
         deadline.daemon = True
         deadline.start()
         try:
-            for line in process.stdout:
+            for line in lines:
                 show(line.rstrip("\n"))
             status = process.wait()
         finally:

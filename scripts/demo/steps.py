@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from shared.printing import printable
+
 
 class Steps:
     """Announces steps; `detail` adds to the line of the one that runs."""
@@ -33,14 +35,18 @@ class Steps:
 
     def detail(self, text: str) -> None:
         """A fact to stand behind the seconds of the step that runs."""
-        self._details.append(text)
+        self._details.append(printable(text))
 
     def line(self, text: str) -> None:
         """A line of its own below the step that runs, such as progress."""
+        self.below()
+        self._write(f"      {printable(text)}\n")
+
+    def below(self) -> None:
+        """Let what is written next, here or by another command, stand below the step."""
         if not self._interrupted_line:
             self._write("\n")
             self._interrupted_line = True
-        self._write(f"      {text}\n")
 
     @property
     def seconds(self) -> float:

@@ -15,6 +15,7 @@ from types import FrameType
 
 from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.os_processes import command_line, descendants, end_process, signal_group
+from shared.command_line import run_command
 
 OVERDUE_STATUS = 124
 _INTERRUPTED_STATUS = 130
@@ -89,6 +90,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(run_command(lambda: main(sys.argv[1:])))
     except LocalProcessError as error:
         sys.exit(f"error: {error}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.process import ensure_running
 from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE, local_aws
+from shared.command_line import complain, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_DIRECTORY = ROOT / ".local" / "demo" / "aws"
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             print("The local AWS was stopped." if was_running else "The local AWS was not running.")
             return 0 if was_running else NOT_RUNNING_STATUS
     except LocalProcessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     pid, url = server.running_pid(), server.where_last_started().url
     print("The local AWS does not run." if pid is None else f"It runs at {url} (pid {pid}).")
@@ -57,4 +58,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -24,6 +24,7 @@ from scripts.localstack.host import (
     find_localstack_host,
     run_e2e,
 )
+from shared.command_line import complain, run_command
 
 # EX_UNAVAILABLE of sysexits.h, which pytest never ends with.
 NOT_THERE_STATUS = 69
@@ -47,14 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{target.title} runs; `make e2e ENDPOINT={target.endpoint_url}` tests on it.")
     except LocalStackHostMissingError as error:
         # Nothing of this project depends on it: said, and kept for the closing report.
-        print(f"LocalStack is not tested: {error}", file=sys.stderr)
+        complain(f"LocalStack is not tested: {error}")
         keep_line(f"LocalStack: not tested, there is no localstack-host ({FOLDER_VARIABLE})")
         return NOT_THERE_STATUS
     except (LocalProcessError, TargetError, StackError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -24,6 +24,7 @@ from scripts.marvel_gateway.gateway import (
 )
 from scripts.marvel_gateway.limits import RateLimits
 from scripts.marvel_gateway.server import DEFAULT_PORT, GatewayServer
+from shared.command_line import complain, run_command
 
 _OPTION_OF_FIELD = {
     "throttle_after": "--throttle-after",
@@ -128,9 +129,9 @@ def _binding_problem(error: OSError, host: str, port: int) -> str:
 
 
 def _fail(message: str) -> int:
-    print(f"marvel_gateway: {message}", file=sys.stderr)
+    complain(message, "marvel_gateway")
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -25,6 +25,7 @@ from scripts.marvel_gateway.messages import (
 )
 from scripts.marvel_gateway.refusals import RequestRefusedError, status_refusal
 from scripts.marvel_gateway.wire import parse_whole_number
+from shared.printing import printable
 
 DEFAULT_PORT: Final = 4570
 
@@ -111,7 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             response = self.server.gateway.handle(request)
         if self.server.is_verbose:
-            print(f"{request.method} {request.target} {response.status}", file=sys.stderr)
+            line = f"{request.method} {request.target} {response.status}"
+            print(printable(line), file=sys.stderr)
         self._write(response)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = _serve  # noqa: N815

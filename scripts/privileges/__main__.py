@@ -9,6 +9,7 @@ from scripts.local_aws.errors import LocalProcessError
 from scripts.privileges.plan import make_plan
 from scripts.privileges.table import EXPECTED, render
 from scripts.terraform_tooling import TerraformError
+from shared.command_line import complain, run_command
 
 
 def main() -> int:
@@ -17,7 +18,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             table = render(make_plan(Path(directory)))
     except (StackError, LocalProcessError, TerraformError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1
     changed = not EXPECTED.exists() or EXPECTED.read_text(encoding="utf-8") != table
     EXPECTED.write_text(table, encoding="utf-8")
@@ -26,4 +27,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -2,12 +2,12 @@
 
 import argparse
 
-from services.cli.options import add_command, add_json, show
+from services.cli.options import Commands, add_command, add_json, show
 from services.cli.rendering import chat_lines, retrieve_lines
 from services.cli.target import Target
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands that ask the API."""
     retrieve = add_command(commands, "retrieve", _retrieve, "find passages", "api_url", "api_key")
     retrieve.add_argument("query", metavar="QUERY")

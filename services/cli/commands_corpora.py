@@ -16,7 +16,7 @@ from services.cli.corpus_rendering import (
     trial_lines,
 )
 from services.cli.functions import invoke
-from services.cli.options import add_command, add_group, add_json, positive, show
+from services.cli.options import Commands, add_command, add_group, add_json, positive, show
 from services.cli.schedules import Schedules
 from services.cli.target import Target
 from shared import aws, wiring
@@ -28,7 +28,7 @@ TRIED_RECORDS = 5
 TRIAL_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands about corpora."""
     corpus = add_group(commands, "corpus", "add, try, list and remove corpora")
 

@@ -11,7 +11,7 @@ from services.cli.letter_rendering import (
     letters_lines,
     redriven_lines,
 )
-from services.cli.options import add_command, add_group, add_json, positive, show
+from services.cli.options import Commands, add_command, add_group, add_json, positive, show
 from services.cli.target import Target
 from shared import aws
 from shared.errors import InvalidInputError, LeaseHeldError
@@ -21,7 +21,7 @@ LISTED_LETTERS = 100
 PLANNING_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands about dead letters."""
     letters = add_group(commands, "dlq", "look at, redrive and drop what the stages gave up")
 

@@ -19,7 +19,16 @@ from services.cli.indexes import (
     shards_document,
     wait_for_rebuild,
 )
-from services.cli.options import add_command, add_group, add_json, add_timeout, positive, show
+from services.cli.options import (
+    Commands,
+    add_command,
+    add_group,
+    add_json,
+    add_timeout,
+    positive,
+    show,
+)
+from services.cli.output import write_line
 from services.cli.target import Target
 from shared import aws
 
@@ -28,7 +37,7 @@ RETRIEVE_TIMEOUT_SECONDS = 35  # it may take 29
 LISTED_VERSIONS = 20
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands about indexes."""
     index = add_group(commands, "index", "look after the index of a corpus")
 
@@ -123,7 +132,7 @@ def _rebuild(options: argparse.Namespace, target: Target) -> int:
         show(options, started, lambda _: [begun])
         return 0
     if not options.json:
-        print(begun, flush=True)
+        write_line(begun)
     manifest = wait_for_rebuild(store, options.corpus, rebuild_id, before, options.timeout)
     ended: dict[str, Any] = started | {"version": manifest.version}
     show(options, ended, lambda _: [f"it is live as version {manifest.version}"])

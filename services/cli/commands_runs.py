@@ -2,11 +2,12 @@
 
 import argparse
 import sys
-from typing import TypeAlias, get_args
+from typing import get_args
 
 from services.cli.errors import EXIT_RUN_NOT_SUCCEEDED
 from services.cli.options import (
     Command,
+    Commands,
     add_command,
     add_group,
     add_json,
@@ -14,6 +15,7 @@ from services.cli.options import (
     positive,
     show,
 )
+from services.cli.output import write_line
 from services.cli.progress import ProgressDisplay
 from services.cli.run_rendering import (
     ending_line,
@@ -29,8 +31,6 @@ from shared.models.run import RunMode
 
 PLANNING_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 _RUNS_SHOWN = 20
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_to(commands: Commands) -> None:
@@ -78,7 +78,7 @@ def _add_going_on(run: Commands, name: str, function: Command, summary: str) -> 
 def _start(options: argparse.Namespace, target: Target) -> int:
     client = aws.lambda_client(PLANNING_TIMEOUT_SECONDS)
     run_id = start_run(client, target.ingest_function(), options.corpus, options.mode)
-    print(f"run {run_id} of {options.corpus} ({options.mode}) is planned", flush=True)
+    write_line(f"run {run_id} of {options.corpus} ({options.mode}) is planned")
     return _watched(target, run_id, options.timeout) if options.wait else 0
 
 
@@ -131,11 +131,11 @@ def _retry_gaps(options: argparse.Namespace, target: Target) -> int:
 def _steer(options: argparse.Namespace, target: Target, action: Action) -> None:
     client = aws.lambda_client(PLANNING_TIMEOUT_SECONDS)
     summary = steer_run(client, target.ingest_function(), action, options.run_id)
-    print(steering_line(action.replace("_", "-"), summary), flush=True)
+    write_line(steering_line(action.replace("_", "-"), summary))
 
 
 def _watched(target: Target, run_id: str, timeout_seconds: float) -> int:
-    display = ProgressDisplay(sys.stdout)
-    progress = watch_run(target.runs(), run_id, display.show, timeout_seconds)
-    print(ending_line(progress), flush=True)
+    with ProgressDisplay(sys.stdout, can_redraw=target.can_redraw) as display:
+        progress = watch_run(target.runs(), run_id, display.show, timeout_seconds)
+    write_line(ending_line(progress))
     return 0 if progress.run.status == "succeeded" else EXIT_RUN_NOT_SUCCEEDED

@@ -2,7 +2,7 @@
 
 import argparse
 
-from services.cli.options import add_command, add_group, add_json, show
+from services.cli.options import Commands, add_command, add_group, add_json, show
 from services.cli.stage_rendering import paused_lines, resumed_lines, stages_lines
 from services.cli.stages import STAGES, StageControl
 from services.cli.target import Target
@@ -11,7 +11,7 @@ from shared import aws
 LAMBDA_TIMEOUT_SECONDS = 30
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands about stages."""
     stage = add_group(commands, "stage", "look at, pause and resume the stages of the line")
     add_json(add_command(stage, "list", _list, "show what each is at and what waits"))

@@ -34,7 +34,7 @@ def corpus_lines(corpus: Mapping[str, Any]) -> Iterator[str]:
     run = corpus["last_run"]
     yield f"last run: {_last_run(run)}" + (f", {run['run_id']}" if run else "")
     yield f"document ({corpus['parameter']}):"
-    yield json.dumps(corpus["document"], indent=2, ensure_ascii=False)
+    yield from json.dumps(corpus["document"], indent=2, ensure_ascii=False).split("\n")
 
 
 def added_lines(outcome: Mapping[str, Any]) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 Exit status: 0 done; 1 failed; 2 wrong use or input; 3 no such run, corpus, index, version or
 message; 4 refused (key, Terraform manages it, or a run holds the corpus); 5 the run did not
-succeed; 130 interrupted.
+succeed; 130 interrupted; 141 what it prints is no longer read.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,21 +21,30 @@ from services.cli import (
     commands_runs,
     commands_stages,
 )
+from services.cli.brought_up import PACKAGE_CHECKOUT, FoundDeployment, last_brought_up
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
-from services.cli.notices import notices_on
-from services.cli.options import Command
+from services.cli.notices import notices_shown
+from services.cli.options import Command, Commands
+from services.cli.output import accept_any_text, write_notice
 from services.cli.settings import CommandSettings
-from services.cli.target import Target
+from services.cli.target import Target, names_deployment
+from shared import aws
+from shared.command_line import run_command
 from shared.errors import UltronError
+from shared.printing import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    accept_any_text()
+    return run_command(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    command: Command = options.command
     try:
-        with notices_on(sys.stderr):
-            return command(options, Target(options, CommandSettings.load()))
+        with notices_shown():
+            return _run_on_target(options, CommandSettings.load())
     except UltronError as error:
         _complain(str(error))
         return exit_status(error)
@@ -45,15 +56,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def _run_on_target(options: argparse.Namespace, settings: CommandSettings) -> int:
+    command: Command = options.command
+    found: FoundDeployment | None = None
+    account: AbstractContextManager[None] = nullcontext()
+    if not names_deployment(options, settings):
+        found = last_brought_up(PACKAGE_CHECKOUT, _present_folder())
+    if found is not None:
+        write_notice(f"using {found.notice}")
+        account = aws.clients_of(found.document.account)
+    with account:
+        return command(options, Target(options, settings, found))
+
+
+def _present_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was deleted, so nothing is in it
+        return PACKAGE_CHECKOUT
+
+
 def _complain(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    write_notice(f"error: {message}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line of printable text, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="ultron", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands_corpora.add_to(commands)
     commands_runs.add_to(commands)
     commands_stages.add_to(commands)

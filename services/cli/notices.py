@@ -2,31 +2,27 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TextIO
+from contextlib import contextmanager
 
+from services.cli.output import write_notice
 from shared.observability import logger
 
 
-class _NoticeFormatter(logging.Formatter):
-    """`warning: <message>: <reason>`; functions log the same as JSON."""
+class _NoticeHandler(logging.Handler):
+    """Writes `warning: <message>: <reason>`; functions log the same as JSON."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def emit(self, record: logging.LogRecord) -> None:
         reason = getattr(record, "reason", None)
         line = f"{record.levelname.lower()}: {record.getMessage()}"
-        return f"{line}: {reason}" if reason else line
+        write_notice(f"{line}: {reason}" if reason else line)
 
 
 @contextmanager
-def notices_on(stream: TextIO) -> Iterator[None]:
-    """Send warnings to `stream`, so that what a command prints is its answer alone."""
-    with ExitStack() as former:
-        for handler in logger.handlers:
-            if isinstance(handler, logging.StreamHandler):
-                former.callback(handler.setStream, handler.stream)
-                former.callback(handler.setFormatter, handler.formatter)
-                former.callback(handler.setLevel, handler.level)
-                handler.setStream(stream)
-                handler.setFormatter(_NoticeFormatter())
-                handler.setLevel(logging.WARNING)
+def notices_shown() -> Iterator[None]:
+    """Show warnings to the person, so that what a command prints is its answer alone."""
+    former = list(logger.handlers)
+    logger.handlers[:] = [_NoticeHandler(logging.WARNING)]
+    try:
         yield
+    finally:
+        logger.handlers[:] = former

@@ -1,19 +1,19 @@
 """What the parsers of all commands share."""
 
 import argparse
-import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
-from services.cli.rendering import joined
+from services.cli.output import write_json, write_lines
 from services.cli.target import Target
 
 Command = Callable[[argparse.Namespace, Target], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 WATCH_TIMEOUT_SECONDS = 3600.0
 
 
 def add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: Commands,
     name: str,
     function: Command,
     summary: str,
@@ -33,9 +33,7 @@ def add_command(
     return parser
 
 
-def add_group(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
-) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+def add_group(commands: Commands, name: str, summary: str) -> Commands:
     """A command that is followed by one of its own commands."""
     group = commands.add_parser(name, help=summary, description=summary)
     return group.add_subparsers(required=True, metavar="COMMAND")
@@ -74,4 +72,7 @@ def show(
     lines: Callable[[dict[str, Any]], Iterable[str]],
 ) -> None:
     """Print an answer as text, or as JSON where that is asked for."""
-    print(json.dumps(document, indent=2) if options.json else joined(lines(document)))
+    if options.json:
+        write_json(document)
+    else:
+        write_lines(lines(document))

@@ -1,6 +1,6 @@
 """What the command shows, as text; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _SNIPPET_CHARACTERS = 160
@@ -26,7 +26,10 @@ def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def chat_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """The answer of `POST /chat` with its citations and its session."""
-    yield str(answer["answer"])
+    first, *others = str(answer["answer"]).splitlines() or [""]
+    yield first
+    # Indented, so that no line of an answer passes for a citation or for the session.
+    yield from (f"  {line}" for line in others)
     for citation in answer.get("citations") or []:
         url = f"  {citation['url']}" if citation.get("url") else ""
         yield f"[{citation['n']}] {citation.get('title') or citation['id']}{url}"
@@ -39,8 +42,3 @@ def shortened(text: str, characters: int = _SNIPPET_CHARACTERS) -> str:
     if len(line) <= characters:
         return line
     return line[: characters - 1].rsplit(" ", 1)[0] + "…"
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Lines as one text."""
-    return "\n".join(lines)

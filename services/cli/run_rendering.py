@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.cli.watching import StageReading
+from services.cli.watching import PAGES, StageReading
 from shared.models.run import ProblemPage, RunProgress
 
 _COUNTERS = (
@@ -17,6 +17,10 @@ _PAGE_OUTCOMES = (
     ("cancelled", "pages_cancelled"),
 )
 _MOST_PROBLEMS = 20
+_SEPARATOR = "  "
+_LONGEST_BAR = 32
+_SHORTEST_BAR = 8
+_SLOWEST_SHOWN = 0.05  # a slower stage would be shown at 0.0/s
 
 
 def progress_line(progress: RunProgress) -> str:
@@ -83,42 +87,78 @@ def steering_line(action: str, summary: Mapping[str, Any]) -> str:
     return f"{action}: run {summary['run_id']} is {summary['status']}{reason}"
 
 
-def watch_lines(progress: RunProgress, stages: Sequence[StageReading]) -> Iterator[str]:
-    """A run as it goes: a heading, a line a stage, and what went wrong."""
-    yield f"run {progress.run.run_id} of {progress.run.corpus}: {_status(progress)}"
-    for stage in stages:
-        total = f"/{stage.total}{_more(progress)}" if stage.total is not None else ""
-        left = "" if stage.total is None else f"  left {duration(stage.seconds_left)}"
-        yield f"  {stage.name:<9}{f'{stage.done}{total}':>16}{_rate(stage):>12}{left}"
-    yield f"  {'errors':<9}{errors(progress)}"
-
-
 def watch_line(progress: RunProgress, stages: Sequence[StageReading]) -> str:
-    """The same on one line, for a file."""
-    parts = []
-    for stage in stages:
-        total = f"/{stage.total}{_more(progress)}" if stage.total is not None else ""
-        parts.append(f"{stage.name} {stage.done}{total} {_rate(stage)}")
-        if stage.total is not None:
-            parts[-1] += f" left {duration(stage.seconds_left)}"
-    return " · ".join([_status(progress), *parts, f"errors {errors(progress)}"])
+    """How far a run is and how fast it goes, on one line for a file.
+
+    Only what is known and says something: no count that is zero but that of the pages, no speed and
+    no remaining time of a run that has ended.
+    """
+    parts = [_stage_text(progress, stage) for stage in stages if _is_shown(stage)]
+    return " · ".join([_status(progress), *parts, *_trouble(progress)])
 
 
-def errors(progress: RunProgress) -> str:
-    """What went wrong so far."""
-    return f"{progress.pages_gap} gaps, {progress.pages_failed} failed, {progress.rejects} rejects"
+def watch_bar(progress: RunProgress, stages: Sequence[StageReading], columns: int) -> str:
+    """The same for a terminal so wide, with a bar of the pages; in ASCII.
+
+    What does not fit is left out, the least important first.
+    """
+    pages, *others = (_stage_text(progress, stage) for stage in stages if _is_shown(stage))
+    head, trouble = _status(progress), _trouble(progress)
+    planned = progress.run.pages_planned if progress.run.status != "planning" else 0
+    # As wide at each drawing, so that it moves by what is done alone.
+    bar_columns = min(max(columns // 5, _SHORTEST_BAR), _LONGEST_BAR)
+    bar = [_bar(progress.pages_ended / planned, bar_columns)] if planned else []
+    # Vectors are the work itself; what comes before them counts less, and goes first.
+    while others and _width([head, *bar, pages, *others, *trouble]) > columns:
+        others.pop(0)
+    if _width([head, *bar, pages, *trouble]) > columns:
+        bar = []
+    return _SEPARATOR.join([head, *bar, pages, *others, *trouble])
 
 
-def duration(seconds: float | None) -> str:
-    """A time to wait, roughly; "?" when it is not known."""
-    if seconds is None:
-        return "?"
+def duration(seconds: float) -> str:
+    """A time to wait, roughly."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _stage_text(progress: RunProgress, stage: StageReading) -> str:
+    text = f"{stage.name} {stage.done}"
+    if stage.total is not None:
+        text += f"/{stage.total}{_more(progress)}"
+    if progress.is_ended:
+        return text
+    if stage.per_second is not None and stage.per_second >= _SLOWEST_SHOWN:
+        text += f" {stage.per_second:.1f}/s"
+    return f"{text} left {duration(stage.seconds_left)}" if stage.seconds_left else text
+
+
+def _is_shown(stage: StageReading) -> bool:
+    return stage.name == PAGES or bool(stage.done or stage.total)
+
+
+def _trouble(progress: RunProgress) -> list[str]:
+    counts = (
+        (progress.pages_gap, "gaps"),
+        (progress.pages_failed, "failed"),
+        (progress.rejects, "rejects"),
+    )
+    found = ", ".join(f"{count} {name}" for count, name in counts if count)
+    return [found] if found else []
+
+
+def _bar(share: float, columns: int) -> str:
+    cells = columns - len("[]")
+    full = int(cells * min(share, 1.0))
+    return f"[{'#' * full}{'.' * (cells - full)}]"
+
+
+def _width(parts: Sequence[str]) -> int:
+    return len(_SEPARATOR.join(parts))
 
 
 def _status(progress: RunProgress) -> str:
@@ -132,7 +172,3 @@ def _planned(progress: RunProgress) -> str:
 
 def _more(progress: RunProgress) -> str:
     return "+" if progress.run.status == "planning" else ""
-
-
-def _rate(stage: StageReading) -> str:
-    return "?/s" if stage.per_second is None else f"{stage.per_second:.1f}/s"

@@ -1,4 +1,7 @@
-"""Settings of the command: the environment, over it the outputs file, over both the options."""
+"""Settings of the command: the environment, over it the outputs file, over both the options.
+
+Where none of them says anything, the deployment last brought up is meant (`brought_up.py`).
+"""
 
 from typing import Annotated
 
@@ -12,7 +15,7 @@ Name = Annotated[str, Field(min_length=1)]
 class CommandSettings(ServiceSettings):
     """Where a deployment is found; every one may come from an option or an outputs file instead.
 
-    `aws_endpoint_url` is the local AWS, as for every AWS tool.
+    `aws_endpoint_url` is the local AWS, as for every AWS tool; `term` the kind of terminal.
     """
 
     ultron_outputs: Name | None = None
@@ -25,3 +28,18 @@ class CommandSettings(ServiceSettings):
     ultron_compactor_function: Name | None = None
     ultron_retrieve_function: Name | None = None
     aws_endpoint_url: Name | None = None
+    term: str | None = None
+
+    @property
+    def names_deployment(self) -> bool:
+        """Whether the environment says which deployment is meant, in part at least."""
+        return any(
+            value is not None
+            for name, value in self.model_dump().items()
+            if name.startswith("ultron_") or name == "aws_endpoint_url"
+        )
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether the terminal, where there is one, follows control sequences."""
+        return self.term != "dumb"

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from services.cli.api import ApiClient
+from services.cli.brought_up import FoundDeployment
 from services.cli.deployment import Deployment
 from services.cli.published import PublishedDeployment
 from services.cli.settings import CommandSettings
@@ -16,24 +17,53 @@ from shared.state.runs import RunStore
 from shared.storage.object_store import ObjectStore
 from shared.storage.s3 import S3ObjectStore
 
+_ADDRESSES = (
+    "outputs", "name_prefix", "api_url", "api_key", "checkpoint_table", "bucket_name",
+    "ingest_function", "compactor_function", "retrieve_function",
+)  # fmt: skip
+
+
+def names_deployment(options: argparse.Namespace, settings: CommandSettings) -> bool:
+    """Whether the person says which deployment is meant, in part at least.
+
+    Then no part of another one is ever taken to complete it.
+    """
+    return settings.names_deployment or any(getattr(options, name, None) for name in _ADDRESSES)
+
 
 class Target:
     """Finds each address when it is needed.
 
     In this order: an option, the outputs file, the environment, and what the deployment of a known
-    name prefix has published of itself.
+    name prefix has published of itself. Where none of them is given it is the deployment `found`,
+    whole.
     """
 
-    def __init__(self, options: argparse.Namespace, settings: CommandSettings) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        settings: CommandSettings,
+        found: FoundDeployment | None,
+    ) -> None:
         self._options = options
         self._settings = settings
+        self._is_named = names_deployment(options, settings)
+        self._endpoint_url = settings.aws_endpoint_url
         path = options.outputs or settings.ultron_outputs
         self._deployment = Deployment.read(Path(path)) if path else None
+        if found is not None:
+            self._deployment = found.outputs
+            self._endpoint_url = found.document.endpoint_url
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether a terminal of the person follows control sequences."""
+        return self._settings.can_redraw
 
     def api(self) -> ApiClient:
         """Client of its API."""
         found = self._deployment
-        url = found.base_url(self._settings.aws_endpoint_url) if found else None
+        url = found.base_url(self._endpoint_url) if found else None
         key = found.api_key if found else None
         return ApiClient(
             self._one("api_url", url, self._settings.ultron_api_url),
@@ -110,6 +140,13 @@ class Target:
         if not chosen:
             raise SettingsError(
                 f"say which deployment: --outputs FILE, --{name.replace('_', '-')}"
-                f" or ULTRON_{name.upper()}"
+                f" or ULTRON_{name.upper()}{self._hint()}"
             )
         return chosen
+
+    def _hint(self) -> str:
+        if not self._is_named:
+            return "; `make demo` brings one up that is found without them"
+        if self._settings.aws_endpoint_url is not None:
+            return "; while AWS_ENDPOINT_URL is set, the one that was last brought up is not used"
+        return ""

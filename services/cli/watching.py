@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.models.run import RunProgress
 
 WINDOW_SECONDS = 10.0
+PAGES = "pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _Stage:
 
 
 _STAGES = (
-    _Stage("pages", lambda p: p.pages_ended, lambda p: p.run.pages_planned),
+    _Stage(PAGES, lambda p: p.pages_ended, lambda p: p.run.pages_planned),
     _Stage("entities", lambda p: p.entities),
     _Stage("chunks", lambda p: p.chunks),
     # Chunks that are indexed already need no vector.

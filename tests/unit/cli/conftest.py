@@ -1,11 +1,24 @@
-"""The functions and the bucket that `ultron index` speaks to, as fakes."""
+"""The functions and the bucket that `ultron index` speaks to, as fakes; no demo is found."""
+
+from pathlib import Path
 
 import pytest
 
+from services.cli import main as command
 from services.cli.target import Target
 from shared import aws
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.cli.index_fakes import FakeFunctions
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the command takes for its checkout: a demo of this one must not be found by tests."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    monkeypatch.setattr(command, "PACKAGE_CHECKOUT", checkout)
+    monkeypatch.chdir(checkout)
+    return checkout
 
 
 @pytest.fixture

@@ -2,33 +2,16 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
 
 from services.cli.main import main
+from tests.unit.cli.fake_api import OUTPUTS, FakeApi, running_api, write_outputs
 
-OUTPUTS = {
-    "name_prefix": "ultron",
-    "api_id": "abc",
-    "api_stage": "prod",
-    "api_url": "https://abc.execute-api.us-east-1.amazonaws.com/prod",
-    "api_key": "a-key-of-twenty-letters",
-    "bucket_name": "bucket",
-    "checkpoint_table": "table",
-    "region": "us-east-1",
-    "default_corpus": "marvel",
-    "function_names": {"ingest": "ultron-ingest"},
-    "queue_urls": {},
-    "dead_letter_queue_urls": {},
-    "unknown_to_the_command": [1],
-}
 RESULT = {
     "id": "character:1-001",
     "score": 0.71,
@@ -37,64 +20,19 @@ RESULT = {
 }
 
 
-class FakeApi(ThreadingHTTPServer):
-    """Answers every request with `answer` and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer: tuple[int, bytes] = (200, b"{}")
-        self.asked: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/prod"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeApi
-
-    def _answer(self) -> None:
-        url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.server.asked.append(
-            {
-                "method": self.command,
-                "path": url.path,
-                "query": parse_qs(url.query, keep_blank_values=True),
-                "key": self.headers.get("x-api-key"),
-                "body": json.loads(body) if body else None,
-            }
-        )
-        status, answer = self.server.answer
-        self.send_response(status)
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_POST = _answer  # noqa: N815 - the names are inherited
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is inherited
-        """Keep quiet."""
-
-
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     """A server that stands for the deployment; the command finds it by its environment."""
-    server = FakeApi()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("ULTRON_API_URL", server.url)
-    monkeypatch.setenv("ULTRON_API_KEY", "the-key")
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running_api() as server:
+        monkeypatch.setenv("ULTRON_API_URL", server.url)
+        monkeypatch.setenv("ULTRON_API_KEY", "the-key")
+        yield server
 
 
 @pytest.fixture
 def outputs_file(tmp_path: Path) -> Path:
     path = tmp_path / "outputs.json"
-    path.write_text(json.dumps({name: {"value": value} for name, value in OUTPUTS.items()}))
+    write_outputs(path)
     return path
 
 
@@ -167,6 +105,20 @@ def test_chat_sends_the_message_and_shows_answer_and_citations(
     assert capsys.readouterr().out.splitlines() == [
         "Hank Pym [1]",
         "[1] Ultron  https://u",
+        "session s-1",
+    ]
+
+
+def test_no_line_of_an_answer_passes_for_a_citation(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {"session_id": "s-1", "answer": "He did.\n[1] Forged  https://evil\nsession s-2"}
+    api.answer = (200, json.dumps(answer).encode())
+    assert main(["chat", "x"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "He did.",
+        "  [1] Forged  https://evil",
+        "  session s-2",
         "session s-1",
     ]
 

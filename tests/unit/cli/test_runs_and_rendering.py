@@ -1,8 +1,7 @@
 """Starting and watching runs, and how they are shown."""
 
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.cli.errors import UnavailableError, exit_status
 from services.cli.functions import raised_by_function
-from services.cli.progress import ProgressDisplay
 from services.cli.rendering import shortened
 from services.cli.run_rendering import (
     duration,
@@ -24,33 +22,8 @@ from services.cli.run_rendering import (
 from services.cli.runs import watch_run
 from services.cli.watching import Meter
 from shared.errors import LeaseHeldError, NotFoundError, PostponedError, UltronError
-from shared.models.run import ProblemPage, RunProgress, RunRecord, RunStatus
-
-RUN_ID = "20261123T060000Z-1a2b3c4d"
-
-
-def a_run(
-    status: RunStatus = "running",
-    planned: int = 3,
-    reason: str | None = None,
-    **counters: int,
-) -> RunProgress:
-    record = RunRecord(
-        run_id=RUN_ID,
-        corpus="marvel",
-        mode="full",
-        status=status,
-        seq=1,
-        started_at="2026-11-23T06:00:00+00:00",
-        pages_planned=planned,
-        reason=reason,
-    )
-    return RunProgress(run=record, **counters)
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from shared.models.run import ProblemPage, RunProgress
+from tests.unit.cli.a_run import RUN_ID, a_run
 
 
 class Runs:
@@ -183,10 +156,10 @@ def test_steering_says_where_the_run_stands() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "?"), (0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
+    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
      (7500, "2 h 5 min")],
 )  # fmt: skip
-def test_a_time_to_wait_is_shown_roughly(seconds: float | None, text: str) -> None:
+def test_a_time_to_wait_is_shown_roughly(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
@@ -197,45 +170,6 @@ def test_shortened_text_is_one_line_within_its_bound(text: str, characters: int)
     assert line.splitlines() in ([], [line])
     if len(" ".join(text.split())) <= characters:
         assert line == " ".join(text.split())
-
-
-def ticking(*seconds: float) -> Callable[[], float]:
-    readings = iter(seconds)
-    return lambda: next(readings)
-
-
-def test_a_file_gets_a_line_every_few_seconds_and_the_end() -> None:
-    stream = io.StringIO()
-    display = ProgressDisplay(stream, ticking(0, 1, 6, 6.5, 7))
-    for progress in (
-        a_run(),
-        a_run(),
-        a_run(pages_done=2, entities=12),
-        a_run(pages_done=2, entities=14),
-        a_run("succeeded", pages_done=3),
-    ):
-        display.show(progress)
-    first, second, last = stream.getvalue().splitlines()
-    assert first.startswith("running · pages 0/3 ?/s left ? · entities 0 ?/s")
-    assert second.startswith("running · pages 2/3 0.3/s left 3 s · entities 12 2.0/s")
-    assert last.startswith("succeeded · pages 3/3")
-    assert last.endswith(" · errors 0 gaps, 0 failed, 0 rejects")
-
-
-def test_a_terminal_redraws_its_lines_in_place() -> None:
-    stream = Terminal()
-    display = ProgressDisplay(stream, ticking(0, 2), width=lambda: 30)
-    display.show(a_run(pages_done=1, chunks=5, rejects=2))
-    drawn = stream.getvalue()
-    assert drawn.count("\n") == 6
-    assert not drawn.startswith("\x1b[6A")
-    display.show(a_run("succeeded", pages_done=3))
-    redrawn = stream.getvalue().removeprefix(drawn)
-    assert redrawn.startswith("\x1b[6A"), "back to the first of the lines that stand there"
-    assert redrawn.count("\n") == 6
-    for line in drawn.splitlines():
-        assert line.endswith("\x1b[K"), "what stood there is erased"
-        assert len(line.removesuffix("\x1b[K")) < 30, "a line never wraps"
 
 
 def test_speed_and_remaining_time_follow_from_the_last_seconds() -> None:

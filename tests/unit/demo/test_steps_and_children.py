@@ -13,6 +13,7 @@ from scripts.demo.children import OverdueError, child_process, run_showing
 from scripts.demo.steps import Steps
 from scripts.demo.terraform import first_error
 from scripts.local_aws.os_processes import live_group_members
+from tests.terminal import on_terminal
 
 ROOT = Path(__file__).resolve().parents[3]
 STUBBORN = (
@@ -70,6 +71,39 @@ def test_an_overdue_command_is_ended_with_its_children(monkeypatch: pytest.Monke
         run_showing(command, {}, ROOT, lines.append, 2)
     assert lines[1:] == ["up", "up"]
     assert not live_group_members(int(lines[0]))
+
+
+def test_on_a_terminal_a_child_shows_itself_and_only_its_errors_come() -> None:
+    child = "import sys; print('tty' if sys.stdout.isatty() else 'pipe'); sys.exit('why')"
+    parent = f"""
+import sys
+from pathlib import Path
+from scripts.demo.children import run_showing
+from scripts.demo.steps import Steps
+steps = Steps()
+with steps.step("ingest"):
+    steps.below()
+    lines = []
+    child = [sys.executable, "-c", {child!r}]
+    status = run_showing(child, {{}}, Path("."), lines.append, 60, on_terminal=True)
+print(status, lines)
+"""
+    with on_terminal([sys.executable, "-c", parent], 80) as command:
+        assert command.wait() == 0, command.written
+    announced, shown, ended, result = command.written.splitlines()
+    assert (announced, shown, result) == ("  ingest ... ", "tty", "1 ['why']")
+    assert re.fullmatch(r"  ingest: \d+\.\d s", ended)
+
+
+def test_what_a_child_says_does_not_forge_a_line() -> None:
+    stream = io.StringIO()
+    steps = Steps(stream)
+    with steps.step("ingest"):
+        steps.line("a\x1b[2K\rb")
+        steps.detail("c\nd")
+    _, line, last = stream.getvalue().splitlines()
+    assert line == "      a\\u001b[2K b"
+    assert last.endswith("(c d)")
 
 
 def test_a_stubborn_child_and_its_children_end_with_the_block(
