@@ -224,9 +224,8 @@ def test_a_graph_that_holds_a_row_twice_is_refused(tmp_path: Path) -> None:
     data[label : label + 8] = struct.pack("<Q", 1)
     path = tmp_path / "graph"
     path.write_bytes(data)
-    graph = GraphFile(lambda: path, rows=3, dims=DIMS, name="the-key")
-    with pytest.raises(CorruptObjectError, match="the-key"):
-        graph.exact(unit_vectors(1, seed=1)[0], 1, None)
+    with pytest.raises(CorruptObjectError, match="the-key.*each row once"):
+        GraphFile(lambda: path, rows=3, dims=DIMS, name="the-key")
 
 
 def test_a_graph_is_written_in_batches_and_never_of_another_length(tmp_path: Path) -> None:
