@@ -10,8 +10,6 @@ ends the process. So here each is compared with what is there, by numpy over the
 
 import math
 import struct
-from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ _HEADER = struct.Struct("<QQQQQQiIQQQdQ")
 _WORD_BYTES, _LABEL_BYTES = 4, 8
 # A count, and room for so many links: on level 0, and on each level above it.
 _BASE_WORDS, _LEVEL_WORDS = 1 + 2 * LINKS_PER_ROW, 1 + LINKS_PER_ROW
+_LEVEL_BYTES = _LEVEL_WORDS * _WORD_BYTES
 # hnswlib draws levels so that each has 1/16 of the rows of the one below.
 _HIGHEST_LEVEL = 32
 # So many rows are looked at together that they stay in the cache.
@@ -144,45 +143,48 @@ def _check_links(words: npt.NDArray[np.uint32], rows: int) -> None:
 
 
 def _check_levels(words: npt.NDArray[np.uint32], rows: int, highest: int, entry: int) -> None:
+    above, starts = _records_above(words, rows)
     levels = np.zeros(rows, np.int64)
-    starts = []
-    for row, start, level in _records_above(words, rows):
-        levels[row] = level
-        starts.append(start)
+    levels[above] = depths = words[starts - 1] // _LEVEL_BYTES
     if int(levels.max()) != highest or levels[entry] != highest:
         raise _Damage(f"a search would begin at row {entry}, which is not on level {highest}")
-    begins, depths = np.array(starts, np.int64), levels[levels > 0]
+    is_unread = words != 0
+    is_unread[starts - 1] = False
     for level in range(1, highest + 1):
-        blocks = begins[depths >= level] + (level - 1) * _LEVEL_WORDS
-        counts = words[blocks]
+        counts_at = starts[depths >= level] + (level - 1) * _LEVEL_WORDS
+        links_at = counts_at[:, None] + np.arange(1, _LEVEL_WORDS)
+        is_unread[counts_at] = is_unread[links_at] = False
+        counts, links = words[counts_at], words[links_at]
         if counts.max() > LINKS_PER_ROW:
             raise _Damage("a row has more links than there is room for above level 0")
-        links = words[blocks[:, None] + np.arange(1, _LEVEL_WORDS)]
         used = links[np.arange(LINKS_PER_ROW) < counts[:, None]]
         if len(used) and (used.max() >= rows or levels[used].min() < level):
             raise _Damage(f"a link leads to no row of level {level}")
+    if is_unread.any():
+        raise _Damage("the links above level 0 do not fit")
 
 
-def _records_above(words: npt.NDArray[np.uint32], rows: int) -> Iterator[tuple[int, int, int]]:
-    """Each row that is above level 0: the row, where its links begin, and its highest level.
+def _records_above(words: npt.NDArray[np.uint32], rows: int) -> tuple[Positions, Positions]:
+    """Which rows seem to be above level 0, and where the links of each begin.
 
     Before them lies a word with their size in bytes; of the other rows that word alone, and it is
-    0. So from one record to the next it is the zeros that count the rows.
+    0. So from one record to the next it is the zeros that count the rows. Only words that can be
+    such a size are looked at one by one, in Python: whoever asks sees that the others are links.
     """
-    nonzero = np.flatnonzero(words).tolist()
-    row, place, number = 0, 0, 0
-    while number < len(nonzero):
-        found = nonzero[number]
+    places = np.flatnonzero((words % _LEVEL_BYTES == 0) & (words != 0))
+    above, starts = [], []
+    row, place = 0, 0
+    for found, size in zip(places.tolist(), words[places].tolist(), strict=True):
+        if found < place:
+            continue  # a link, whose number could be a size
         row += found - place
-        level, odd = divmod(int(words[found]), _LEVEL_WORDS * _WORD_BYTES)
-        place = found + 1 + level * _LEVEL_WORDS
-        if odd or row >= rows or place > len(words):
-            raise _Damage("the links above level 0 do not fit")
-        yield row, found + 1, level
+        place = found + 1 + size // _WORD_BYTES
+        above.append(row)
+        starts.append(found + 1)
         row += 1
-        number = bisect_left(nonzero, place, number)
-    if row + len(words) - place != rows:
+    if place > len(words) or row + len(words) - place != rows:
         raise _Damage("it does not end where its last row does")
+    return np.array(above, np.int64), np.array(starts, np.int64)
 
 
 def _positions(labels: npt.NDArray[np.uint64]) -> Positions | None:
