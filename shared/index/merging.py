@@ -190,6 +190,9 @@ def _open_input(
         name=shard.graph.key,
     )
     sidecar = Sidecar(
-        partial(cache.fetch, shard.sidecar), model=shard.model, name=shard.sidecar.key
+        partial(cache.fetch, shard.sidecar),
+        model=shard.model,
+        rows=shard.vectors,
+        name=shard.sidecar.key,
     )
     return MergeInput(catalog, kept, graph.vectors, sidecar)
