@@ -93,7 +93,7 @@ def check_catalog(catalog: Catalog, descriptor: ShardDescriptor) -> None:
     has_rows = descriptor.vectors > 0
     if (descriptor.graph is not None, descriptor.sidecar is not None) != (has_rows, has_rows):
         raise CorruptObjectError(
-            f"the manifest names other files beside {descriptor.catalog.key} than a shard of "
+            f"{descriptor.catalog.key} stands in a manifest with other files than a shard of "
             f"{descriptor.vectors} rows has; build the shard again"
         )
     found = (catalog.model, catalog.rows, catalog.entities)
