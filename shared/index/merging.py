@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.errors import CorruptObjectError
+from shared.errors import CorruptObjectError, DamagedIndexError
 from shared.index.catalog import Catalog, read_catalog
 from shared.index.damage import damaged_shard, is_about
 from shared.index.graph import GraphFile
@@ -67,7 +67,8 @@ class Merger:
             damaged = next((shard for shard in merged if is_about(shard, error)), None)
             if damaged is None:
                 raise
-            raise damaged_shard(manifest.corpus, damaged) from error
+            named = damaged_shard(manifest.corpus, damaged)
+            raise DamagedIndexError(f"{named}; {error}") from error
 
     def _merge(self, manifest: Manifest, shard_ids: Collection[str]) -> ShardDescriptor | None:
         cache = ShardCache(self.store, self.directory)
