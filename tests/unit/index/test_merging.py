@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import CorruptObjectError
+from shared.errors import CorruptObjectError, DamagedIndexError
 from shared.index.catalog import Catalog, read_catalog
 from shared.index.content import content_checksum
 from shared.index.liveness import live_entities
@@ -279,6 +279,26 @@ def test_a_damaged_file_is_named(world: World, kind: str, is_gone: bool) -> None
         world.store.put(key, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(CorruptObjectError, match=key):
         world.merge(shards)
+
+
+def test_a_damaged_shard_is_named_with_what_takes_it_out(world: World) -> None:
+    shards = [world.add({"hero:1": 2}, OLD), world.add({"hero:2": 2}, OLD)]
+    world.store.delete(shards[1].catalog.key)
+    command = f"ultron index mark-bad --corpus .* --shard {shards[1].shard_id}"
+    with pytest.raises(DamagedIndexError, match=command):
+        world.merge(shards)
+
+
+def test_damage_to_another_shard_stops_no_merge_and_forgets_no_deletion(world: World) -> None:
+    """What the other shard covers is not known: a deletion may be all that hides it."""
+    group = [world.add({"hero:1": 2, "hero:2": 0}, OLD), world.add({"hero:3": 2}, OLD)]
+    healthy = world.add({"hero:3": 1}, OLD + 1)
+    other = world.add({"hero:2": 2}, OLD - 1)
+    world.store.delete(other.catalog.key)
+    merged = world.merge(group)
+    assert merged is not None
+    assert world.catalog(merged).entity_keys == ("hero:1", "hero:2")
+    assert healthy.vectors == 1
 
 
 def test_rows_that_are_not_needed_are_not_fetched(world: World) -> None:
