@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,21 @@ def read_catalog(path: Path, *, name: str) -> Catalog:
             f"{name} is no catalog of a shard: {error}; build the shard again"
         ) from error
     return catalog
+
+
+def check_every_key(catalog: Catalog, *, name: str) -> None:
+    """See what merging builds on and opening does not look at, as it takes a step for each key.
+
+    Raises:
+        CorruptObjectError: rows do not lie in the order of their chunk ids, or hashes are not
+            those of the keys; names `name`.
+    """
+    if not all(one < following for one, following in pairwise(catalog.packed_chunk_ids)):
+        raise CorruptObjectError(f"{name} has rows that are not in order; build the shard again")
+    if not np.array_equal(_hashes(catalog.entity_keys), catalog.entity_hashes):
+        raise CorruptObjectError(
+            f"{name} has hashes that are not those of its keys; build the shard again"
+        )
 
 
 def hash_entity_key(key: str) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import CorruptObjectError, DamagedIndexError
-from shared.index.catalog import Catalog, read_catalog
+from shared.index.catalog import Catalog, check_every_key, read_catalog
 from shared.index.damage import damaged_shard, is_about
 from shared.index.graph import GraphFile
 from shared.index.liveness import EntityMask, live_entities
@@ -219,6 +219,7 @@ def _open_input(
             f"{shard.catalog.key} has {catalog.rows} rows of {catalog.entities} entities, its "
             f"manifest says {shard.vectors} of {shard.entities}; build the shard again"
         )
+    check_every_key(catalog, name=shard.catalog.key)
     if shard.graph is None or shard.sidecar is None or not kept[catalog.row_entities].any():
         return MergeInput(catalog, kept, None, None)
     graph = GraphFile(

@@ -1,5 +1,7 @@
 """Merging shards: what building from scratch makes, live rows only, and tombstones in time."""
 
+import hashlib
+import io
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -287,6 +289,29 @@ def test_a_damaged_shard_is_named_with_what_takes_it_out(world: World) -> None:
     command = f"ultron index mark-bad --corpus .* --shard {shards[1].shard_id}"
     with pytest.raises(DamagedIndexError, match=command):
         world.merge(shards)
+
+
+@pytest.mark.parametrize("array", ["chunk_ids_blob", "entity_hashes"])
+def test_a_catalog_that_merging_cannot_build_on_is_named(world: World, array: str) -> None:
+    """Its checksum is right; rows are out of order, or hashes hide an entity from others."""
+    shard = world.add({"hero:1": 2, "hero:2": 2}, OLD)
+    with np.load(io.BytesIO(world.store.get(shard.catalog.key).data)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays[array] = (
+        arrays[array][::-1]
+        if array == "entity_hashes"
+        else np.frombuffer(b"hero:9-001" + arrays[array].tobytes()[10:], np.uint8)
+    )
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    data = stream.getvalue()
+    world.store.put(shard.catalog.key, data)
+    changed = shard.catalog.model_copy(
+        update={"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    )
+    world.shards[0] = shard.model_copy(update={"catalog": changed})
+    with pytest.raises(DamagedIndexError, match=shard.shard_id):
+        world.merge(world.shards)
 
 
 def test_damage_to_another_shard_stops_no_merge_and_forgets_no_deletion(world: World) -> None:
