@@ -214,7 +214,7 @@ class Sidecar:
                     if room < 0:
                         raise self._damage("has rows that are longer than the file")
                     found.append(parse(row))
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 if not _is_damage(error):
                     raise
                 raise self._damage(f"is no SQLite sidecar: {error}") from error
@@ -290,8 +290,13 @@ class Sidecar:
         return CorruptObjectError(f"{self._name} {what}; build the shard again")
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether it is about the bytes, and not about memory, handles, the disk or our own code."""
+def _is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether it is about the bytes, and not about memory, handles, the disk or our own code.
+
+    A message of SQLite that quotes a name from the file can be no UTF-8: Python's module says so.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)  # not set by Python's module
     return code & _PRIMARY_CODE in _DAMAGE
 
