@@ -118,6 +118,17 @@ class CorruptObjectError(UltronError):
     code = "CORRUPT_OBJECT"
 
 
+class DamagedIndexError(CorruptObjectError):
+    """A shard of an index is gone or damaged; the message names it and what takes it out.
+
+    The error that it comes from says what is wrong with which object, and is not for API users.
+    """
+
+    code = "DAMAGED_INDEX"
+    http_status = 503
+    is_public = True
+
+
 class SourceError(UltronError):
     """A source answered something that cannot be used; the page becomes a gap."""
 

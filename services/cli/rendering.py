@@ -10,9 +10,11 @@ def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """The results of `GET /retrieve`, best first."""
     results = answer.get("results") or []
     if answer.get("partial"):
-        groups = (answer.get("index") or {}).get("groups") or {}
-        searched, of = groups.get("searched", "some"), groups.get("of", "all")
-        yield f"only {searched} of {of} parts of the index answered"
+        index = answer.get("index") or {}
+        if damaged := index.get("damaged_shards"):
+            yield f"without the damaged shards of the index: {damaged}"
+        if groups := index.get("groups"):
+            yield f"only {groups.get('searched')} of {groups.get('of')} parts of the index answered"
     if not results:
         yield "nothing found"
     for number, result in enumerate(results, 1):

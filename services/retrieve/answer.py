@@ -39,17 +39,22 @@ class SearchedGroups(Contract):
 
 
 class IndexState(Contract):
-    """Which committed index answered; `groups` only where there are several."""
+    """Which committed index answered.
+
+    `groups` only where there are several, `damaged_shards` only where shards are left out.
+    """
 
     version: int
     shards: int
     groups: SearchedGroups | None = None
+    damaged_shards: int | None = None
 
     @model_serializer(mode="wrap")
-    def _without_a_single_group(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = dump(self)
-        if self.groups is None:
-            del document["groups"]
+        for name in ("groups", "damaged_shards"):
+            if document[name] is None:
+                del document[name]
         return document
 
 

@@ -100,6 +100,7 @@ def _log_failure(error: Exception) -> None:
         # The message may repeat what the caller sent, so it is not logged.
         logger.info("refused", extra={"code": summary["code"], "status": summary["status"]})
     elif isinstance(error, UltronError):
-        logger.error("failed", extra={"code": error.code, "reason": str(error)})
+        cause = str(error.__cause__ or "")
+        logger.error("failed", extra={"code": error.code, "reason": str(error), "cause": cause})
     else:
         logger.exception("failed unexpectedly")

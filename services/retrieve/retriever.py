@@ -70,6 +70,7 @@ class Retriever:
             InvalidInputError: a filter names a field that the index has not.
             DimensionMismatchError: its index is of another model.
             PartialFailureError: a part of the index did not answer.
+            DamagedIndexError: a shard of it is missing or damaged.
             CorruptObjectError, SettingsError: the deployment is damaged, or lacks the model.
         """
         started = time.perf_counter()
@@ -186,13 +187,15 @@ def _body(
     index: dict[str, Any] = {"version": manifest.version, "shards": len(manifest.shards)}
     if result.groups > 1:
         index["groups"] = {"searched": result.searched, "of": result.groups}
+    if result.snapshot.damage:
+        index["damaged_shards"] = len(result.snapshot.damage)
     return {
         "query": request.q,
         "k": request.k,
         "mode": request.mode,
         "filters": request.filters.given(),
         "results": [_result(hit) for hit in result.hits],
-        "partial": result.searched < result.groups,
+        "partial": result.searched < result.groups or bool(result.snapshot.damage),
         "model": manifest.model.model_dump(),
         "index": index,
         "timing_ms": {name: round(value, 2) for name, value in timings.items()},

@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 from tokenizers import Tokenizer
 
 from shared.embedding.batches import plan_batches
@@ -24,6 +25,14 @@ from shared.errors import CorruptObjectError, InvalidInputError
 from shared.models.manifest import ModelIdentity
 
 INPUT_NAME = "input_ids"
+# What onnxruntime raises at a graph that it cannot parse or run; no memory is a RuntimeException.
+_UNUSABLE_GRAPH = (
+    onnxruntime_errors.InvalidProtobuf,
+    onnxruntime_errors.InvalidGraph,
+    onnxruntime_errors.InvalidArgument,
+    onnxruntime_errors.NotImplemented,
+    onnxruntime_errors.Fail,
+)
 TEXTS_PER_TOKENIZER_CALL = 512
 
 
@@ -127,9 +136,12 @@ def _require_unicode(text: str, position: int) -> None:
 
 
 def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
-    # The Rust library raises bare Exception for whatever it cannot read.
+    data = path.read_bytes()  # what fails here says nothing about the bytes
+    # The Rust library raises a bare Exception for whatever it cannot parse, and nothing below it.
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_buffer(data)
+    except (MemoryError, RecursionError):
+        raise
     except Exception as error:
         raise CorruptObjectError(f"tokenizers cannot load {path}: {error}") from error
     tokenizer.enable_truncation(max_length=max_tokens)
@@ -148,7 +160,7 @@ def _load_session(path: Path) -> onnxruntime.InferenceSession:
         session = onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime's own exceptions share no narrower base
+    except _UNUSABLE_GRAPH as error:
         raise CorruptObjectError(f"onnxruntime cannot load {path}: {error}") from error
     names = [value.name for value in session.get_inputs()]
     if names != [INPUT_NAME]:

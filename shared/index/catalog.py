@@ -7,12 +7,10 @@ for a row. Keys are decoded when they are asked for.
 import hashlib
 import io
 import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +18,39 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import CorruptObjectError, InvalidInputError
+from shared.index.array_archive import Arrays, read_arrays
 from shared.index.field_index import FieldIndex, FieldIndexBuilder
 from shared.index.packed_strings import PackedStrings
+from shared.models.base import Contract
 from shared.models.chunk import ChunkMetadata
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ModelIdentity
 
 SCHEMA_VERSION = 2
 _HASH_BYTES = 16
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    OverflowError,
-    SyntaxError,
-    AssertionError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+# Every array of a catalog, with its type and the number of its dimensions.
+_ARRAYS: Mapping[str, tuple[str, int]] = {
+    "header": ("|u1", 1),
+    "entity_hashes": ("<u8", 2),
+    "entity_seqs": ("<i8", 1),
+    "entity_origins": ("<u4", 1),
+    "row_entities": ("<u4", 1),
+    "row_words": ("<u4", 1),
+    "value_numbers": ("<f8", 1),
+    "value_offsets": ("<u8", 1),
+    "value_rows": ("<u4", 1),
+    **{f"{name}_blob": ("|u1", 1) for name in ("keys", "checksums", "chunk_ids", "values")},
+    **{f"{name}_ends": ("<u8", 1) for name in ("keys", "checksums", "chunk_ids", "values")},
+}
+
+
+class _Header(Contract):
+    """What a catalog says of its arrays; `fields` is the directory of its field index."""
+
+    schema_version: int
+    model: ModelIdentity
+    origins: tuple[str, ...]
+    fields: dict[str, dict[str, dict[str, tuple[int, int]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +189,33 @@ def read_catalog(path: Path, *, name: str) -> Catalog:
     """Open a catalog.
 
     Raises:
-        CorruptObjectError: the file is no catalog of this schema; names `name`.
+        CorruptObjectError: the bytes are no catalog of this schema; names `name`. What keeps them
+            from being read (no memory, no file handle, a failing disk) goes through as it is.
     """
+    data = path.read_bytes()  # what fails here says nothing about the bytes
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            catalog = _decode(archive)
+        catalog = _decode(read_arrays(data))
         _check(catalog)
-    except _UNREADABLE as error:
+    except ValueError as error:
         raise CorruptObjectError(
             f"{name} is no catalog of a shard: {error}; build the shard again"
         ) from error
     return catalog
+
+
+def check_every_key(catalog: Catalog, *, name: str) -> None:
+    """See what merging builds on and opening does not look at, as it takes a step for each key.
+
+    Raises:
+        CorruptObjectError: rows do not lie in the order of their chunk ids, or hashes are not
+            those of the keys; names `name`.
+    """
+    if not all(one < following for one, following in pairwise(catalog.packed_chunk_ids)):
+        raise CorruptObjectError(f"{name} has rows that are not in order; build the shard again")
+    if not np.array_equal(_hashes(catalog.entity_keys), catalog.entity_hashes):
+        raise CorruptObjectError(
+            f"{name} has hashes that are not those of its keys; build the shard again"
+        )
 
 
 def hash_entity_key(key: str) -> bytes:
@@ -229,29 +251,33 @@ def _encode_rows(
     return packed, np.array(entities, "<u4"), np.array(words, "<u4"), builder.build()
 
 
-def _decode(archive: Any) -> Catalog:
-    header = json.loads(archive["header"].tobytes())
-    if header["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"it has schema version {header['schema_version']}, not {SCHEMA_VERSION}")
+def _decode(arrays: Arrays) -> Catalog:
+    found = {name: (array.dtype.str, array.ndim) for name, array in arrays.items()}
+    if found != _ARRAYS:
+        odd = sorted(name[:40] for name in found.keys() ^ _ARRAYS.keys()) or "their types"
+        raise ValueError(f"its arrays are not those of a catalog: {odd}")
+    header = _Header.model_validate_json(arrays["header"].tobytes())
+    if header.schema_version != SCHEMA_VERSION:
+        raise ValueError(f"it has schema version {header.schema_version}, not {SCHEMA_VERSION}")
 
     def strings(name: str) -> PackedStrings:
-        return PackedStrings(archive[f"{name}_blob"], archive[f"{name}_ends"])
+        return PackedStrings(arrays[f"{name}_blob"], arrays[f"{name}_ends"])
 
     index = FieldIndex(
-        header["fields"],
+        header.fields,
         strings("values"),
-        archive["value_numbers"],
-        archive["value_offsets"],
-        archive["value_rows"],
+        arrays["value_numbers"],
+        arrays["value_offsets"],
+        arrays["value_rows"],
     )
     return Catalog(
-        model=ModelIdentity.model_validate(header["model"]),
-        origins=tuple(header["origins"]),
-        entity_hashes=archive["entity_hashes"],
-        entity_seqs=archive["entity_seqs"],
-        entity_origins=archive["entity_origins"],
-        row_entities=archive["row_entities"],
-        row_words=archive["row_words"],
+        model=header.model,
+        origins=header.origins,
+        entity_hashes=arrays["entity_hashes"],
+        entity_seqs=arrays["entity_seqs"],
+        entity_origins=arrays["entity_origins"],
+        row_entities=arrays["row_entities"],
+        row_words=arrays["row_words"],
         field_index=index,
         packed_keys=strings("keys"),
         packed_checksums=strings("checksums"),

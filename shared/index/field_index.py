@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from shared.errors import CorruptObjectError
 from shared.index.filters import (
     FieldFilter,
     Number,
@@ -101,7 +102,9 @@ class FieldIndex:
         return tuple(sorted(self.directory[_METADATA]))
 
     def check(self, rows: int) -> None:
-        """Raise ValueError or KeyError unless everything points to something that is there."""
+        """Raise ValueError unless everything points to something that is there."""
+        if self.directory.keys() != {_BUILT_IN, _METADATA}:
+            raise ValueError("the field values are not those of a catalog")
         self.terms.check()
         if len(self.offsets) != len(self.terms) + 1 or int(self.offsets[-1]) != len(self.rows):
             raise ValueError("the rows of the field values do not fit")
@@ -189,7 +192,10 @@ class FieldIndex:
         return first + search(range(first, last), value, key=self._exact_number)
 
     def _exact_number(self, term: int) -> Number:
-        number: Number = json.loads(self.terms[term])
+        text = self.terms[term]
+        number = parse_number(text)
+        if number is None:
+            raise CorruptObjectError(f"field value {term} of a catalog is no number: {text[:40]!r}")
         return number
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
-from shared.errors import PartialFailureError, UltronError
+from shared.errors import DamagedIndexError, PartialFailureError, UltronError
 from shared.index.shard_group import ShardGroup
 from shared.observability import logger
 
@@ -27,8 +27,8 @@ class GroupCalls:
     """The groups of one search: the first one here, the others wherever they are.
 
     A group that fails once is not asked again. What fails with an error of the caller's making
-    (4xx) fails the search with it; anything else fails it with `PartialFailureError`, unless a
-    partial answer will do and at least one group is left.
+    (4xx) fails the search with it; anything else fails it with `PartialFailureError`, or the error
+    that names a damaged shard, unless a partial answer will do and at least one group is left.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class GroupCalls:
         self._is_partial_fine = is_partial_fine
         self._deadline = time.monotonic() + seconds
         self._failed: set[int] = set() if has_own else {0}
+        self._damage: DamagedIndexError | None = None
         self.waited_ms = 0.0
 
     @property
@@ -74,6 +75,7 @@ class GroupCalls:
 
         Raises:
             PartialFailureError: groups failed, and a partial answer will not do.
+            DamagedIndexError: likewise, and one of them named a damaged shard.
             UltronError: of the caller's making, as a group raised it.
         """
         answers: dict[int, ResultT] = {}
@@ -86,6 +88,8 @@ class GroupCalls:
             self._collect(number, partial(self._wait, future), answers)
         self.waited_ms += (time.monotonic() - started) * 1000.0
         if self._failed and not (self._is_partial_fine and answers):
+            if self._damage is not None:
+                raise self._damage
             raise PartialFailureError(
                 f"{len(self._failed)} of the {len(self._groups)} groups of shards that the index "
                 "is searched in did not answer; ask again, or with partial=true for the rest"
@@ -103,6 +107,8 @@ class GroupCalls:
         except UltronError as error:
             if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
+            if isinstance(error, DamagedIndexError):
+                self._damage = error
             self._fail(number, error.code, str(error))
         except TimeoutError:
             self._fail(number, "TIMEOUT", "no answer in time")

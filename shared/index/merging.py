@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.errors import CorruptObjectError
-from shared.index.catalog import Catalog, read_catalog
+from shared.errors import CorruptObjectError, DamagedIndexError
+from shared.index.catalog import Catalog, check_every_key, read_catalog
+from shared.index.damage import damaged_shard, is_about
 from shared.index.graph import GraphFile
 from shared.index.liveness import EntityMask, live_entities
 from shared.index.merged_files import MergeInput, write_merged
@@ -24,6 +25,7 @@ from shared.index.shard_cache import ShardCache
 from shared.index.shard_writer import ShardSource, upload_shard
 from shared.index.sidecar import Sidecar
 from shared.models.manifest import Manifest, ShardDescriptor
+from shared.observability import logger
 from shared.storage.object_store import ObjectStore
 
 _PARALLEL_DOWNLOADS = 8
@@ -55,8 +57,20 @@ class Merger:
             The new shard, or None when nothing of the old ones goes on.
 
         Raises:
-            CorruptObjectError: a file of a shard is gone or damaged; names its key.
+            DamagedIndexError: a file of a shard that is merged is gone or damaged; names the shard
+                and what takes it out. Damage to the others keeps no merge from going on.
         """
+        try:
+            return self._merge(manifest, shard_ids)
+        except CorruptObjectError as error:
+            merged = (shard for shard in manifest.shards if shard.shard_id in shard_ids)
+            damaged = next((shard for shard in merged if is_about(shard, error)), None)
+            if damaged is None:
+                raise
+            named = damaged_shard(manifest.corpus, damaged)
+            raise DamagedIndexError(f"{named}; {error}") from error
+
+    def _merge(self, manifest: Manifest, shard_ids: Collection[str]) -> ShardDescriptor | None:
         cache = ShardCache(self.store, self.directory)
         liveness = GroupLiveness(manifest, shard_ids, cache)
         group = liveness.group
@@ -99,12 +113,17 @@ class GroupLiveness:
         """Return, for each shard of the group, which of its entities go on.
 
         Those are the live ones that have rows, are covered by another shard too, or are not from
-        before `forget_before`.
+        before `forget_before`. Of another shard that cannot be read, anything may be covered.
         """
         live = live_entities(self.catalogs)
         covered = [np.zeros(catalog.entities, dtype=np.bool_) for catalog in self.catalogs]
-        for others in _batches(self._others):
-            catalogs = _fetch_catalogs(others, self._cache)
+        for batch in _batches(self._others):
+            others, catalogs = _readable(batch, self._cache)
+            if len(others) < len(batch):
+                for mask in covered:
+                    mask[:] = True
+            if not others:
+                continue
             for mask, found in zip(live, self._live_against(others, catalogs), strict=True):
                 mask &= found
             # Half of the hash does: should two keys ever share it, one is remembered too long.
@@ -140,6 +159,25 @@ def _fetch_catalogs(shards: Sequence[ShardDescriptor], cache: ShardCache) -> lis
     return [
         read_catalog(path, name=shard.catalog.key)
         for path, shard in zip(paths, shards, strict=True)
+    ]
+
+
+def _readable(
+    shards: Sequence[ShardDescriptor], cache: ShardCache
+) -> tuple[list[ShardDescriptor], list[Catalog]]:
+    """The shards whose catalogs can be read, and these; the others are logged."""
+    try:
+        return list(shards), _fetch_catalogs(shards, cache)
+    except CorruptObjectError as error:
+        if len(shards) == 1:
+            logger.error(
+                "a damaged shard is left out of a merge of others",
+                extra={"shard_id": shards[0].shard_id, "reason": str(error)},
+            )
+            return [], []
+    parts = [_readable([shard], cache) for shard in shards]
+    return [one for found, _ in parts for one in found], [
+        one for _, found in parts for one in found
     ]
 
 
@@ -181,6 +219,7 @@ def _open_input(
             f"{shard.catalog.key} has {catalog.rows} rows of {catalog.entities} entities, its "
             f"manifest says {shard.vectors} of {shard.entities}; build the shard again"
         )
+    check_every_key(catalog, name=shard.catalog.key)
     if shard.graph is None or shard.sidecar is None or not kept[catalog.row_entities].any():
         return MergeInput(catalog, kept, None, None)
     graph = GraphFile(
@@ -190,6 +229,9 @@ def _open_input(
         name=shard.graph.key,
     )
     sidecar = Sidecar(
-        partial(cache.fetch, shard.sidecar), model=shard.model, name=shard.sidecar.key
+        partial(cache.fetch, shard.sidecar),
+        model=shard.model,
+        rows=shard.vectors,
+        name=shard.sidecar.key,
     )
     return MergeInput(catalog, kept, graph.vectors, sidecar)

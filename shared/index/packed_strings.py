@@ -9,6 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+# The first two bits of a byte of UTF-8 that goes on with a character.
+_CONTINUATION_MASK, _CONTINUATION = 0xC0, 0x80
+
 
 @dataclass(frozen=True, slots=True)
 class PackedStrings:
@@ -26,7 +29,7 @@ class PackedStrings:
         return cls(np.frombuffer(b"".join(parts), np.uint8), offsets)
 
     def check(self) -> None:
-        """Raise ValueError unless every string lies within the blob."""
+        """Raise ValueError unless every string lies within the blob and is valid UTF-8."""
         offsets = self.offsets
         if self.blob.dtype != np.uint8 or offsets.dtype != np.uint64 or offsets.ndim != 1:
             raise ValueError("packed strings are of a wrong type")
@@ -34,6 +37,10 @@ class PackedStrings:
             raise ValueError("packed strings do not fill their blob")
         if np.any(offsets[1:] < offsets[:-1]):
             raise ValueError("packed strings overlap")
+        self.blob.tobytes().decode()  # UnicodeDecodeError is a ValueError
+        inner = self.blob[offsets[offsets < len(self.blob)]]
+        if np.any((inner & _CONTINUATION_MASK) == _CONTINUATION):
+            raise ValueError("a packed string begins within a character")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

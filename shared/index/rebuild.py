@@ -120,7 +120,12 @@ class ShardRebuilder:
         if files.sidecar is None:
             return MergeInput(catalog, kept, None, None)
         path = files.sidecar
-        sidecar = Sidecar(lambda: path, model=self.model, name=f"the sidecar of {part.origin}")
+        sidecar = Sidecar(
+            lambda: path,
+            model=self.model,
+            rows=catalog.rows,
+            name=f"the sidecar of {part.origin}",
+        )
         np.save(folder / "vectors.npy", vectors[order])
         mapped: Vectors = np.load(folder / "vectors.npy", mmap_mode="r")
         return MergeInput(catalog, kept, mapped.__getitem__, sidecar)

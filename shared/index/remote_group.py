@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import (
+    DamagedIndexError,
     DimensionMismatchError,
     InvalidInputError,
     PartialFailureError,
@@ -30,9 +31,11 @@ from shared.index.sidecar import StoredChunk
 
 AnswerT = TypeVar("AnswerT")
 
-# What is wrong with the search itself stays that; whatever else a group reports is its failure.
-_OF_THE_CALLER: Mapping[str, type[UltronError]] = {
-    error.code: error for error in (InvalidInputError, TextTooLongError, DimensionMismatchError)
+# What is wrong with the search itself stays that, and a damaged shard keeps its name; whatever
+# else a group reports is its failure.
+_PASSED_ON: Mapping[str, type[UltronError]] = {
+    error.code: error
+    for error in (InvalidInputError, TextTooLongError, DimensionMismatchError, DamagedIndexError)
 }
 
 
@@ -108,7 +111,7 @@ def answer_group_request(group: ShardGroup, request: GroupRequest) -> dict[str, 
 def _reported(report: Any) -> UltronError:
     code = report.get("code") if isinstance(report, Mapping) else None
     message = report.get("message") if isinstance(report, Mapping) else None
-    error_class = _OF_THE_CALLER.get(str(code))
+    error_class = _PASSED_ON.get(str(code))
     if error_class is not None and isinstance(message, str):
         return error_class(message)
     return PartialFailureError(f"the group reported {code}; see the log of its invocation")

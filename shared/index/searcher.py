@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from shared.errors import InvalidInputError
+from shared.errors import CorruptObjectError, DamagedIndexError, InvalidInputError
+from shared.index.damage import damaged_shard, is_about
 from shared.index.filters import SearchFilters
 from shared.index.graph import Vectors
 from shared.index.group_calls import GroupCalls, Round
@@ -38,8 +39,8 @@ class SearchQuery:
 
     `vector` has unit length and shape (dims,); only the lexical mode does without. `threshold`
     is the least cosine of a hit, so the lexical mode has none. `exact` compares the vector with
-    every row instead of asking the graphs. `partial` says that where a group of shards fails,
-    the hits of the others will do.
+    every row instead of asking the graphs. `partial` says that where a shard is damaged or a group
+    of shards fails, the hits of the others will do.
     """
 
     text: str
@@ -78,7 +79,8 @@ class SearchTimes:
 class SearchResult:
     """Hits, best first, and the state of the index they come from.
 
-    The index is searched in `groups` parts, of which `searched` answered.
+    The index is searched in `groups` parts, of which `searched` answered; shards that are left
+    out of the part here are named in `snapshot.damage`.
     """
 
     hits: tuple[SearchHit, ...]
@@ -142,6 +144,8 @@ class Searcher:
         Raises:
             InvalidInputError: the mode needs a vector, or has no use for the threshold.
             PartialFailureError: a group of shards failed, and a partial answer will not do.
+            DamagedIndexError: a shard is damaged, and a partial answer will not do, or could hold
+                what was replaced or deleted.
             NotFoundError, CorruptObjectError, DimensionMismatchError: see `refresh`.
         """
         begun = self.begin(query.text, query.mode, partial=query.partial, snapshot=snapshot)
@@ -157,13 +161,24 @@ class Searcher:
     ) -> "Search":
         """Start what needs no vector: groups elsewhere count words while the caller embeds."""
         snapshot = snapshot or self._source.refresh().snapshot
-        return Search(snapshot, self.groups(snapshot, partial=partial), text, mode, self._tuning)
+        groups = self.groups(snapshot, partial=partial)
+        return Search(self, snapshot, groups, text, mode, self._tuning)
+
+    def set_aside(self, shard_id: str, damage: DamagedIndexError) -> None:
+        """Search on without a shard that was found damaged, until it is tried again."""
+        self._source.set_aside(shard_id, damage)
 
     def groups(self, snapshot: Snapshot, *, partial: bool = False) -> GroupCalls:
-        """All groups of a snapshot's index, for one search."""
+        """All groups of a snapshot's index, for one search.
+
+        Raises:
+            DamagedIndexError: a shard could not be opened here, and a part will not do.
+        """
         local = LocalGroup(snapshot.shards, self._spread)
         scale_out = self._scale_out
         elsewhere = () if scale_out is None else scale_out.elsewhere(snapshot.manifest)
+        if snapshot.damage and not (partial and (snapshot.shards or elsewhere)):
+            raise snapshot.damage[0]
         if scale_out is None or not elsewhere:
             return GroupCalls([local], self._pool, is_partial_fine=partial, seconds=0.0)
         return GroupCalls(
@@ -188,12 +203,14 @@ class Search:
 
     def __init__(
         self,
+        searcher: Searcher,
         snapshot: Snapshot,
         groups: GroupCalls,
         text: str,
         mode: SearchMode,
         tuning: SearchTuning,
     ) -> None:
+        self._searcher = searcher
         self._snapshot = snapshot
         self._groups = groups
         self._tuning = tuning
@@ -207,9 +224,24 @@ class Search:
         """Search with the vector; `query` has the text and the mode that this was begun with.
 
         Raises:
-            InvalidInputError, PartialFailureError: as `Searcher.search` does.
+            InvalidInputError, PartialFailureError, DamagedIndexError: as `Searcher.search` does.
         """
         _check(query)
+        try:
+            return self._finish(query)
+        except CorruptObjectError as error:
+            shards = [shard.descriptor for shard in self._snapshot.shards]
+            damaged = next((shard for shard in shards if is_about(shard, error)), None)
+            if damaged is None:
+                raise
+            named = damaged_shard(self._snapshot.manifest.corpus, damaged)
+            named.__cause__ = error
+            self._searcher.set_aside(damaged.shard_id, named)
+            if not query.partial:
+                raise named from error
+            return self._searcher.search(query, self._snapshot.without(damaged.shard_id, named))
+
+    def _finish(self, query: SearchQuery) -> SearchResult:
         started = time.perf_counter()
         question = self._question(query)
         asked = self._groups.start(lambda group: group.search(question))

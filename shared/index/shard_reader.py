@@ -83,11 +83,19 @@ class OpenFiles:
             key = descriptor.graph.key
             self.graph = GraphFile(graph, rows=descriptor.vectors, dims=model.dims, name=key)
         if sidecar is not None and descriptor.sidecar is not None:
-            self.sidecar = Sidecar(sidecar, model=model, name=descriptor.sidecar.key)
+            self.sidecar = Sidecar(
+                sidecar, model=model, rows=descriptor.vectors, name=descriptor.sidecar.key
+            )
 
 
 def check_catalog(catalog: Catalog, descriptor: ShardDescriptor) -> None:
-    """Raise CorruptObjectError unless the catalog is that of the shard."""
+    """Raise CorruptObjectError unless the catalog is that of the shard, and goes with its files."""
+    has_rows = descriptor.vectors > 0
+    if (descriptor.graph is not None, descriptor.sidecar is not None) != (has_rows, has_rows):
+        raise CorruptObjectError(
+            f"{descriptor.catalog.key} stands in a manifest with other files than a shard of "
+            f"{descriptor.vectors} rows has; build the shard again"
+        )
     found = (catalog.model, catalog.rows, catalog.entities)
     if found != (descriptor.model, descriptor.vectors, descriptor.entities):
         raise CorruptObjectError(

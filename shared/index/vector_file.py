@@ -2,24 +2,19 @@
 
 import io
 import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from shared.errors import CorruptObjectError
+from shared.index.array_archive import Arrays, read_arrays
 
 Vectors = npt.NDArray[np.float32]
 
-# What numpy and zipfile raise at bytes that are no archive of theirs, or a cut or altered one.
-_DAMAGE = (
-    ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, struct.error,
-    zipfile.BadZipFile, zlib.error, SyntaxError, OverflowError, MemoryError,
-)  # fmt: skip
+_KEYS = TypeAdapter(list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +62,27 @@ def decode_vectors(data: bytes, key: str) -> StoredVectors:
         CorruptObjectError: it is cut short, damaged or no file of vectors; names the key.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return _decoded({name: arrays[name] for name in arrays.files})
-    except _DAMAGE as error:
+        return _decoded(read_arrays(data))
+    except ValueError as error:
         raise CorruptObjectError(
             f"{key} is no file of vectors ({type(error).__name__}); embed the part again"
         ) from error
 
 
-def _decoded(arrays: Mapping[str, npt.NDArray[np.generic]]) -> StoredVectors:
+def _decoded(arrays: Arrays) -> StoredVectors:
+    if not arrays.keys() >= {"ids", "vectors"}:
+        raise ValueError("it lacks the ids or the vectors")
     ids, vectors = _strings(arrays["ids"]), arrays["vectors"]
     if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != len(ids):
         raise ValueError("the vectors do not fit their ids")
     rows = vectors.astype(np.float32, copy=False)
     if "entities" not in arrays:
         return StoredVectors(ids, rows, "", None, None)
-    entities = [str(key) for key in json.loads(arrays["entities"].item())]
+    if not arrays.keys() >= {"checksums", "seq", "origin"} or arrays["seq"].dtype != np.int64:
+        raise ValueError("it does not say what it speaks for")
+    entities = _KEYS.validate_json(_single(arrays["entities"]))
     checksums = dict(zip(entities, _strings(arrays["checksums"]), strict=True))
-    seq = int(arrays["seq"].astype(np.int64).item())
-    return StoredVectors(ids, rows, str(arrays["origin"].item()), seq, checksums)
+    return StoredVectors(ids, rows, _single(arrays["origin"]), int(arrays["seq"].item()), checksums)
 
 
 def _text(values: Iterable[str]) -> npt.NDArray[np.str_]:
@@ -97,3 +94,9 @@ def _strings(array: npt.NDArray[np.generic]) -> tuple[str, ...]:
     if array.ndim != 1 or array.dtype.kind != "U":
         raise ValueError("not a list of texts")
     return tuple(str(value) for value in array.tolist())
+
+
+def _single(array: npt.NDArray[np.generic]) -> str:
+    if array.ndim != 0 or array.dtype.kind != "U":
+        raise ValueError("not a text")
+    return str(array.item())

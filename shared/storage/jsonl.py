@@ -1,6 +1,7 @@
 """Gzipped JSON lines. Compression is deterministic: the same records make the same bytes."""
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
@@ -31,7 +32,7 @@ def decode_lines(data: bytes, key: str) -> Iterator[str]:
         raise CorruptObjectError(f"{key} is empty; write it again from the stage before")
     try:
         text = gzip.decompress(data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise CorruptObjectError(f"{key} is not gzipped UTF-8 text: {error}") from error
     for line in text.split("\n"):
         if line.strip():

@@ -1,19 +1,25 @@
 """Damage to any object of an index: it is named, and the last good version goes on serving."""
 
+import hashlib
 import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import pytest
 
-from shared.errors import CorruptObjectError, DimensionMismatchError, UltronError
+from shared.errors import DamagedIndexError, DimensionMismatchError, UltronError
 from shared.index.manifest_store import ManifestCache
-from shared.index.searcher import Searcher, SearchQuery
+from shared.index.searcher import Searcher, SearchMode, SearchQuery, SearchResult
 from shared.index.shard_cache import ShardCache
 from shared.index.snapshot import SnapshotSource
 from shared.models.manifest import FileReference, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (
+    CORPUS,
     DIMS,
     POOL,
     build_shard,
@@ -72,6 +78,99 @@ def found(reader: Searcher) -> tuple[int, set[str]]:
     return result.snapshot.manifest.version, texts
 
 
+def assert_named(reader: Searcher, shard: ShardDescriptor, key: str) -> None:
+    """Callers learn which shard it is and what to do, the log which file and why."""
+    command = f"ultron index mark-bad --corpus {CORPUS} --shard {shard.shard_id}"
+    with pytest.raises(DamagedIndexError, match=command) as caught:
+        found(reader)
+    assert key not in str(caught.value)
+    assert str(caught.value.__cause__).startswith(f"{key} ")
+
+
+def partial(reader: Searcher, **values: Any) -> SearchResult:
+    query = SearchQuery(text="word", vector=unit_vectors(1, 1, DIMS)[0], k=50, partial=True)
+    return reader.search(replace(query, **values))
+
+
+@pytest.mark.parametrize("name", ["graph", "sidecar"])
+def test_a_partial_answer_comes_from_the_other_shards_of_a_cold_reader(
+    name: FileName, tmp_path: Path
+) -> None:
+    store = MemoryObjectStore()
+    good, bad = make_shard(store, "a"), make_shard(store, "b")
+    manifests(store).commit([good, bad])
+    data = store.get(file_of(bad, name).key).data
+    store.delete(file_of(bad, name).key)
+    reader = reader_of(store, tmp_path)
+    result = partial(reader)
+    assert {hit.chunk.text for hit in result.hits} == {"word a"}
+    assert [bad.shard_id in str(damage) for damage in result.snapshot.damage] == [True]
+    assert_named(reader, bad, file_of(bad, name).key)
+    store.put(file_of(bad, name).key, data)
+    assert found(reader) == (1, {"word a", "word b"})
+
+
+def test_nothing_is_answered_that_an_unreadable_catalog_may_have_deleted(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    manifests(store).commit([make_shard(store, "a")])
+    gone = [f"t:a{number}" for number in range(20)]
+    none = unit_vectors(0, 1, DIMS)
+    deleting = build_shard(store, [], none, origin="run/d/0", seq=2, covered=gone)
+    manifests(store).commit([deleting])
+    store.delete(deleting.catalog.key)
+    with pytest.raises(DamagedIndexError, match=deleting.shard_id):
+        partial(reader_of(store, tmp_path))
+
+
+def test_no_shard_at_all_is_no_partial_answer(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    bad = make_shard(store, "b")
+    manifests(store).commit([bad])
+    store.delete(file_of(bad, "graph").key)
+    with pytest.raises(DamagedIndexError, match=bad.shard_id):
+        partial(reader_of(store, tmp_path))
+
+
+def rewritten(store: MemoryObjectStore, shard: ShardDescriptor, statement: str) -> ShardDescriptor:
+    """The shard with another sidecar, whose checksum the manifest knows."""
+    file = file_of(shard, "sidecar")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "sidecar"
+        path.write_bytes(store.get(file.key).data)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(statement)
+        data = path.read_bytes()
+    store.put(file.key, data)
+    digest = hashlib.sha256(data).hexdigest()
+    changed = file.model_copy(update={"size_bytes": len(data), "sha256": digest})
+    return shard.model_copy(update={"sidecar": changed})
+
+
+@pytest.mark.parametrize(
+    ("mode", "statement"),
+    [
+        ("dense", "UPDATE documents SET metadata = '{}'"),
+        ("dense", "UPDATE documents SET text = CAST(x'FFFE' AS TEXT)"),
+        ("dense", "DELETE FROM documents"),
+        ("lexical", "UPDATE postings SET labels = x'FFFFFFFF', counts = x'0100'"),
+        ("lexical", "UPDATE postings SET labels = x'0000000000000000', counts = x'01000100'"),
+        ("lexical", "UPDATE postings SET labels = x'000000', counts = x'01'"),
+        ("lexical", "UPDATE postings SET labels = 'text'"),
+        ("lexical", "CREATE VIEW v AS SELECT 1"),
+        ("lexical", "CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM meta; END"),
+    ],
+)
+def test_damage_that_a_search_comes_upon(mode: SearchMode, statement: str, tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    bad = rewritten(store, make_shard(store, "b"), statement)
+    manifests(store).commit([make_shard(store, "a"), bad])
+    reader = reader_of(store, tmp_path)
+    assert_named(reader, bad, file_of(bad, "sidecar").key)
+    result = partial(reader, mode=mode)
+    assert {hit.chunk.text for hit in result.hits} == {"word a"}
+    assert len(result.snapshot.damage) == 1
+
+
 def file_of(shard: ShardDescriptor, name: FileName) -> FileReference:
     file: FileReference | None = getattr(shard, name)
     assert file is not None
@@ -96,8 +195,7 @@ def test_a_damaged_file_of_a_shard(name: FileName, damage: str, tmp_path: Path) 
         store.put(file.key, changed)
     manifests(store).commit([bad], floor=no_floor)
     assert found(reader) == (1, {"word a"})
-    with pytest.raises(CorruptObjectError, match=file.key):
-        found(reader_of(store, tmp_path / "cold"))
+    assert_named(reader_of(store, tmp_path / "cold"), bad, file.key)
 
     store.put(file.key, data)
     assert found(reader) == (2, {"word a", "word b"})
@@ -119,8 +217,7 @@ def test_a_file_whose_bytes_are_as_promised_but_foreign(name: FileName, tmp_path
     }[name]
     manifests(store).commit([shard.model_copy(update={name: foreign})], floor=no_floor)
     assert found(reader) == (1, {"word a"})
-    with pytest.raises(CorruptObjectError, match=foreign.key):
-        found(reader_of(store, tmp_path / "cold"))
+    assert_named(reader_of(store, tmp_path / "cold"), shard, foreign.key)
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "of another corpus", "older", "other model"])

@@ -1,5 +1,7 @@
 """Merging shards: what building from scratch makes, live rows only, and tombstones in time."""
 
+import hashlib
+import io
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import CorruptObjectError
+from shared.errors import CorruptObjectError, DamagedIndexError
 from shared.index.catalog import Catalog, read_catalog
 from shared.index.content import content_checksum
 from shared.index.liveness import live_entities
@@ -279,6 +281,49 @@ def test_a_damaged_file_is_named(world: World, kind: str, is_gone: bool) -> None
         world.store.put(key, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(CorruptObjectError, match=key):
         world.merge(shards)
+
+
+def test_a_damaged_shard_is_named_with_what_takes_it_out(world: World) -> None:
+    shards = [world.add({"hero:1": 2}, OLD), world.add({"hero:2": 2}, OLD)]
+    world.store.delete(shards[1].catalog.key)
+    command = f"ultron index mark-bad --corpus .* --shard {shards[1].shard_id}"
+    with pytest.raises(DamagedIndexError, match=command):
+        world.merge(shards)
+
+
+@pytest.mark.parametrize("array", ["chunk_ids_blob", "entity_hashes"])
+def test_a_catalog_that_merging_cannot_build_on_is_named(world: World, array: str) -> None:
+    """Its checksum is right; rows are out of order, or hashes hide an entity from others."""
+    shard = world.add({"hero:1": 2, "hero:2": 2}, OLD)
+    with np.load(io.BytesIO(world.store.get(shard.catalog.key).data)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays[array] = (
+        arrays[array][::-1]
+        if array == "entity_hashes"
+        else np.frombuffer(b"hero:9-001" + arrays[array].tobytes()[10:], np.uint8)
+    )
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    data = stream.getvalue()
+    world.store.put(shard.catalog.key, data)
+    changed = shard.catalog.model_copy(
+        update={"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    )
+    world.shards[0] = shard.model_copy(update={"catalog": changed})
+    with pytest.raises(DamagedIndexError, match=shard.shard_id):
+        world.merge(world.shards)
+
+
+def test_damage_to_another_shard_stops_no_merge_and_forgets_no_deletion(world: World) -> None:
+    """What the other shard covers is not known: a deletion may be all that hides it."""
+    group = [world.add({"hero:1": 2, "hero:2": 0}, OLD), world.add({"hero:3": 2}, OLD)]
+    healthy = world.add({"hero:3": 1}, OLD + 1)
+    other = world.add({"hero:2": 2}, OLD - 1)
+    world.store.delete(other.catalog.key)
+    merged = world.merge(group)
+    assert merged is not None
+    assert world.catalog(merged).entity_keys == ("hero:1", "hero:2")
+    assert healthy.vectors == 1
 
 
 def test_rows_that_are_not_needed_are_not_fetched(world: World) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import CorruptObjectError, InvalidInputError, NotFoundError
+from shared.errors import DamagedIndexError, InvalidInputError, NotFoundError
 from shared.index.filters import SearchFilters, parse_moment
 from shared.index.graph import Vectors
 from shared.index.lexical import MAXIMUM_TERMS, query_terms
@@ -387,8 +387,8 @@ def test_a_new_version_that_cannot_be_opened_leaves_the_last_one_serving(tmp_pat
     result = reader.search(query)
     assert result.snapshot.manifest.version == 1
     assert [hit.chunk.text for hit in result.hits] == ["old"]
-    with pytest.raises(CorruptObjectError, match=second.graph.key):
-        searcher(store, tmp_path / "other").refresh()
+    with pytest.raises(DamagedIndexError, match=second.shard_id):
+        searcher(store, tmp_path / "other").search(query)
     store.put(second.graph.key, good)
     fresh = searcher(store, tmp_path / "other").search(query)
     assert [hit.chunk.text for hit in fresh.hits] == ["new"]

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -185,10 +185,12 @@ def _damage_manifest(deployment: Deployment) -> None:
     deployment.store.put(manifest_key("demo", deployment.encoder.identity), b"{")
 
 
-def _lose_a_shard(deployment: Deployment) -> None:
-    for found in list(deployment.store.list("indexes/demo/")):
-        if "/shards/" in found.key:
-            deployment.store.delete(found.key)
+def _lose_a_shard(deployment: Deployment, suffix: str) -> str:
+    """Delete one file of one shard, and return which shard."""
+    keys = [found.key for found in deployment.store.list("indexes/demo/")]
+    lost = [key for key in keys if key.endswith(suffix)][-1]
+    deployment.store.delete(lost)
+    return PurePosixPath(lost).stem
 
 
 def _lose_the_model(deployment: Deployment) -> None:
@@ -200,9 +202,7 @@ def _damage_the_model(deployment: Deployment) -> None:
     deployment.store.put(f"{deployment.prefix}model.json", b"{}")
 
 
-@pytest.mark.parametrize(
-    "damage", [_damage_manifest, _lose_a_shard, _lose_the_model, _damage_the_model]
-)
+@pytest.mark.parametrize("damage", [_damage_manifest, _lose_the_model, _damage_the_model])
 def test_a_damaged_deployment_answers_500_and_shows_nothing(
     make_deployment: Callable[[], Deployment], damage: Callable[[Deployment], None]
 ) -> None:
@@ -214,6 +214,27 @@ def test_a_damaged_deployment_answers_500_and_shows_nothing(
     assert body["error"]["code"] == "INTERNAL"
     assert "models/" not in str(body)
     assert "indexes/" not in str(body)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".hnsw", ".sqlite"])
+def test_a_lost_shard_is_named_with_what_takes_it_out(
+    make_deployment: Callable[[], Deployment], suffix: str
+) -> None:
+    deployment = make_deployment()
+    deployment.commit({"hero:1": ("w1", None)}, origin="o", seq=1)
+    deployment.commit({"hero:2": ("w1", None)}, origin="p", seq=1)
+    lost = _lose_a_shard(deployment, suffix)
+    status, body, content_type = deployment.get(q="w1")
+    assert (status, content_type) == (503, PROBLEM)
+    assert body["error"]["code"] == "DAMAGED_INDEX"
+    assert f"`ultron index mark-bad --corpus demo --shard {lost}`" in body["detail"]
+    assert "indexes/" not in str(body)
+    status, body, _ = deployment.get(q="w1", partial="true")
+    if suffix == ".npz":  # what it replaced or deleted is not known
+        assert (status, body["error"]["code"]) == (503, "DAMAGED_INDEX")
+    else:
+        assert (status, body["partial"], body["index"]["damaged_shards"]) == (200, True, 1)
+        assert len(body["results"]) == 1
 
 
 def test_a_damaged_new_manifest_leaves_the_last_index_serving(deployment: Deployment) -> None:

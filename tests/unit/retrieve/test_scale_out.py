@@ -152,23 +152,33 @@ def test_a_failing_group_is_a_503_unless_a_part_will_do(
     assert body["results"]
 
 
-def test_damage_of_the_own_shards_fails_one_group_too(split: Deployment) -> None:
-    for file in shards(split)[0].files:
+@pytest.mark.parametrize("partial", ["true", "false"])
+def test_without_a_catalog_nothing_is_answered(split: Deployment, partial: str) -> None:
+    lost = shards(split)[0]
+    for file in lost.files:
         split.store.delete(file.key)
-    status, body, _ = split.get(q=QUERY)
+    status, body, _ = split.get(q=QUERY, partial=partial)
     # Its catalog is needed by all: who else has its entities cannot be known without.
-    assert (status, body["error"]["code"]) == (503, "PARTIAL_FAILURE")
+    assert (status, body["error"]["code"]) == (503, "DAMAGED_INDEX")
+    assert f"--shard {lost.shard_id}" in body["detail"]
 
 
-@pytest.mark.parametrize("number", [0, SHARDS - 1], ids=["own", "elsewhere"])
-def test_a_damaged_graph_costs_its_group_only(split: Deployment, number: int) -> None:
-    graph = shards(split)[number].graph
-    assert graph is not None
-    split.store.put(graph.key, b"damaged")
+@pytest.mark.parametrize(
+    ("number", "searched"), [(0, 3), (SHARDS - 1, 2)], ids=["own", "elsewhere"]
+)
+def test_a_damaged_graph_costs_its_shard_here_and_its_group_elsewhere(
+    split: Deployment, number: int, searched: int
+) -> None:
+    damaged = shards(split)[number]
+    assert damaged.graph is not None
+    split.store.put(damaged.graph.key, b"damaged")
     status, body, _ = split.get(q=QUERY)
-    assert (status, body["error"]["code"]) == (503, "PARTIAL_FAILURE")
+    assert (status, body["error"]["code"]) == (503, "DAMAGED_INDEX")
+    assert f"--shard {damaged.shard_id}" in body["detail"]
     status, body, _ = split.get(q=QUERY, partial="true")
-    assert (status, body["index"]["groups"]) == (200, {"searched": 2, "of": 3})
+    assert (status, body["partial"]) == (200, True)
+    assert body["index"]["groups"] == {"searched": searched, "of": 3}
+    assert body["index"].get("damaged_shards") == (1 if number == 0 else None)
 
 
 def test_everybody_answers_from_the_version_of_the_coordinator(
