@@ -5,12 +5,17 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from scripts.local_aws.account import CREDENTIALS, REGION
 
 # Powertools reads it as `shared.observability` is imported, which the conftest of a folder that is
 # named on the command line does at once, and refuses metrics without it.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
+
+# How long an example takes is a property of the machine and of what else it does.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 def pytest_configure() -> None:
