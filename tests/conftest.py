@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from scripts.local_aws.account import CREDENTIALS, REGION
 
@@ -15,6 +16,9 @@ from scripts.local_aws.account import CREDENTIALS, REGION
 # named on the command line does at once, and refuses metrics without it.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
 
+# How long an example takes is a property of the machine and of what else it does.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 # Of these the upgrade drill is told from which commit, and where a mirror of Terraform's lies.
 _PERSONAL = ("AWS_", "ULTRON_", "MARVEL_")
 _KEPT = {"ULTRON_UPGRADE_FROM", "ULTRON_TERRAFORM_MIRROR"}

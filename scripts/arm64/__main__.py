@@ -1,18 +1,22 @@
 """Run the bundles that a user deploys on an arm64 CPython: `python -m scripts.arm64`.
 
 Debian's arm64 Python and an emulator are fetched into the cache; on an arm64 machine the emulator
-is one of arm64 on arm64. The bundles are those for AWS, built for that Python's version.
+is one of arm64 on arm64. The bundles are those for AWS, built for that Python's version. Embedding
+and search are compared with this machine's, and on x86 also with those of an emulated x86 processor
+that has AVX2 and no VNNI.
 """
 
 import argparse
 import os
+import platform
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.arm64.bundles import unpack
-from scripts.arm64.comparison import TOLERANCE
+from scripts.arm64.comparison import LEAST_INT8_COSINE, TOLERANCE
 from scripts.arm64.debian import PYTHON, ensure_arm64, require_emulator, require_python
 from scripts.arm64.drill import Machine, SearchComparison, answer_events, compare_search
 from scripts.arm64.function_process import FunctionError
@@ -26,10 +30,25 @@ from scripts.model_export.recipes import Precision
 from shared.command_line import complain, run_command
 
 CACHE_VARIABLE = "ULTRON_ARM64_CACHE"
+# It has AVX2, as every x86 processor of Lambda does, and neither AVX-512 nor VNNI.
+AVX2_PROCESSOR = "Haswell"
 
 
-def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> tuple[Machine, Machine]:
-    """arm64, and this machine.
+@dataclass(frozen=True)
+class Machines:
+    """arm64, this machine, and where it is an x86 one that has AVX2 alone."""
+
+    arm64: Machine
+    here: Machine
+    avx2: Machine | None
+
+    def others(self) -> list[Machine]:
+        """All that are compared with this machine."""
+        return [self.arm64] if self.avx2 is None else [self.arm64, self.avx2]
+
+
+def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> Machines:
+    """The machines to compare.
 
     Raises:
         BuildError: Debian's packages cannot be had, or a bundle not be built.
@@ -44,26 +63,36 @@ def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> tuple[Machi
         shipped = unpack(build_bundles("aws", root, python=PYTHON, headers=headers), folder / "aws")
     with steps.step("the bundles for this machine"):
         local = unpack(build_bundles("local", root), folder / "local")
-    return (
+    avx2 = None
+    if platform.machine() == "x86_64":
+        emulator = require_emulator(debian, "x86_64")
+        command = [str(emulator), "-cpu", AVX2_PROCESSOR, sys.executable]
+        avx2 = Machine("avx2", command, local)
+    return Machines(
         Machine("arm64", [*emulated, str(python)], shipped),
         Machine("this-machine", [sys.executable], local),
+        avx2,
     )
 
 
 def require_equal(found: SearchComparison, precision: Precision) -> None:
-    """Check what both machines found: exactly for fp32, the ranking for int8.
+    """Check what both machines found: every number for fp32, cosines and the ranking for int8.
 
     The int8 model rounds activations: what differs by a millionth may differ by a step after it.
 
     Raises:
         FunctionError: they differ by more than that.
     """
-    worst = max(found.vectors, found.fixed_scores) if precision == "fp32" else found.fixed_scores
-    if worst > TOLERANCE or not found.is_ranking_same:
+    is_same = found.is_ranking_same and found.fixed_scores <= TOLERANCE
+    if precision == "fp32":
+        is_same = is_same and found.vectors <= TOLERANCE
+    else:
+        is_same = is_same and found.least_cosine >= LEAST_INT8_COSINE
+    if not is_same:
         raise FunctionError(
             f"{found.machines[0]} and {found.machines[1]} find something else with {precision}: "
-            f"vectors differ by {found.vectors:.2e}, scores of fixed vectors by "
-            f"{found.fixed_scores:.2e}, the ranking is "
+            f"vectors differ by {found.vectors:.2e} and have a cosine of {found.least_cosine:.5f}, "
+            f"scores of fixed vectors differ by {found.fixed_scores:.2e}, the ranking is "
             f"{'the same' if found.is_ranking_same else 'another'}"
         )
 
@@ -75,19 +104,23 @@ def run(cache: Path, folder: Path, steps: Steps) -> None:
         BuildError, FunctionError, StackError, LocalProcessError: one sentence.
     """
     root = repository_root()
-    both = machines(cache, root, folder, steps)
+    compared = machines(cache, root, folder, steps)
     precisions: tuple[Precision, ...] = ("fp32", "int8-dynamic")
     for precision in precisions:
         with steps.step(f"embedding, building and searching a shard, {precision}"):
             model = ensure_model(root, precision=precision)
-            found = compare_search(both, model, folder / precision)
-            require_equal(found, precision)
-            steps.detail(
-                f"{' and '.join(found.machines)}: vectors within {found.vectors:.1e}, "
-                f"scores of fixed ones within {found.fixed_scores:.1e}, the same ranking"
-            )
+            for other in compared.others():
+                found = compare_search(
+                    (other, compared.here), model, folder / precision / other.name
+                )
+                require_equal(found, precision)
+                steps.detail(
+                    f"{' and '.join(found.machines)}: vectors within {found.vectors:.1e} and a "
+                    f"cosine of {found.least_cosine:.5f}, scores of fixed ones within "
+                    f"{found.fixed_scores:.1e}, the same ranking"
+                )
     with steps.step("one real event for each function"):
-        apart = answer_events(both[0], folder, steps.detail)
+        apart = answer_events(compared.arm64, folder, steps.detail)
         steps.detail(
             f"the answer is this machine's: {len(apart)} results, scores within "
             f"{max(apart.values()):.1e}"

@@ -19,7 +19,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NEEDED_BYTES = 1_000_000_000
 # The emulator 7.2 of Debian 12 ends in a segmentation fault when onnxruntime is imported.
 EMULATOR_PACKAGE = "qemu-user"
-EMULATOR = "usr/bin/qemu-aarch64"
+EMULATORS = {"aarch64": "usr/bin/qemu-aarch64", "x86_64": "usr/bin/qemu-x86_64"}
 ARM64_PACKAGES = (
     "libbz2-1.0", "libc6", "libexpat1", "libffi8", "libgcc-s1", "libgomp1", "liblzma5",
     "libpython3.13-dev", "libpython3.13-minimal", "libpython3.13-stdlib", "libsqlite3-0",
@@ -90,13 +90,13 @@ def debian_mirror() -> str:
     )
 
 
-def require_emulator(folder: Path) -> Path:
-    """The emulator's path.
+def require_emulator(folder: Path, machine: str = "aarch64") -> Path:
+    """The path of the emulator of a machine: `aarch64` or `x86_64`.
 
     Raises:
         BuildError: it is not in the cache.
     """
-    emulator = folder / "emulator" / EMULATOR
+    emulator = folder / "emulator" / EMULATORS[machine]
     if not emulator.is_file():
         raise BuildError(f"{emulator} is missing; delete {folder} and run `make arm64` again")
     return emulator

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from scripts.arm64.bundles import UnpackedBundles
-from scripts.arm64.comparison import TOLERANCE, largest_difference, same_ranking
+from scripts.arm64.comparison import TOLERANCE, largest_difference, least_cosine, same_ranking
 from scripts.arm64.events import (
     ANSWER_TITLE,
     CORPUS,
@@ -75,10 +75,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class SearchComparison:
-    """How far two architectures are apart; of vectors and scores the largest difference."""
+    """How far two machines are apart; of vectors and scores the largest difference."""
 
     machines: tuple[str, str]
     vectors: float
+    least_cosine: float
     fixed_scores: float
     is_ranking_same: bool
 
@@ -96,8 +97,12 @@ def compare_search(
     fixed = [*zip(one["fixed_found"], other["fixed_found"], strict=True)]
     vectors = largest_difference(one["vectors"], other["vectors"])
     return SearchComparison(
-        machines=(one["machine"], other["machine"]),
+        machines=(
+            f"{machines[0].name} ({one['machine']})",
+            f"{machines[1].name} ({other['machine']})",
+        ),
         vectors=vectors,
+        least_cosine=least_cosine(one["vectors"], other["vectors"]),
         fixed_scores=largest_difference(
             [[score for _, score in ranked] for ranked, _ in fixed],
             [[score for _, score in ranked] for _, ranked in fixed],

@@ -100,9 +100,8 @@ class Int8Dynamic(_Int8Table):
     are multiplied in float32 ("LLM.int8()", arXiv:2208.07339); the others are narrowed by the root
     of their range and their weights widened by as much ("SmoothQuant", arXiv:2211.10438).
 
-    The products of bytes are exact on arm64 and on x86 with VNNI (AVX-512 since 2019, AVX since
-    2021). On older x86 processors onnxruntime adds pairs of products in 16 bits, and the largest
-    sums are cut off there: fp32 is the precision for those.
+    The products of bytes are exact on every processor, if the graph is opened by
+    `shared.embedding.onnx_session`. On x86 without VNNI they are no faster than those of fp32.
     """
 
     def __init__(self, ranges: ChannelRanges) -> None:

@@ -21,6 +21,7 @@ from shared.embedding.model_files import (
     LocalModel,
     open_model_directory,
 )
+from shared.embedding.onnx_session import has_exact_byte_products, open_session
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.models.manifest import ModelIdentity
 
@@ -150,16 +151,9 @@ def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
 
 
 def _load_session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # A run works in the thread that asks for it: batches are what is shared among threads.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # Every batch has another shape: patterns of memory never repeat.
-    options.enable_mem_pattern = False
+    exact = has_exact_byte_products()
     try:
-        session = onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(path, byte_products_are_exact=exact)
     except _UNUSABLE_GRAPH as error:
         raise CorruptObjectError(f"onnxruntime cannot load {path}: {error}") from error
     names = [value.name for value in session.get_inputs()]

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts.arm64.comparison import LEAST_INT8_COSINE, least_cosine
+from scripts.arm64.search_work import SENTENCES
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
 from scripts.model_export.recipes import PRECISIONS
@@ -17,6 +19,7 @@ from shared.embedding.model_files import (
 )
 from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
 from shared.storage.memory import MemoryObjectStore
+from tests.integration.embedding.exact_arithmetic import ExactEncoder
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,18 @@ def test_the_answer_is_nearest_to_its_question(encoder: OnnxEncoder) -> None:
     documents = encoder.encode_documents(answers)
     for number, question in enumerate(questions):
         assert int(np.argmax(documents @ encoder.encode_query(question))) == number
+
+
+def test_vectors_are_those_of_exact_arithmetic(folder: Path, encoder: OnnxEncoder) -> None:
+    """On every processor: byte products that are cut off make cosines of .9992 and less."""
+    texts = SENTENCES[:5]
+    exact = ExactEncoder(folder)
+    cosine = least_cosine(encoder.encode_documents(texts), [exact.encode(text) for text in texts])
+    assert cosine >= LEAST_INT8_COSINE, (
+        f"the cosine between onnxruntime's vectors here and those of exact arithmetic is "
+        f"{cosine:.5f} and not at least {LEAST_INT8_COSINE}: it cuts sums of byte products off on "
+        "this processor (shared/embedding/onnx_session.py)"
+    )
 
 
 def test_a_vector_does_not_depend_on_its_neighbours(encoder: OnnxEncoder) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from onnx import helper
 from scripts.model_export.calibration import ChannelRanges
 from scripts.model_export.graph import IR_VERSION, OPSET, GraphBuilder
 from scripts.model_export.quantization import Int8Dynamic, channel_widths, quantize
+from shared.embedding.onnx_session import has_exact_byte_products, open_session
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,8 +47,8 @@ def product(
     body = helper.make_graph(graph.nodes, "product", [given_value], [result], graph.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    session = open_session(
+        model.SerializeToString(), byte_products_are_exact=has_exact_byte_products()
     )
     return np.asarray(session.run(None, {"value": value})[0])
 
