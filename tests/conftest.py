@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from types import FrameType
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,39 +13,10 @@ from scripts.local_aws.account import CREDENTIALS, REGION
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
 
 
-Handler = Callable[[int, FrameType | None], None]
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Let an interrupt or a request to end run the fixtures' endings: their servers outlive us."""
-    handler: Handler = signal.default_int_handler
-    if hasattr(config, "workerinput"):  # a worker of pytest-xdist
-        handler = _interrupt_once
-    elif config.getoption("numprocesses", None):
-        config.pluginmanager.register(PassInterruptsOn())
-    for number in _ENDING_SIGNALS:
-        signal.signal(number, handler)
-
-
-class PassInterruptsOn:
-    """What the process that steers the workers does: they would be killed within ten seconds."""
-
-    def pytest_keyboard_interrupt(self) -> None:
-        """Interrupt the workers, which are the only processes that this one has started."""
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True)
-        for line in listed.stdout.splitlines():
-            pid, parent = map(int, line.split())
-            if parent == os.getpid():
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGINT)
-
-
-def _interrupt_once(_number: int, _frame: FrameType | None) -> None:
-    """The terminal and the steering process may both ask: once, or the endings are interrupted."""
-    for number in _ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
