@@ -4,6 +4,11 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 # What the e2e suite runs against: a local AWS of its own, or the endpoint named here.
 ENDPOINT ?=
+# How many tests of `unit` and `integration` run at once: pytest-xdist's `auto` is one a core, and
+# more than eight workers, each with a local AWS of its own, would mostly wait for one another. The
+# tests of a file stay together, as they share what is made for a module. 0 runs all in one process.
+WORKERS ?= auto
+IN_PARALLEL := --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile
 # Further options for pytest, as in `make unit PYTEST_OPTIONS="-k ranking"`.
 PYTEST_OPTIONS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
@@ -13,7 +18,7 @@ BENCH_OPTIONS ?=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo down test checks lint format type-check terraform-check unit integration e2e e2e-auth refusals \
+.PHONY: help demo down check test lint format type-check terraform-check unit integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
@@ -28,14 +33,15 @@ demo: terraform-tool environments ## from nothing to answers, on a local AWS
 down: ## stop and remove what `make demo` made
 	@if [ -x .venv/bin/python ]; then $(RUN) scripts.demo down; else echo "Nothing runs: there is no .venv."; fi
 
-# One step after the other, so that `make -j` keeps their output apart.
+# Each argument is a lane: its parts follow one another beside those of the other lanes, every part
+# with its deadline in seconds, some five times what it takes on two cores.
+check: environments ## the quick ones: lint, types and unit tests (two minutes)
+	@$(RUN) scripts.side_by_side --command "$(MAKE)" "lint:120 type-check:300" "unit:900"
+
+# The end-to-end suite mostly waits, for Terraform and for messages.
 test: terraform-tool environments ## all checks and all tests
-	@$(RUN) scripts.demo.timed lint -- $(MAKE) lint
-	@$(RUN) scripts.demo.timed type-check -- $(MAKE) type-check
-	@$(RUN) scripts.demo.timed terraform-check -- $(MAKE) terraform-check
-	@$(RUN) scripts.demo.timed unit -- $(MAKE) unit
-	@$(RUN) scripts.demo.timed integration -- $(MAKE) integration
-	@$(RUN) scripts.demo.timed e2e -- $(MAKE) e2e
+	@$(RUN) scripts.side_by_side --command "$(MAKE)" \
+		"lint:120 type-check:300 unit:900 integration:1800 terraform-check:900" "e2e:2700"
 
 lint: environments ## style and likely mistakes
 	@$(RUN) ruff check .
@@ -53,10 +59,10 @@ terraform-check: terraform-tool environments ## terraform fmt, validate and test
 	@$(RUN) scripts.terraform_tooling check
 
 unit: environments ## tests without a network
-	@$(RUN) pytest tests/unit $(PYTEST_OPTIONS)
+	@$(RUN) pytest tests/unit $(IN_PARALLEL) $(PYTEST_OPTIONS)
 
 integration: environments ## tests against real parts on this machine
-	@$(RUN) pytest tests/integration $(PYTEST_OPTIONS)
+	@$(RUN) pytest tests/integration $(IN_PARALLEL) $(PYTEST_OPTIONS)
 
 # Without ENDPOINT, an AWS_ENDPOINT_URL of the shell, such as the demo's, is not where tests run.
 e2e: terraform-tool environments ## the whole line on a local AWS, or on ENDPOINT=URL

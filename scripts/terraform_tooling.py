@@ -32,6 +32,10 @@ TERRAFORM_VERSIONS = ((1, 9), (2, 0))
 _COMMANDS = ("terraform", "tofu")
 # Most resources wait for AWS rather than work: Terraform's ten at a time would queue behind them.
 _PARALLELISM = "-parallelism=30"
+# The provider decodes a schema of many megabytes at each of its starts, and Terraform starts it
+# several times a command: collecting garbage at 5 times the live heap instead of at 2 saves a third
+# of the CPU time, for a few hundred megabytes.
+_GARBAGE_COLLECTION_PERCENT = "400"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -111,6 +115,7 @@ def terraform_environment(root: Path) -> dict[str, str]:
         "CHECKPOINT_DISABLE": "1",
         "TF_CLI_ARGS_apply": _PARALLELISM,
         "TF_CLI_ARGS_destroy": _PARALLELISM,
+        "GOGC": os.environ.get("GOGC", _GARBAGE_COLLECTION_PERCENT),
     }
     command = terraform_command()
     require_usable_version(command)

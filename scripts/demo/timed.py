@@ -2,7 +2,7 @@
 
 With `--deadline-seconds N` before the `--` the command is ended after that time, with all that it
 started: asked first, so that it can clear up, then killed. What was running is printed, and the
-status is 124.
+status is 124. It needs the standard library alone: it also times what makes the environments.
 """
 
 import argparse
@@ -58,13 +58,20 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 def _run(command: list[str], deadline_seconds: float | None) -> int:
     """Run it in a session of its own, so that its processes can be ended together."""
-    process = subprocess.Popen(command, start_new_session=True)
+    started: list[int] = []
+    asked: list[signal.Signals] = []
 
-    def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-        signal_group(process.pid, signal.Signals(number))
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        asked.append(signal.Signals(number))
+        for leader in started:
+            signal_group(leader, asked[-1])
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
+    process = subprocess.Popen(command, start_new_session=True)
+    started.append(process.pid)
+    if asked:  # while it was being started
+        signal_group(process.pid, asked[-1])
     try:
         status = process.wait(deadline_seconds)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,179 @@
+"""Run parts of the work side by side and keep their outputs apart.
+
+    python -m scripts.side_by_side --command make "lint:60 unit:900" "e2e:2400"
+
+Each argument is a lane: its parts run one after the other, and the lanes at the same time. A part
+is a name, given to the command as its last argument, and a deadline in seconds. What a part prints
+appears whole when it ends. The first part that fails ends the others, and its output comes last;
+its exit status is that of the whole. Standard library only.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+_INTERRUPTED_STATUS = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing to run, and after how many seconds it is ended."""
+
+    name: str
+    deadline_seconds: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Read `name:seconds`.
+
+        Raises:
+            argparse.ArgumentTypeError: it is no such thing.
+        """
+        match = re.fullmatch(r"([\w-]+):(\d+(?:\.\d+)?)", text)
+        if match is None:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no part: write its name and its deadline in seconds, as in unit:900"
+            )
+        return cls(match[1], float(match[2]))
+
+
+def lane(text: str) -> list[Part]:
+    """Read the parts of a lane.
+
+    Raises:
+        argparse.ArgumentTypeError: there is none, or one cannot be read.
+    """
+    parts = [Part.parse(word) for word in text.split()]
+    if not parts:
+        raise argparse.ArgumentTypeError("a lane has at least one part")
+    return parts
+
+
+class Runner:
+    """Runs lanes; all that the threads of the lanes share is guarded by one lock."""
+
+    def __init__(self, command: Sequence[str], directory: Path) -> None:
+        self._command = command
+        self._directory = directory
+        self._lock = threading.RLock()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._failed: tuple[Part, int] | None = None
+        self._interrupted = False
+
+    def run(self, lanes: Sequence[Sequence[Part]]) -> int:
+        """Run every part; returns 0, or the status of the first part that failed."""
+        threads = [threading.Thread(target=self._run_lane, args=[parts]) for parts in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failed is not None:
+            part, status = self._failed
+            self._show(part)
+            return status
+        return _INTERRUPTED_STATUS if self._interrupted else 0
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """End everything in good order: a signal handler."""
+        with self._lock:
+            self._interrupted = True
+            self._end_all()
+
+    def _run_lane(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            process = self._begin(part)
+            if process is None:
+                return
+            self._end(part, process.wait())
+
+    def _begin(self, part: Part) -> subprocess.Popen[bytes] | None:
+        """Start a part, unless everything is about to end."""
+        timed = [sys.executable, "-m", "scripts.demo.timed", part.name]
+        timed += ["--deadline-seconds", str(part.deadline_seconds), "--", *self._command, part.name]
+        with self._lock:
+            if self._failed is not None or self._interrupted:
+                return None
+            print(f"== {part.name} begins", flush=True)
+            with self._path(part).open("wb") as output:
+                # A session of its own: an interrupt from the terminal reaches it from here only.
+                process = subprocess.Popen(
+                    timed,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment_of_parts(os.environ),
+                    start_new_session=True,
+                )
+            self._running[part.name] = process
+            return process
+
+    def _end(self, part: Part, status: int) -> None:
+        """Show what a part printed; the first failure ends the other parts."""
+        with self._lock:
+            del self._running[part.name]
+            if status == 0 or self._failed is not None or self._interrupted:
+                self._show(part)
+                return
+            self._failed = (part, status)
+            others = ", ".join(self._running)
+            print(
+                f"== {part.name} FAILED (status {status})"
+                + (f"; {others} must end" if others else "")
+                + "; its output comes last",
+                flush=True,
+            )
+            self._end_all()
+
+    def _end_all(self) -> None:
+        for process in list(self._running.values()):
+            process.send_signal(signal.SIGINT)
+
+    def _show(self, part: Part) -> None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(self._path(part).read_bytes())
+        sys.stdout.buffer.flush()
+
+    def _path(self, part: Part) -> Path:
+        return self._directory / part.name
+
+
+def environment_of_parts(present: dict[str, str] | os._Environ[str]) -> dict[str, str]:
+    """The environment without the job server of a `make -j`, which no part can reach."""
+    flags = re.sub(r"\s*(-j\d*|--jobserver-\S+)(?=\s|$)", "", present.get("MAKEFLAGS", ""))
+    return {**present, "MAKEFLAGS": flags}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the lanes; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.side_by_side", description=__doc__)
+    parser.add_argument("--command", required=True, help="what runs a part, as in `make`")
+    parser.add_argument("lanes", nargs="+", type=lane, metavar="LANE", help="name:seconds ...")
+    options = parser.parse_args(arguments)
+    names = [part.name for parts in options.lanes for part in parts]
+    if len(set(names)) < len(names):
+        parser.error(f"a part stands there twice: {' '.join(names)}")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="side-by-side-") as directory:
+        runner = Runner(shlex.split(options.command), Path(directory))
+        for number in _SIGNALS:
+            signal.signal(number, runner.interrupt)
+        status = runner.run(options.lanes)
+    verdict = "done" if status == 0 else f"FAILED (status {status})"
+    print(f"== all {len(names)} parts: {verdict} in {time.monotonic() - begun:.0f} s", flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
