@@ -45,6 +45,7 @@ from tests.unit.index.index_builders import (
     searcher,
     unit_vectors,
 )
+from tests.unit.index.manifest_builders import no_floor
 
 ROWS = 120
 SECONDS_A_CASE = 20
@@ -325,7 +326,7 @@ def run_case(number: int, good: MemoryObjectStore, shard: ShardDescriptor) -> tu
     for one in shard.files:
         store.put(one.key, good.get(one.key).data)
     store.put(file.key, data)
-    manifests(store).commit([shard.model_copy(update={name: changed})])
+    manifests(store).commit([shard.model_copy(update={name: changed})], floor=no_floor)
     with tempfile.TemporaryDirectory() as folder:
         found = is_named(partial(search_everything, store, Path(folder)))
         found |= is_named(partial(merge_everything, store, Path(folder)))

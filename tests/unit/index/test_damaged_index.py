@@ -98,7 +98,7 @@ def test_a_partial_answer_comes_from_the_other_shards_of_a_cold_reader(
 ) -> None:
     store = MemoryObjectStore()
     good, bad = make_shard(store, "a"), make_shard(store, "b")
-    manifests(store).commit([good, bad])
+    manifests(store).commit([good, bad], floor=no_floor)
     data = store.get(file_of(bad, name).key).data
     store.delete(file_of(bad, name).key)
     reader = reader_of(store, tmp_path)
@@ -112,11 +112,11 @@ def test_a_partial_answer_comes_from_the_other_shards_of_a_cold_reader(
 
 def test_nothing_is_answered_that_an_unreadable_catalog_may_have_deleted(tmp_path: Path) -> None:
     store = MemoryObjectStore()
-    manifests(store).commit([make_shard(store, "a")])
+    manifests(store).commit([make_shard(store, "a")], floor=no_floor)
     gone = [f"t:a{number}" for number in range(20)]
     none = unit_vectors(0, 1, DIMS)
     deleting = build_shard(store, [], none, origin="run/d/0", seq=2, covered=gone)
-    manifests(store).commit([deleting])
+    manifests(store).commit([deleting], floor=no_floor)
     store.delete(deleting.catalog.key)
     with pytest.raises(DamagedIndexError, match=deleting.shard_id):
         partial(reader_of(store, tmp_path))
@@ -125,7 +125,7 @@ def test_nothing_is_answered_that_an_unreadable_catalog_may_have_deleted(tmp_pat
 def test_no_shard_at_all_is_no_partial_answer(tmp_path: Path) -> None:
     store = MemoryObjectStore()
     bad = make_shard(store, "b")
-    manifests(store).commit([bad])
+    manifests(store).commit([bad], floor=no_floor)
     store.delete(file_of(bad, "graph").key)
     with pytest.raises(DamagedIndexError, match=bad.shard_id):
         partial(reader_of(store, tmp_path))
@@ -163,7 +163,7 @@ def rewritten(store: MemoryObjectStore, shard: ShardDescriptor, statement: str) 
 def test_damage_that_a_search_comes_upon(mode: SearchMode, statement: str, tmp_path: Path) -> None:
     store = MemoryObjectStore()
     bad = rewritten(store, make_shard(store, "b"), statement)
-    manifests(store).commit([make_shard(store, "a"), bad])
+    manifests(store).commit([make_shard(store, "a"), bad], floor=no_floor)
     reader = reader_of(store, tmp_path)
     assert_named(reader, bad, file_of(bad, "sidecar").key)
     result = partial(reader, mode=mode)
