@@ -30,7 +30,6 @@ _ESCAPED = (
 _UNPRINTABLE = re.compile(f"\r\n|[{_WHITE_SPACE}{_WORD_BREAKS}{_ESCAPED}]")
 _ZERO_WIDTH = frozenset({"Mn", "Me"})
 _ZERO_WIDTH_FORMATS = "\u200c\u200d\u180e"
-_DELETE = "\x7f"
 
 
 def printable(text: str) -> str:
@@ -45,8 +44,7 @@ def printable_lines(text: str) -> str:
 
 def json_text(document: Any) -> str:
     """A JSON document of printable ASCII alone; what it means is unchanged."""
-    # Inside a string alone: DEL is the one control that `json` leaves as it is.
-    return json.dumps(document, indent=2).replace(_DELETE, "\\u007f")
+    return json.dumps(document, indent=2, ensure_ascii=True)
 
 
 def columns(text: str) -> int:
