@@ -112,8 +112,8 @@ def _after(until: str) -> datetime | None:
 class RetrieveRequest(Contract):
     """One question. `threshold` is the least cosine of a result; mode lexical has none.
 
-    `partial`: when a part of an index that several functions search does not answer, the results
-    of the others will do.
+    `partial`: when a shard is damaged, or a part of an index that several functions search does
+    not answer, the results of the others will do.
     """
 
     q: Annotated[str, Field(max_length=MAXIMUM_QUERY_CHARACTERS), AfterValidator(_require_content)]

@@ -271,6 +271,15 @@ def test_a_sidecar_that_is_damaged_or_of_another_schema_is_named_when_read(tmp_p
             sidecar.documents([1500])
 
 
+def test_a_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    """SQLite quotes it in its message, which Python then cannot decode."""
+    path = sidecar_file(tmp_path / "sidecar", ["text"])
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE meta", b"CREATE TABLE \xa2\xa2 a"))
+    with pytest.raises(CorruptObjectError, match="the-key"):
+        Sidecar(lambda: path, model=MODEL, rows=2000, name="the-key").postings(["text"])
+
+
 def test_a_sidecar_of_another_model_is_refused(tmp_path: Path) -> None:
     other = ModelIdentity(id="random", revision="2", dims=DIMS)
     path = sidecar_file(tmp_path / "sidecar", model=other)
