@@ -42,9 +42,11 @@ class Machines:
     here: Machine
     avx2: Machine | None
 
-    def others(self) -> list[Machine]:
-        """All that are compared with this machine."""
-        return [self.arm64] if self.avx2 is None else [self.arm64, self.avx2]
+    def others(self, precision: Precision) -> list[Machine]:
+        """Which are compared with this machine: AVX2 alone endangers byte products only."""
+        if self.avx2 is None or precision == "fp32":
+            return [self.arm64]
+        return [self.arm64, self.avx2]
 
 
 def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> Machines:
@@ -109,7 +111,7 @@ def run(cache: Path, folder: Path, steps: Steps) -> None:
     for precision in precisions:
         with steps.step(f"embedding, building and searching a shard, {precision}"):
             model = ensure_model(root, precision=precision)
-            for other in compared.others():
+            for other in compared.others(precision):
                 found = compare_search(
                     (other, compared.here), model, folder / precision / other.name
                 )
