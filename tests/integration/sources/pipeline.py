@@ -9,9 +9,9 @@ from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
 from shared.models.jobs import ChunkJob
-from shared.models.run import RunProgress
+from shared.models.run import RunProgress, RunRecord
 from shared.storage.s3 import S3ObjectStore
-from tests.integration.run_stores import corpus_state, no_sweep, run_store
+from tests.integration.run_stores import corpus_state, run_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,7 +53,7 @@ class Pipeline:
         self._name = f"test-{uuid.uuid4().hex[:12]}"
         self.bucket_name = bucket_name
         self.table_name = table_name
-        self.runs = run_store(clients.dynamodb, table_name, no_sweep)
+        self.runs = run_store(clients.dynamodb, table_name, self._sweep)
         self.state = corpus_state(clients.dynamodb, table_name)
         self.store = S3ObjectStore(clients.s3, bucket_name)
         self.queues = {
@@ -61,6 +61,10 @@ class Pipeline:
             for queue in QUEUES
         }
         self.put_secret("marvel", {"public_key": "1234", "private_key": "abcd"})
+
+    def _sweep(self, run: RunRecord) -> None:
+        """Stand in for the compactor: nothing is to be deleted."""
+        self.runs.finish_sweep(run.run_id, 0)
 
     def close(self) -> None:
         for url in self.queues.values():
