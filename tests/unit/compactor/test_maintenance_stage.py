@@ -77,6 +77,10 @@ class Runs:
 class Visibility:
     scheduled: list[tuple[str, int]] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
+    postponed: list[str] = field(default_factory=list)
+
+    def postpone(self, record: SQSRecord, seconds: float) -> None:
+        self.postponed.append(record.message_id)
 
     def schedule(self, record: SQSRecord, receives: int) -> None:
         self.scheduled.append((record.message_id, receives))
@@ -100,7 +104,9 @@ class Worker:
             raise error
         self.handled.append(job)
 
-    def run(self, bodies: Sequence[str], receives: int = 1) -> list[str]:
+    def run(
+        self, bodies: Sequence[str], receives: int = 1, context: "Context | None" = None
+    ) -> list[str]:
         state = StageState(
             cast(RunStore, self.runs),
             cast(FailureLog, self.failures),
@@ -108,7 +114,7 @@ class Worker:
             cast(Redelivery, self.visibility),
         )
         response = MaintenanceStage("compact", self.handle, state).process(
-            sqs_event(bodies, receives), None
+            sqs_event(bodies, receives), context
         )
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
@@ -231,3 +237,29 @@ def test_a_sweep_that_failed_is_not_done_at_the_receive_after_its_last() -> None
         (RUN, "the sweep failed: CORRUPT_OBJECT: derived/x is cut short")
     }
     assert worker.visibility.given_up == ["message-0", "message-0"]
+
+
+@dataclass
+class Context:
+    """Of a Lambda invocation that has so much time left."""
+
+    remaining_milliseconds: int
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_milliseconds
+
+
+@pytest.mark.parametrize(
+    ("remaining", "receives", "begun"), [(0, 1, 1), (60_000, 1, 2), (0, MAXIMUM_RECEIVES, 2)]
+)
+def test_no_job_is_begun_for_which_no_time_is_left(
+    remaining: int, receives: int, begun: int
+) -> None:
+    worker = Worker()
+    bodies = [job.model_dump_json() for job in JOBS[:2]]
+    failed = worker.run(bodies, receives, Context(remaining))
+    assert len(worker.handled) == begun  # the first always, and one that would not come again
+    assert failed == [f"message-{number}" for number in range(begun, 2)]
+    assert worker.visibility.postponed == failed
+    assert worker.visibility.scheduled == []
+    assert worker.visibility.given_up == []

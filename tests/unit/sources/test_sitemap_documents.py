@@ -393,3 +393,27 @@ def test_a_walk_survives_its_query() -> None:
 def test_queries_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(SourceError, match="names no walk"):
         Walk.of_query({"walk": text})
+
+
+@pytest.mark.parametrize(
+    ("agent", "is_ours"),
+    [
+        ("User-agent: *", True), ("user-agent:ultron-embeddings", True),
+        ("useragent ultron*", True),
+        ("User  agent Ultron-Embeddings # us", True), ("User agent: ultron", True),
+        ("User-agent: another", False), ("useragent otherbot", False), ("User-agent: **", False),
+    ],
+)  # fmt: skip
+def test_groups_for_others_stay_apart_from_ours(agent: str, is_ours: bool) -> None:
+    robots = Robots(f"User-agent: nobody\nDisallow: /a\n\n{agent}\nDisallow: /b\n")
+    assert robots.allows("https://a.example/a")
+    assert robots.allows("https://a.example/b") is not is_ours
+
+
+def test_a_sitemap_of_long_comments_is_refused_and_one_of_short_ones_is_read() -> None:
+    entry = b"<url><loc>https://a.example/x</loc></url>"
+    comment = b"<!--" + b"c" * 200_000 + b"-->"
+    body = b"<urlset>" + (comment + entry) * 4 + b"</urlset>"
+    assert len(read_sitemap(body, "a.example/sitemap.xml").entries) == 4
+    with pytest.raises(SourceError, match="bytes between two elements"):
+        read_sitemap(body.replace(comment, comment * 2), "a.example/sitemap.xml")
