@@ -45,7 +45,7 @@ def test_the_later_of_two_versions_counts(tmp_path: Path) -> None:
         ("a.jsonl", b'{"results": []}\n{', "line 2"),
         ("a.jsonl", b"\xff\n", "a.jsonl"),
         ("a.jsonl.gz", b"not gzip", "a.jsonl.gz"),
-        ("a.jsonl.gz", gzip.compress(b"{}")[:-4], "a.jsonl.gz"),
+        ("a.jsonl.gz", gzip.compress(b"{}", mtime=0)[:-4], "a.jsonl.gz"),
         ("a.json", b'["text"]', "found str"),
         ("a.json", b'{"id": 1}', "resourceURI"),
         ("a.json", b'{"id": 1, "resourceURI": 5}', "resourceURI"),

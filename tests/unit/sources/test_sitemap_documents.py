@@ -76,7 +76,7 @@ def test_a_list_of_addresses() -> None:
         (b"<urlset><url>", "no well-formed XML"),
         (b"<<< under maintenance", "no well-formed XML"),
         (b"<?xml version='1.0' encoding='no-such'?><urlset/>", "here"),
-        (gzip.compress(b"<urlset/>")[:-9], "cut short"),
+        (gzip.compress(b"<urlset/>", mtime=0)[:-9], "cut short"),
         (
             b'<!DOCTYPE u [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
             b"<urlset><url><loc>&b;</loc></url></urlset>",

@@ -131,7 +131,7 @@ def test_gunzip_of_many_members_takes_no_time_by_their_square() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"no gzip at all", zlib.compress(b"x"), gzip.compress(b"x") + b"x"]
+    "data", [b"no gzip at all", zlib.compress(b"x"), gzip.compress(b"x", mtime=0) + b"x"]
 )
 def test_gunzip_refuses_other_data(data: bytes) -> None:
     with pytest.raises(DamagedDataError):
