@@ -15,7 +15,7 @@ from types import FrameType
 
 from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.os_processes import command_line, descendants, end_process, signal_group
-from shared.command_line import run_command
+from shared.command_line import complain, run_command
 
 OVERDUE_STATUS = 124
 _INTERRUPTED_STATUS = 130
@@ -38,7 +38,11 @@ def main(arguments: list[str]) -> int:
         parser.error("a command must stand behind `--`")
     print(f"== {options.name}", flush=True)
     begun = time.monotonic()
-    status = _run(command, options.deadline_seconds)
+    try:
+        status = _run(command, options.deadline_seconds)
+    except LocalProcessError as error:
+        complain(error)
+        status = 1
     seconds = time.monotonic() - begun
     if status == OVERDUE_STATUS and options.deadline_seconds is not None:
         verdict = f"ENDED after its deadline of {options.deadline_seconds:.0f} s (status {status})"
@@ -96,7 +100,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(run_command(lambda: main(sys.argv[1:])))
-    except LocalProcessError as error:
-        sys.exit(f"error: {error}")
+    sys.exit(run_command(lambda: main(sys.argv[1:])))

@@ -50,13 +50,6 @@ class Failure:
     reason: str
 
 
-class OutOfTimeError(PostponedError):
-    """The worker ends too soon to begin this job."""
-
-    def __init__(self) -> None:
-        super().__init__("this worker has no time left for another job", 0.0)
-
-
 class RecordStage(ABC, Generic[ContractT]):
     """Parses messages to jobs and runs them one by one, in the order of `Attempts`."""
 
@@ -121,7 +114,7 @@ class RecordStage(ABC, Generic[ContractT]):
     def _require_time(self, record: SQSRecord, time_left: "_TimeLeft") -> None:
         if not time_left.is_enough():
             self._state.redelivery.postpone(record, 0)
-            raise OutOfTimeError
+            raise PostponedError("this worker has no time left for another job", 0.0)
 
     def _fail(self, record: SQSRecord, job: ContractT | None, error: Exception) -> None:
         """Log a failure; at the last receive, keep its reason and let nothing wait for the job."""
