@@ -6,9 +6,10 @@ and only where the time is long enough to be measured. A quadratic function has 
 """
 
 import contextlib
+import gc
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
@@ -23,6 +24,15 @@ LARGEST_RATIO = 2.5**2
 MEASURABLE_SECONDS = 0.02
 LENGTH, LENGTH_FOR_SLOW = 32_000, 8_000
 ATTEMPTS = 4
+
+
+@pytest.fixture(autouse=True)
+def _without_collection() -> Iterator[None]:
+    """Python looks for garbage now and then, at the expense of whatever is measured."""
+    gc.disable()
+    yield
+    gc.enable()
+    gc.collect()
 
 
 def cost(function: Callable[[str], Any], text: str) -> float:
