@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from shared.text.marks import bounded_marks
+
 # Marvel adds its caller's public key to links as `utm_source`; none of these changes the page.
 _NOT_OF_THE_PAGE = re.compile(r"utm_[a-z]+|apikey|hash|ts", re.IGNORECASE)
 
@@ -16,7 +18,7 @@ def web_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
 
 def _clean(address: str) -> str | None:
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(bounded_marks(address))
     except ValueError:
         return None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
