@@ -80,5 +80,5 @@ def test_a_cache_of_another_python_or_without_the_emulator_is_told(
     (binaries / "python3.14").touch()
     with pytest.raises(BuildError, match=r"hold python3\.14 where python3\.13 is needed"):
         debian.require_python(tmp_path)
-    with pytest.raises(BuildError, match="qemu-aarch64 is missing; delete"):
+    with pytest.raises(BuildError, match=f"qemu-{machine} is missing; delete"):
         debian.require_emulator(tmp_path, machine)
