@@ -30,6 +30,9 @@ from scripts.model_export.recipes import Precision
 from shared.command_line import complain, run_command
 
 CACHE_VARIABLE = "ULTRON_ARM64_CACHE"
+# That of Graviton2, which Lambda runs arm64 functions on. The emulator's default has matrix
+# instructions (SME), which onnxruntime would use and which take it 30 times as long to emulate.
+ARM64_PROCESSOR = "neoverse-n1"
 # It has AVX2, as every x86 processor of Lambda does, and neither AVX-512 nor VNNI.
 AVX2_PROCESSOR = "Haswell"
 
@@ -57,7 +60,8 @@ def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> Machines:
     """
     with steps.step("Debian's arm64 Python and the emulator"):
         debian = ensure_arm64(cache)
-        emulated = [str(require_emulator(debian)), "-L", str(debian / "root")]
+        emulator = require_emulator(debian, "aarch64")
+        emulated = [str(emulator), "-cpu", ARM64_PROCESSOR, "-L", str(debian / "root")]
         python = require_python(debian)
     version = f"{PYTHON[0]}.{PYTHON[1]}"
     with steps.step(f"the bundles for AWS and Python {version}"):
@@ -67,8 +71,7 @@ def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> Machines:
         local = unpack(build_bundles("local", root), folder / "local")
     avx2 = None
     if platform.machine() == "x86_64":
-        emulator = require_emulator(debian, "x86_64")
-        command = [str(emulator), "-cpu", AVX2_PROCESSOR, sys.executable]
+        command = [str(require_emulator(debian, "x86_64")), "-cpu", AVX2_PROCESSOR, sys.executable]
         avx2 = Machine("avx2", command, local)
     return Machines(
         Machine("arm64", [*emulated, str(python)], shipped),

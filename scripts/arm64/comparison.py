@@ -7,7 +7,7 @@ import numpy as np
 
 TOLERANCE = 1e-4
 # The least cosine between the vectors that int8-dynamic makes of one text on two processors. Their
-# float kernels differ in the last digit, which turns the rounding of some bytes: .99986 was seen.
+# float kernels differ in the last digit, which turns the rounding of some bytes: .99984 was seen.
 # Byte products that are cut off give .9992.
 LEAST_INT8_COSINE = 0.9996
 

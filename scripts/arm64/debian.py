@@ -90,7 +90,7 @@ def debian_mirror() -> str:
     )
 
 
-def require_emulator(folder: Path, machine: str = "aarch64") -> Path:
+def require_emulator(folder: Path, machine: str) -> Path:
     """The path of the emulator of a machine: `aarch64` or `x86_64`.
 
     Raises:

@@ -71,11 +71,14 @@ def test_a_mirror_that_does_not_answer_is_told(
         debian.ensure_arm64(tmp_path / "cache")
 
 
-def test_a_cache_of_another_python_or_without_the_emulator_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", ["aarch64", "x86_64"])
+def test_a_cache_of_another_python_or_without_the_emulator_is_told(
+    tmp_path: Path, machine: str
+) -> None:
     binaries = tmp_path / "root" / "usr" / "bin"
     binaries.mkdir(parents=True)
     (binaries / "python3.14").touch()
     with pytest.raises(BuildError, match=r"hold python3\.14 where python3\.13 is needed"):
         debian.require_python(tmp_path)
-    with pytest.raises(BuildError, match="qemu-aarch64 is missing; delete"):
-        debian.require_emulator(tmp_path)
+    with pytest.raises(BuildError, match=f"qemu-{machine} is missing; delete"):
+        debian.require_emulator(tmp_path, machine)
