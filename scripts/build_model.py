@@ -73,17 +73,19 @@ def ensure_model(
     Raises:
         BuildError: one sentence that says what is wrong and what to do.
     """
+    chosen = _recipe_of(model) if isinstance(model, str) else model
+    if isinstance(chosen, FolderModel):  # a wrong name is said before another build is waited for
+        require_model_folder(chosen.folder)
     with building(root):
-        return _ensure_model(root, model, precision, output)
+        return _ensure_model(root, chosen, precision, output)
 
 
 def _ensure_model(
     root: Path,
-    model: str | Recipe | FolderModel,
+    chosen: Recipe | FolderModel,
     precision: Precision | None,
     output: Path | None,
 ) -> Path:
-    chosen = _recipe_of(model) if isinstance(model, str) else model
     if precision is None:
         precision = chosen.precision if isinstance(chosen, Recipe) else "fp32"
     target = output or root / "build" / "models" / (chosen.model_id + ID_SUFFIX[precision])
@@ -91,7 +93,6 @@ def _ensure_model(
     if isinstance(chosen, Recipe):
         pinned = chosen.safetensors_sha256
     else:
-        require_model_folder(chosen.folder)
         pinned = sha256_of_file(chosen.folder / WEIGHTS_NAME)
     inputs = _inputs(chosen, precision, pinned)
     if stamp.is_file() and stamp.read_text() == inputs and _is_complete(target):
