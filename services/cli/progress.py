@@ -27,6 +27,7 @@ class ProgressDisplay:
         self._clock = clock
         self._meter = Meter()
         self._live = LiveLine(stream) if can_redraw and stream.isatty() else None
+        self._line = ""
         self._shown: RunProgress | None = None
         self._shown_at = 0.0
 
@@ -49,8 +50,10 @@ class ProgressDisplay:
         if self._live:
             self._live.draw(watch_bar(progress, stages, self._live.columns))
         elif self._is_due(now, progress):
-            write_line(watch_line(progress, stages), self._stream)
-            self._shown, self._shown_at = progress, now
+            line = watch_line(progress, stages)
+            if line != self._line:  # what the line does not show may have changed
+                write_line(line, self._stream)
+            self._line, self._shown, self._shown_at = line, progress, now
 
     def _is_due(self, now: float, progress: RunProgress) -> bool:
         if progress == self._shown:

@@ -119,6 +119,16 @@ def test_a_file_gets_a_line_when_something_changed_and_the_end() -> None:
     ]
 
 
+def test_a_file_gets_no_line_twice_for_what_the_line_does_not_show() -> None:
+    stream, now = io.StringIO(), iter(range(0, 600, 60))
+    with ProgressDisplay(stream, lambda: next(now), can_redraw=True) as display:
+        for records in (0, 7, 9):
+            display.show(a_run(planned=4, raw_records=records))
+        display.show(a_run(planned=4, raw_records=9, pages_done=1))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == len(set(lines)) == 2
+
+
 def test_a_terminal_that_cannot_redraw_gets_lines() -> None:
     code = DRAWING.replace("can_redraw=True", "can_redraw=False")
     written = shown_on_terminal(code, 80)
