@@ -28,13 +28,13 @@ from shared.storage.s3 import S3ObjectStore
 
 
 @cache
-def _planner() -> Planner:
+def _steering() -> Steering:
     settings = IngestSettings.load()
     store = S3ObjectStore(aws.s3_client(), settings.bucket_name)
     tools = patient_tools(settings, store)
     table = settings.checkpoint_table
     runs, clock = wiring.run_store(table, settings.compact_queue_url), wiring.table_clock(table)
-    return Planner(
+    planner = Planner(
         corpora=CorpusRegistry(aws.ssm_client(), settings.corpora_parameter_path),
         make_source=partial(make_source, tools=tools),
         publisher=JobPublisher(aws.sqs_client(), settings.next_queue_url, settings.publish_copies),
@@ -46,6 +46,7 @@ def _planner() -> Planner:
         needs_full_run=ModelChange(store, settings.models).needs_full_run,
         close_stalled=StalledRuns(aws.sqs_client(), settings.stage_queue_urls, runs, clock).close,
     )
+    return Steering(planner, IndexFloor(aws.dynamodb_client(), table))
 
 
 @logger.inject_lambda_context
@@ -64,21 +65,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _start(request: IngestRequest) -> dict[str, Any]:
-    summary = _planner().plan(request)
+    summary = _steering().planner.plan(request)
     metrics.add_metric("PagesPlanned", MetricUnit.Count, summary.pages_planned)
     logger.info("planned a run", extra={"corpus": request.corpus, **summary.model_dump()})
     return summary.model_dump()
 
 
 def _steer(request: RunRequest) -> dict[str, Any]:
-    floor = IndexFloor(aws.dynamodb_client(), IngestSettings.load().checkpoint_table)
-    summary = Steering(_planner(), floor).do(request)
+    summary = _steering().do(request)
     logger.info("steered a run", extra={"action": request.action, **summary.model_dump()})
     return summary.model_dump()
 
 
 def _try(request: TryRequest) -> dict[str, Any]:
-    planner = _planner()
+    planner = _steering().planner
     answer = Trial(planner.corpora, planner.make_source).run(request)
     logger.info("tried a corpus", extra={"corpus": answer.corpus, "records": answer.records})
     return answer.model_dump(mode="json")

@@ -51,6 +51,7 @@ def trying(site: Site, local_aws_url: str) -> Site:
                 "SOURCE_SECRET_PREFIX": f"{site.name_prefix}/sources/",
                 "NEXT_QUEUE_URL": site.queue_urls["page-jobs"],
                 "COMPACT_QUEUE_URL": site.queue_urls["compact-jobs"],
+                "STAGE_QUEUE_URLS": json.dumps(list(site.queue_urls.values())),
                 "POWERTOOLS_TRACE_DISABLED": "1",
                 "POWERTOOLS_METRICS_NAMESPACE": "test",
             }

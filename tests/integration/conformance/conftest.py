@@ -91,7 +91,7 @@ def pipeline(
         patch.setattr(wiring, "table_clock", lambda _: clock)
         patch.setattr(source_wiring, "HttpClient", partial(HttpClient, _LIMITS))
         for part, own, following in (
-            (ingest_handler._planner, None, "page"),
+            (ingest_handler._steering, None, "page"),
             (fetch_handler._stage, "page", "derive"),
             (derive_handler._stage, "derive", "chunk"),
         ):

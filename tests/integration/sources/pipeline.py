@@ -80,6 +80,7 @@ class Pipeline:
             "SOURCE_SECRET_PREFIX": f"{self._name}/sources/",
             "NEXT_QUEUE_URL": self.queues[next_queue],
             "COMPACT_QUEUE_URL": self.queues["compact"],
+            "STAGE_QUEUE_URLS": json.dumps(list(self.queues.values())),
             "OUTBOUND_ALLOWED_HOSTS": "127.0.0.1",
             # The first refusal is the last: a test must not wait.
             "MAXIMUM_WAIT_SECONDS": "0",

@@ -73,7 +73,7 @@ def pipeline(
     for make_client in _CACHED_CLIENTS:
         make_client.cache_clear()
     for part, own, following in (
-        (ingest_handler._planner, None, "page"),
+        (ingest_handler._steering, None, "page"),
         (fetch_handler._stage, "page", "derive"),
         (derive_handler._stage, "derive", "chunk"),
     ):
@@ -324,7 +324,7 @@ def test_a_scheduled_request_delivered_late_again_finds_its_ended_run(pipeline: 
 def test_planning_that_was_cut_off_is_resumed(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planner = ingest_handler._planner()
+    planner = ingest_handler._steering().planner
     with monkeypatch.context() as patch:
         patch.setattr(planner.publisher, "_queue_url", pipeline.queues["page"] + "-none")
         with pytest.raises(Exception, match="queue"):
