@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER_VARIABLE = "ULTRON_LOCALSTACK_HOST"
 BESIDE = Path("..") / "shared" / "localstack-host"
 FUNCTIONS_PATH = Path(__file__).parent / "functions_path"
+DYNAMODB_PATH = Path(__file__).parent / "dynamodb_path"
 SETUP_DEADLINE_SECONDS = 1800.0
 START_DEADLINE_SECONDS = 120.0
 STOP_DEADLINE_SECONDS = 60.0
@@ -108,6 +109,7 @@ class LocalStackHost:
             "SERVICES": SERVICES,
             "EAGER_SERVICE_LOADING": "1",
             "LAMBDA_HOST_PYTHONPATH": str(FUNCTIONS_PATH),
+            "PYTHONPATH": str(DYNAMODB_PATH),
             "LOCALSTACK_HOST": "",
             "PERSISTENCE": "0",
         }
