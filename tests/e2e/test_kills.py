@@ -26,7 +26,7 @@ KEY = f"sources/{CORPUS}/all.jsonl"
 STAGES = ("page", "derive", "chunk", "embed", "index")
 # How long the message of a dead worker stays hidden here; on AWS that is half an hour.
 HIDDEN_SECONDS = 60
-RUN_SECONDS = 900
+RUN_SECONDS = 1500
 # The processes of functions are found below the server that the suite itself started.
 pytestmark = pytest.mark.needs_own_process("workers_out_of_reach")
 
