@@ -1,11 +1,12 @@
 """Run parts of the work side by side and keep their outputs apart.
 
-    python -m scripts.side_by_side --command make "lint:60 unit:900" "e2e:2400"
+    python -m scripts.side_by_side [--keep-going] --command make "lint:60 unit:900" "e2e:2400"
 
 Each argument is a lane: its parts run one after the other, and the lanes at the same time. A part
 is a name, given to the command as its last argument, and a deadline in seconds. What a part prints
 appears whole when it ends. The first part that fails ends the others, and its output comes last;
-its exit status is that of the whole. Standard library only.
+its exit status is that of the whole. With --keep-going every other part still runs, and the last
+line names all that failed. Standard library only.
 """
 
 import argparse
@@ -66,12 +67,13 @@ def lane(text: str) -> list[Part]:
 class Runner:
     """Runs lanes; all that the threads of the lanes share is guarded by one lock."""
 
-    def __init__(self, command: Sequence[str], directory: Path) -> None:
+    def __init__(self, command: Sequence[str], directory: Path, *, keep_going: bool) -> None:
         self._command = command
         self._directory = directory
+        self._keep_going = keep_going
         self._lock = threading.RLock()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._failed: tuple[Part, int] | None = None
+        self._failed: list[tuple[Part, int]] = []
         self._interrupted = False
 
     def run(self, lanes: Sequence[Sequence[Part]]) -> int:
@@ -81,11 +83,17 @@ class Runner:
             thread.start()
         for thread in threads:
             thread.join()
-        if self._failed is not None:
-            part, status = self._failed
-            self._show(part)
+        if self._failed:
+            part, status = self._failed[0]
+            if not self._keep_going:
+                self._show(part)
             return status
         return _INTERRUPTED_STATUS if self._interrupted else 0
+
+    @property
+    def failed(self) -> list[str]:
+        """The names of the parts that failed, in the order in which they did."""
+        return [part.name for part, _ in self._failed]
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """End everything in good order: a signal handler."""
@@ -105,7 +113,7 @@ class Runner:
         timed = [sys.executable, "-m", "scripts.demo.timed", part.name]
         timed += ["--deadline-seconds", str(part.deadline_seconds), "--", *self._command, part.name]
         with self._lock:
-            if self._failed is not None or self._interrupted:
+            if self._interrupted or (self._failed and not self._keep_going):
                 return None
             print(f"== {part.name} begins", flush=True)
             with self._path(part).open("wb") as output:
@@ -122,21 +130,26 @@ class Runner:
             return process
 
     def _end(self, part: Part, status: int) -> None:
-        """Show what a part printed; the first failure ends the other parts."""
+        """Show what a part printed; the first failure ends the other parts, if it is to."""
         with self._lock:
             del self._running[part.name]
-            if status == 0 or self._failed is not None or self._interrupted:
-                self._show(part)
-                return
-            self._failed = (part, status)
-            others = ", ".join(self._running)
-            print(
-                f"== {part.name} FAILED (status {status})"
-                + (f"; {others} must end" if others else "")
-                + "; its output comes last",
-                flush=True,
-            )
-            self._end_all()
+            stopping = self._interrupted or (bool(self._failed) and not self._keep_going)
+            if status != 0 and not stopping:
+                self._failed.append((part, status))
+                if not self._keep_going:
+                    self._end_the_others(part, status)
+                    return
+            self._show(part)
+
+    def _end_the_others(self, part: Part, status: int) -> None:
+        others = ", ".join(self._running)
+        print(
+            f"== {part.name} FAILED (status {status})"
+            + (f"; {others} must end" if others else "")
+            + "; its output comes last",
+            flush=True,
+        )
+        self._end_all()
 
     def _end_all(self) -> None:
         for process in list(self._running.values()):
@@ -161,6 +174,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the lanes; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.side_by_side", description=__doc__)
     parser.add_argument("--command", required=True, help="what runs a part, as in `make`")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="run the other parts when one has failed"
+    )
     parser.add_argument("lanes", nargs="+", type=lane, metavar="LANE", help="name:seconds ...")
     options = parser.parse_args(arguments)
     names = [part.name for parts in options.lanes for part in parts]
@@ -168,11 +184,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"a part stands there twice: {' '.join(names)}")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="side-by-side-") as directory:
-        runner = Runner(shlex.split(options.command), Path(directory))
+        runner = Runner(
+            shlex.split(options.command), Path(directory), keep_going=options.keep_going
+        )
         for number in _SIGNALS:
             signal.signal(number, runner.interrupt)
         status = runner.run(options.lanes)
-    verdict = "done" if status == 0 else f"FAILED (status {status})"
+    failed = f": {', '.join(runner.failed)}" if runner.failed else ""
+    verdict = "done" if status == 0 else f"FAILED (status {status}{failed})"
     print(f"== all {len(names)} parts: {verdict} in {time.monotonic() - begun:.0f} s", flush=True)
     return status
 

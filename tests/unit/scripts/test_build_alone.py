@@ -18,7 +18,9 @@ MODEL = (
 
 @pytest.mark.parametrize("build", [BUNDLES, MODEL], ids=["bundles", "model"])
 def test_a_build_waits_for_another(build: str, tmp_path: Path) -> None:
-    """Both have nothing to build from here, and fail as soon as it is their turn."""
+    """Neither can build anything from here: both fail as soon as it is their turn."""
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).touch()
     script = "import pathlib, sys; root = pathlib.Path(sys.argv[1]);" + build
     with building(tmp_path):
         process = subprocess.Popen(

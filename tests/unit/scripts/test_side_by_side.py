@@ -1,4 +1,4 @@
-"""Parts side by side: outputs kept apart, one failure ends all, nothing outlives it."""
+"""Parts side by side: outputs kept apart, one failure ends all or none, nothing outlives it."""
 
 import os
 import signal
@@ -90,8 +90,21 @@ def test_a_failure_ends_the_rest_and_its_output_comes_last(
     assert status == 7
     places = order(printed, "broken FAILED (status 7); slow must end", "cleared up", "it broke")
     assert places == sorted(places), printed
-    assert printed.splitlines()[-1].startswith("== all 3 parts: FAILED (status 7) in ")
+    assert printed.splitlines()[-1].startswith("== all 3 parts: FAILED (status 7: broken) in ")
     assert not (tmp_path / "later-ran").exists()
+
+
+def test_every_part_still_runs_when_it_is_to_keep_going(command: list[str], tmp_path: Path) -> None:
+    define(tmp_path, "broken", "print('it broke')", "sys.exit(7)")
+    define(tmp_path, "broken-too", "print('it broke too')", "sys.exit(8)")
+    define(tmp_path, "later", "print('later ran')")
+    status, printed = run([*command, "--keep-going"], "broken:60 broken-too:60 later:60")
+    assert status == 7
+    places = order(printed, "it broke\n", "it broke too", "later ran", "== all 3 parts: FAILED")
+    assert places == sorted(places), printed
+    assert printed.splitlines()[-1].startswith(
+        "== all 3 parts: FAILED (status 7: broken, broken-too) in "
+    )
 
 
 def test_an_interrupt_ends_every_part(command: list[str], tmp_path: Path) -> None:
