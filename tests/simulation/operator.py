@@ -1,0 +1,268 @@
+"""What people and schedules do to the line, each as a worker of its own that may die anywhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+from services.cli.corpora import CorpusAdministration
+from services.cli.dead_letters import DeadLetters
+from services.cli.published import PublishedDeployment
+from services.cli.schedules import Schedules
+from services.compactor.request import CorpusTask, DirectRequest, MarkBadTask, RestoreTask
+from services.ingest.request import IngestRequest, RunRequest
+from shared.corpora import CorpusDocuments
+from shared.errors import UltronError
+from shared.models.maintenance import MaintainJob
+from shared.models.manifest import Manifest
+from shared.models.run import RunMode
+from shared.state.run_reader import RunReader
+from tests.simulation.containers import (
+    BUCKET,
+    PARAMETERS,
+    STAGE_FUNCTIONS,
+    STAGE_QUEUES,
+    TABLE,
+    Container,
+    compactor_tasks,
+    queue_url,
+    steering,
+)
+from tests.simulation.scenario import ENTITIES, OBJECTS, Operation
+from tests.simulation.truth import CORPUS, ViolationError, record_line
+from tests.simulation.world import World, dead_letters_url, source_key
+
+_COMMAND_SECONDS, _INGEST_SECONDS, _COMPACTOR_SECONDS = 3600.0, 300.0, 900.0
+# Asynchronous invocations are tried three times in all.
+_ATTEMPTS = 3
+_HELD_BY_READERS = timedelta(days=6)
+
+
+class NoSchedules:
+    """The rules of a corpus that has none."""
+
+    def remove(self, _: str) -> None:
+        """Delete nothing."""
+
+    def states(self, _: str) -> Mapping[str, str]:
+        """Return that there are none."""
+        return {}
+
+
+@dataclass
+class Operator:
+    """Does the operations of a scenario to a world."""
+
+    world: World
+    requests: int = 0
+
+    def do(self, operation: Operation) -> None:
+        """Begin an operation; those on the source are done at once."""
+        self.world.note(f"{operation.kind} {operation.argument}")
+        work: Callable[[int], None] = getattr(self, f"_{operation.kind}")
+        work(operation.argument)
+
+    def _write(self, argument: int) -> None:
+        entity = f"b{argument % ENTITIES}"
+        text = f"The text number {self.world.scheduler.elapsed:.3f}, {argument}. It is short."
+        self._change(entity, text)
+
+    def _delete(self, argument: int) -> None:
+        self._change(f"b{argument % ENTITIES}", None)
+
+    def _change(self, entity: str, text: str | None) -> None:
+        source = self.world.truth.source
+        source.note(self.world.now(), entity, text)
+        lines: dict[int, list[str]] = {number: [] for number in range(OBJECTS)}
+        for name, present in sorted(source.present().items()):
+            lines[int(name[1:]) % OBJECTS].append(record_line(name, present))
+        number = int(entity[1:]) % OBJECTS
+        body = "\n".join(lines[number]).encode()
+        self.world.aws.s3.put_object(Bucket=BUCKET, Key=source_key(number), Body=body)
+
+    def _run_full(self, _: int) -> None:
+        self.start_run("full")
+
+    def _run_incremental(self, _: int) -> None:
+        self.start_run("incremental")
+
+    def start_run(self, mode: RunMode) -> None:
+        """Ask for a run, as the schedule does."""
+        self.requests += 1
+        request = IngestRequest(
+            corpus=CORPUS.name, mode=mode, request_id=str(self.requests), time=self.world.now()
+        )
+        self._ask(f"ingest {mode}", lambda c: steering(c).planner.plan(request), _INGEST_SECONDS)
+
+    def _cancel(self, argument: int) -> None:
+        self._steer("cancel", argument)
+
+    def _retry_gaps(self, argument: int) -> None:
+        self._steer("retry_gaps", argument)
+
+    def _resume(self, argument: int) -> None:
+        self._steer("resume", argument)
+
+    def _steer(self, action: Any, argument: int) -> None:
+        def steer(container: Container) -> object:
+            runs = RunReader(container.clients.dynamodb, TABLE).list_runs(CORPUS.name)
+            if not runs:
+                return None
+            run_id = runs[min(argument % 3, len(runs) - 1)].run.run_id
+            return steering(container).do(RunRequest(action=action, run_id=run_id))
+
+        self._ask(action, steer, _INGEST_SECONDS)
+
+    def _redrive(self, argument: int) -> None:
+        stage = list(STAGE_QUEUES)[argument % len(STAGE_QUEUES)]
+        self._ask(f"redrive {stage}", lambda c: self._letters(c).redrive_all(stage))
+
+    def _drop(self, argument: int) -> None:
+        stage = list(STAGE_QUEUES)[argument % len(STAGE_QUEUES)]
+        self._ask(f"drop {stage}", lambda c: self._letters(c).drop_all(stage))
+
+    def _letters(self, container: Container) -> DeadLetters:
+        deployment = SimpleNamespace(
+            queue_urls={queue: queue_url(queue) for queue in STAGE_QUEUES.values()},
+            dead_letter_queue_urls={
+                queue: dead_letters_url(queue_url(queue)) for queue in STAGE_QUEUES.values()
+            },
+        )
+        return DeadLetters(
+            container.clients.sqs,
+            cast(PublishedDeployment, deployment),
+            container.failures,
+            container.runs,
+            lambda _: None,
+        )
+
+    def _restore(self, argument: int) -> None:
+        manifest = self.world.manifest()
+        version = 1 if manifest is None else 1 + argument % manifest.version
+        task = DirectRequest(restore=RestoreTask(corpus=CORPUS.name, version=version))
+        self._ask_compactor(f"restore {version}", task, disturbs=True)
+
+    def _rebuild(self, _: int) -> None:
+        task = DirectRequest(rebuild=CorpusTask(corpus=CORPUS.name))
+        self._ask_compactor("rebuild", task)
+
+    def _mark_bad(self, argument: int) -> None:
+        manifest = self.world.manifest()
+        if manifest is None or not manifest.shards:
+            return
+        shard = manifest.shards[argument % len(manifest.shards)].shard_id
+        task = MarkBadTask(corpus=CORPUS.name, shard=shard, rebuild=argument % 2 == 0)
+        self._ask_compactor(f"mark bad {shard}", DirectRequest(mark_bad=task), disturbs=True)
+
+    def _maintain(self, _: int) -> None:
+        job = MaintainJob(corpus=CORPUS.name)
+        self._ask("maintain", lambda c: c.publisher("compact").publish([job]))
+
+    def _ask_compactor(self, name: str, task: DirectRequest, *, disturbs: bool = False) -> None:
+        def answer(container: Container) -> object:
+            return compactor_tasks(container).answer(task)
+
+        self._ask(name, answer, _COMPACTOR_SECONDS, disturbs=disturbs)
+
+    def _remove(self, _: int) -> None:
+        self._remove_corpus(delete_index=False)
+
+    def _remove_index(self, _: int) -> None:
+        self._remove_corpus(delete_index=True)
+
+    def _remove_corpus(self, *, delete_index: bool) -> None:
+        def remove(container: Container) -> object:
+            return self._administration(container).remove(CORPUS.name, delete_index=delete_index)
+
+        self._ask("remove", remove, disturbs=True)
+
+    def _add(self, _: int) -> None:
+        self.add()
+
+    def add(self) -> None:
+        """Add the corpus, if somebody removed it."""
+
+        def create(container: Container) -> None:
+            documents = CorpusDocuments(container.clients.ssm, PARAMETERS)
+            if documents.find(CORPUS.name) is None:
+                documents.create(CORPUS)
+
+        self._ask("add", create)
+
+    def _administration(self, container: Container) -> CorpusAdministration:
+        return CorpusAdministration(
+            documents=CorpusDocuments(container.clients.ssm, PARAMETERS),
+            schedules=cast(Schedules, NoSchedules()),
+            state=container.state,
+            floor=container.floor,
+            runs=container.runs,
+            versions=container.versions,
+            store=container.store,
+            models=(),
+        )
+
+    def _read(self, argument: int) -> None:
+        """Hold a version for a while, as a reader does, and then still find all of it."""
+        manifest = self.world.manifest()
+        if manifest is not None:
+            seconds = (1.0, 60.0, 3600.0, _HELD_BY_READERS.total_seconds())[argument % 4]
+            begun = self.world.truth.removals
+
+            def hold(container: Container) -> None:
+                container.scheduler.sleep(seconds)
+                if self.world.truth.removals == begun:
+                    self._require_whole(manifest)
+
+            container = self.world.container()
+            self.world.begin("reader", container, lambda: hold(container), 2 * seconds + 60.0)
+
+    def _require_whole(self, manifest: Manifest) -> None:
+        for shard in manifest.shards:
+            for file in shard.files:
+                if not self.world.has_object(file.key):
+                    raise ViolationError(
+                        f"a reader holds version {manifest.version}, and {file.key} is gone"
+                    )
+
+    def _pause_stage(self, argument: int) -> None:
+        function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]
+        seconds = (60, 3600, 8 * 3600, 26 * 3600)[argument % 4]
+        until = self.world.now() + timedelta(seconds=seconds)
+        self.world.paused_until[function.stage] = until
+
+    def _ask(
+        self,
+        name: str,
+        work: Callable[[Container], object],
+        timeout_seconds: float = _COMMAND_SECONDS,
+        *,
+        disturbs: bool = False,
+    ) -> None:
+        """Invoke something until it answers, three times at most."""
+        world = self.world
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            container = world.container()
+
+            def invoke() -> None:
+                if disturbs:
+                    world.truth.disturb(world.now())
+                try:
+                    world.note(f"{name}: {work(container)}")
+                except UltronError as error:
+                    world.note(f"{name}: {type(error).__name__}: {error}")
+                finally:
+                    if disturbs:
+                        world.truth.disturb(world.now())
+
+            task = world.begin(name, container, invoke, timeout_seconds)
+            world.when_ended(task, lambda: attempt() if _is_to_repeat(task) else None)
+
+        def _is_to_repeat(task: Any) -> bool:
+            return attempts < _ATTEMPTS and (task.is_killed or task.error is not None)
+
+        attempt()

@@ -1,0 +1,86 @@
+"""What one simulation does: drawn from a seed, and small enough to be printed and shrunk."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any, Literal
+
+from tests.simulation.faults import Fault, draw_faults
+
+OperationKind = Literal[
+    "write", "delete", "run_full", "run_incremental", "cancel", "retry_gaps", "resume", "redrive",
+    "drop", "restore", "rebuild", "mark_bad", "maintain", "remove", "remove_index", "add", "read",
+    "pause_stage",
+]  # fmt: skip
+
+_WEIGHTS: dict[OperationKind, int] = {
+    "write": 8, "delete": 5, "run_full": 6, "run_incremental": 5, "cancel": 2, "retry_gaps": 1,
+    "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2, "mark_bad": 1,
+    "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2, "pause_stage": 2,
+}  # fmt: skip
+
+ENTITIES, OBJECTS = 4, 2
+_ABOUT_EFFECTS = 700
+# Side by side, one after the other, past a lease, past a redelivery of half a day, past a grace.
+_GAPS_SECONDS = (0.0, 0.5, 5.0, 60.0, 2 * 3600.0, 7 * 3600.0, 26 * 3600.0, 9 * 86_400.0)
+_GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What somebody does so many seconds after the start; `argument` chooses what it is done to."""
+
+    at_seconds: float
+    kind: OperationKind
+    argument: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything that decides a simulation; `seed` decides whose turn it is."""
+
+    seed: int
+    operations: tuple[Operation, ...]
+    faults: tuple[Fault, ...]
+    skews_seconds: tuple[int, ...]
+
+    @classmethod
+    def draw(cls, seed: int) -> "Scenario":
+        """Draw the scenario of a seed."""
+        random = Random(f"scenario/{seed}")
+        operations = tuple(_draw_operations(random))
+        faults = tuple(draw_faults(random, _ABOUT_EFFECTS * (2 + len(operations) // 4)))
+        skews = tuple(random.choice((0, 0, 0, -240, 300, 3600)) for _ in range(3))
+        return cls(seed, operations, faults, skews)
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> "Scenario":
+        """Read what `to_dict` wrote."""
+        return cls(
+            found["seed"],
+            tuple(Operation(**one) for one in found["operations"]),
+            tuple(Fault(**one) for one in found["faults"]),
+            tuple(found["skews_seconds"]),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it in plain values."""
+        return asdict(self)
+
+
+def _draw_operations(random: Random) -> Iterator[Operation]:
+    kinds = list(_WEIGHTS)
+    # Some kinds only, so that each appears often beside few others.
+    chosen = random.sample(kinds, random.randint(3, len(kinds)))
+    for needed in ("write", "delete", "run_full"):
+        if needed not in chosen:
+            chosen.append(needed)
+    weights = [_WEIGHTS[kind] for kind in chosen]
+    moment = 0.0
+    for entity in range(ENTITIES):
+        yield Operation(0.0, "write", entity)
+    yield Operation(0.0, "run_full", 0)
+    for _ in range(random.randint(2, 10)):
+        moment += random.choices(_GAPS_SECONDS, _GAP_WEIGHTS)[0] * random.uniform(0.5, 1.0)
+        kind = random.choices(chosen, weights)[0]
+        yield Operation(round(moment, 3), kind, random.randrange(1000))

@@ -1,0 +1,246 @@
+"""Simulate the line from seeds, and shrink what fails.
+
+python -m tests.simulation.simulate [--seeds N] [--first N] [--minutes N]
+python -m tests.simulation.simulate --seed N        # one, with all that happened
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+os.environ.setdefault("LOG_LEVEL", "CRITICAL")
+
+from shared.state.run_reader import RunReader
+from shared.storage.s3 import S3ObjectStore
+from tests.simulation import seams
+from tests.simulation.containers import BUCKET, PARAMETERS, TABLE
+from tests.simulation.faults import FaultKind
+from tests.simulation.operator import Operator
+from tests.simulation.scenario import Operation, Scenario
+from tests.simulation.shrink import shrink
+from tests.simulation.truth import CORPUS, ViolationError, shown_by
+from tests.simulation.world import START, World, document
+
+_MOST_TURNS = 60_000
+_LONGEST = timedelta(days=60)
+_CHECK_SHARE = 0.05
+
+
+@dataclass
+class Outcome:
+    """What became of one simulation; `violation` is None when everything held."""
+
+    scenario: Scenario
+    effects: int
+    injected: Mapping[FaultKind, int]
+    violation: str | None = None
+    log: list[str] = field(default_factory=list)
+
+
+def simulate(scenario: Scenario) -> Outcome:
+    """Do what a scenario says, and check what must hold."""
+    with tempfile.TemporaryDirectory(dir=_memory_folder(), prefix="simulation-") as folder:
+        world = World(scenario, Path(folder))
+        violation = None
+        with seams.under(world.scheduler, world.random, world.wall):
+            try:
+                _Simulation(world).run()
+            except ViolationError as error:
+                violation = str(error)
+            except AssertionError as error:
+                violation = f"an assertion of the code: {error!r}"
+        return Outcome(
+            scenario, world.faults.effects, dict(world.faults.injected), violation, world.log
+        )
+
+
+class _Simulation:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._operator = Operator(world)
+        self._reader = RunReader(world.aws.dynamodb, TABLE)  # type: ignore[arg-type]
+        self._store = S3ObjectStore(world.aws.s3, BUCKET)  # type: ignore[arg-type]
+        self._ended: set[str] = set()
+        self._turns = 0
+        self._read = Path(world.container().directory, "read")
+
+    def run(self) -> None:
+        world = self._world
+        world.aws.ssm.put_parameter(
+            Name=f"{PARAMETERS}/{CORPUS.name}",
+            Value=document(),
+            Type="String",
+            Tags=[{"Key": "ManagedBy", "Value": "ultron"}],
+        )
+        for operation in world.scenario.operations:
+            self._until(operation)
+            self._operator.do(operation)
+        self._come_to_rest()
+        self._make_equal()
+
+    def _until(self, operation: Operation) -> None:
+        """Let things happen until it is time for an operation."""
+        world = self._world
+        moment = START + timedelta(seconds=operation.at_seconds)
+        while world.now() < moment:
+            if self._turn():
+                continue
+            following = world.next_event()
+            world.scheduler.advance_to(moment if following is None else min(moment, following))
+
+    def _come_to_rest(self) -> None:
+        """No more faults: every message is done or given up, and every worker ends."""
+        world = self._world
+        world.faults.is_off = True
+        ends_at = world.now() + _LONGEST
+        while not world.is_at_rest():
+            if self._turn():
+                continue
+            following = world.next_event()
+            if following is None or following > ends_at:
+                raise ViolationError("the line does not come to rest")
+            world.scheduler.advance_to(following)
+
+    def _make_equal(self) -> None:
+        """One more full run makes index and source equal, and leaves nothing behind."""
+        world = self._world
+        self._operator.add()
+        self._come_to_rest()
+        for _ in range(3):
+            before = {run.run.run_id for run in self._reader.list_runs(CORPUS.name)}
+            self._operator.start_run("full")
+            self._come_to_rest()
+            if {run.run.run_id for run in self._reader.list_runs(CORPUS.name)} - before:
+                break
+            world.scheduler.advance_to(world.now() + timedelta(hours=7))
+        else:
+            raise ViolationError("no run can begin any more")
+        self._check_runs()
+        last = self._reader.list_runs(CORPUS.name, 1)[0]
+        if last.run.status != "succeeded":
+            raise ViolationError(f"the last full run is {last.run.status}: {last.run.reason}")
+        self._check_index()
+        expected = {f"book:{entity}" for entity in world.truth.source.present()}
+        if (shown := set(self._shown())) != expected:
+            raise ViolationError(f"at last the index shows {shown}, and the source has {expected}")
+        lease = world.aws.dynamodb.get_item(
+            TableName=TABLE, Key={"PK": {"S": f"CORPUS#{CORPUS.name}"}, "SK": {"S": "LEASE"}}
+        )
+        if "Item" in lease:
+            raise ViolationError(f"the lease stays: {lease['Item']}")
+
+    def _turn(self) -> bool:
+        self._turns += 1
+        if self._turns > _MOST_TURNS:
+            raise ViolationError(f"the line is not at rest after {_MOST_TURNS} turns")
+        happened = self._world.turn()
+        if happened and self._world.random.random() < _CHECK_SHARE:
+            self._check_runs()
+            self._check_index()
+        return happened
+
+    def _check_runs(self) -> None:
+        for progress in self._reader.list_runs(CORPUS.name):
+            if progress.is_ended:
+                self._world.truth.note_ended(progress)
+                if progress.run.run_id not in self._ended:
+                    self._ended.add(progress.run.run_id)
+                    run = progress.run
+                    self._world.note(f"run {run.run_id} {run.status}: {run.reason}")
+
+    def _check_index(self) -> None:
+        self._world.truth.check(self._shown())
+
+    def _shown(self) -> dict[str, str]:
+        manifest = self._world.manifest()
+        return {} if manifest is None else shown_by(manifest, self._store, self._read)
+
+
+def _memory_folder() -> str | None:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def shrunk(outcome: Outcome) -> Outcome:
+    """Return the smallest scenario found that fails with the same kind of sentence."""
+    kind = _kind(outcome.violation)
+    found = shrink(outcome.scenario, lambda one: _kind(simulate(one).violation) == kind)
+    return simulate(found)
+
+
+def _kind(violation: str | None) -> str | None:
+    """A violation without its numbers and names."""
+    if violation is None:
+        return None
+    return " ".join(word for word in violation.split() if word.isalpha())
+
+
+def simulate_seed(seed: int) -> Outcome:
+    """Simulate what is drawn from a seed."""
+    outcome = simulate(Scenario.draw(seed))
+    return outcome if outcome.violation else replace(outcome, log=[])
+
+
+def simulate_seeds(seeds: Iterable[int], processes: int) -> Iterator[Outcome]:
+    """Simulate many, on so many processors."""
+    if processes == 1:
+        yield from map(simulate_seed, seeds)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(simulate_seed, seeds, chunksize=4)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.simulate")
+    parser.add_argument("--seeds", type=int, default=2000, help="how many; default %(default)s")
+    parser.add_argument("--first", type=int, default=0, help="the first; default %(default)s")
+    parser.add_argument("--seed", type=int, help="this one only, with all that happens")
+    parser.add_argument("--scenario", type=Path, help="a scenario that was printed")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args(arguments)
+    if options.scenario is not None:
+        return _show(simulate(Scenario.from_dict(json.loads(options.scenario.read_text()))))
+    if options.seed is not None:
+        return _show(simulate(Scenario.draw(options.seed)))
+    begun = time.monotonic()
+    injected: Counter[str] = Counter()
+    effects = done = 0
+    for outcome in simulate_seeds(
+        range(options.first, options.first + options.seeds), options.processes
+    ):
+        if outcome.violation is not None:
+            print(f"seed {outcome.scenario.seed} fails: {outcome.violation}; shrinking", flush=True)
+            return _show(shrunk(outcome))
+        injected.update(outcome.injected)
+        effects += outcome.effects
+        done += 1
+    seconds = time.monotonic() - begun
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(injected.items()))
+    print(f"{done} seeds hold: {effects} effects, {sum(injected.values())} faults ({kinds})")
+    print(f"{seconds:.0f} s, {1000 * seconds / max(done, 1):.0f} ms a seed", file=sys.stderr)
+    return 0
+
+
+def _show(outcome: Outcome) -> int:
+    print("\n".join(outcome.log))
+    print(json.dumps(outcome.scenario.to_dict()))
+    if outcome.violation is None:
+        print(f"everything holds after {outcome.effects} effects")
+        return 0
+    print(f"VIOLATION: {outcome.violation}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

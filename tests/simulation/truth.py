@@ -1,0 +1,184 @@
+"""What must be true of an index, whatever happened: a small model of the source, and the checks."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from services.compactor.live_versions import open_live_catalogs
+from shared.canonical.forms import canonicaliser
+from shared.canonical.page import derive_page
+from shared.canonical.records import RecordContext
+from shared.index.content import content_checksum
+from shared.index.shard_cache import ShardCache
+from shared.models.corpus import Corpus
+from shared.models.manifest import Manifest
+from shared.models.mapping import FieldMapping
+from shared.models.run import RunProgress
+from shared.models.sources import JsonlSource
+from shared.storage.object_store import ObjectStore
+from shared.text.chunking import chunk_entity
+
+# A run's number is cut to milliseconds, and its table's clock to seconds.
+_MARGIN = timedelta(seconds=2)
+
+CORPUS = Corpus(
+    name="books",
+    source=JsonlSource(prefix="sources/books/"),
+    mapping=FieldMapping(entity_type="book"),
+)
+
+
+class ViolationError(AssertionError):
+    """Something is lost, counted twice, brought back, or does not end."""
+
+
+def record_line(entity: str, text: str) -> str:
+    """A record of the source."""
+    return json.dumps({"id": entity, "title": entity, "text": text})
+
+
+@cache
+def expected_checksum(entity: str, text: str) -> str:
+    """What an index that holds this text of an entity says of it."""
+    context = RecordContext("records", "20261123T060000Z-00000000", None)
+    page = derive_page([record_line(entity, text)], canonicaliser(CORPUS), context)
+    return content_checksum(chunk_entity(page.entities[0], "raw/x", CORPUS.chunking))
+
+
+@dataclass
+class SourceHistory:
+    """Every text that an entity ever had, and from when on; None: it was deleted."""
+
+    changes: dict[str, list[tuple[datetime, str | None]]] = field(default_factory=dict)
+
+    def note(self, moment: datetime, entity: str, text: str | None) -> None:
+        """Note a change of the source."""
+        self.changes.setdefault(entity, []).append((moment, text))
+
+    def present(self) -> dict[str, str]:
+        """What the source holds now."""
+        latest = {entity: changes[-1][1] for entity, changes in self.changes.items()}
+        return {entity: text for entity, text in latest.items() if text is not None}
+
+    def unchanged_since(self, moment: datetime) -> Iterator[tuple[str, str | None]]:
+        """Yield the entities that did not change after a moment, with their texts."""
+        for entity, changes in self.changes.items():
+            if changes[-1][0] < moment:
+                yield entity, changes[-1][1]
+
+
+@dataclass
+class Truth:
+    """What somebody who saw everything expects of the index.
+
+    `disturbed_at` is when somebody last changed the index by another way than a run: until a later
+    run succeeds, nothing is expected of it.
+    """
+
+    source: SourceHistory
+    disturbed_at: datetime
+    succeeded: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    removals: int = 0
+
+    def note_ended(self, progress: RunProgress) -> None:
+        """Look at a run that ended, once it has.
+
+        Raises:
+            ViolationError: its counters do not add up, or it does not say what happened.
+        """
+        run = progress.run
+        _require(progress.is_ended, f"run {run.run_id} ended and is {run.status}")
+        if run.status in {"succeeded", "incomplete"}:
+            _require(
+                progress.pages_ended == run.pages_planned,
+                f"run {run.run_id} is {run.status} with {progress.pages_ended} of "
+                f"{run.pages_planned} pages",
+            )
+        if run.status != "succeeded":
+            _require(bool(run.reason), f"run {run.run_id} is {run.status} and does not say why")
+            return
+        _require(
+            progress.pages_done == run.pages_planned,
+            f"run {run.run_id} succeeded with {progress.pages_done} of {run.pages_planned} pages",
+        )
+        began = datetime.fromtimestamp(run.seq / 1000, self.disturbed_at.tzinfo)
+        is_swept = run.mode == "full" and run.reason is None
+        self.succeeded.setdefault(run.run_id, (began, is_swept))
+
+    def disturb(self, moment: datetime) -> None:
+        """Expect nothing of the index until a run succeeds that begins after this."""
+        self.disturbed_at = moment
+        self.succeeded.clear()
+
+    def check(self, shown: dict[str, str]) -> None:
+        """Compare what the index shows of each entity with what the last runs must have left.
+
+        Raises:
+            ViolationError: an entity is missing, older than it was, or back.
+        """
+        runs = [found for found in self.succeeded.values() if found[0] > self.disturbed_at]
+        if runs:
+            self._check_present(shown, max(began for began, _ in runs))
+        swept = [began for began, is_swept in runs if is_swept]
+        if swept:
+            self._check_deleted(shown, max(swept))
+
+    def _check_present(self, shown: dict[str, str], since: datetime) -> None:
+        for entity, text in self.source.unchanged_since(since - _MARGIN):
+            if text is not None:
+                found = shown.get(f"book:{entity}")
+                _require(found is not None, f"{entity} is lost: the index does not show it")
+                _require(
+                    found == expected_checksum(entity, text),
+                    f"{entity} is not shown with its newest text {text!r}",
+                )
+
+    def _check_deleted(self, shown: dict[str, str], since: datetime) -> None:
+        for entity, text in self.source.unchanged_since(since - _MARGIN):
+            if text is None:
+                _require(f"book:{entity}" not in shown, f"{entity} was deleted, and is live again")
+
+
+def shown_by(manifest: Manifest, store: ObjectStore, directory: Path) -> dict[str, str]:
+    """Return the checksum of what an index shows of each entity."""
+    catalogs = open_live_catalogs(manifest.shards, ShardCache(store, directory))
+    shown: dict[str, str] = {}
+    for found in catalogs:
+        versions = found.catalog.versions()
+        for (key, version), is_shown in zip(versions.items(), found.with_content, strict=True):
+            if is_shown:
+                _require(key not in shown, f"{key} is live in two shards")
+                shown[key] = version.checksum
+    return shown
+
+
+def check_counts(progress: RunProgress, marks: dict[str, int]) -> None:
+    """Compare the counters of a run with the marks on its pages.
+
+    Raises:
+        ViolationError: one was counted twice or not at all.
+    """
+    counted = {
+        "pages_done": progress.pages_done, "pages_gap": progress.pages_gap,
+        "pages_failed": progress.pages_failed, "pages_cancelled": progress.pages_cancelled,
+        "shards": progress.shards, "parts_outdated": progress.parts_outdated,
+    }  # fmt: skip
+    run = progress.run.run_id
+    for name, count in counted.items():
+        _require(
+            count == marks.get(name, 0),
+            f"run {run} counts {count} {name}, and its pages say {marks.get(name, 0)}",
+        )
+    _require(
+        progress.vectors + progress.chunks_unchanged <= progress.chunks,
+        f"run {run} embedded {progress.vectors} and found {progress.chunks_unchanged} of "
+        f"{progress.chunks} chunks",
+    )
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise ViolationError(sentence)

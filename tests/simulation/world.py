@@ -1,0 +1,278 @@
+"""The whole line over an AWS in memory: functions called by their queues, people, and the clock."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from shared.errors import NotFoundError
+from shared.index.manifest_format import parse_manifest
+from shared.models.manifest import Manifest
+from shared.storage.keys import index_prefix, manifest_key
+from tests.simulation.aws.dynamodb import MemoryDynamoDB
+from tests.simulation.aws.s3 import MemoryS3
+from tests.simulation.aws.sqs import MemorySQS
+from tests.simulation.aws.ssm import MemorySSM
+from tests.simulation.containers import (
+    BUCKET,
+    MAXIMUM_RECEIVES,
+    MODEL,
+    STAGE_FUNCTIONS,
+    Container,
+    StageFunction,
+)
+from tests.simulation.faults import FaultPlan
+from tests.simulation.scenario import Scenario
+from tests.simulation.scheduler import Scheduler, Task
+from tests.simulation.truth import CORPUS, SourceHistory, Truth, ViolationError
+from tests.simulation.wire import Clients
+
+START = datetime(2026, 11, 23, 6, tzinfo=UTC)
+MANIFEST_KEY = manifest_key(CORPUS.name, MODEL)
+_DEAD_LETTER_RETENTION = timedelta(days=14)
+_LOST_DELETE_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAws:
+    """The services; what is done with them directly is no effect of any worker."""
+
+    dynamodb: MemoryDynamoDB
+    s3: MemoryS3
+    sqs: MemorySQS
+    ssm: MemorySSM
+
+
+class World:
+    """One simulation under way."""
+
+    def __init__(self, scenario: Scenario, directory: Path) -> None:
+        self.scenario = scenario
+        self.random = Random(f"schedule/{scenario.seed}")
+        self.scheduler = Scheduler(self.random, START)
+        self.faults = FaultPlan({fault.effect: fault.kind for fault in scenario.faults})
+        self.aws = MemoryAws(
+            MemoryDynamoDB(self.now),
+            MemoryS3(self.now),
+            MemorySQS(self.now, self.random),
+            MemorySSM(),
+        )
+        self.truth = Truth(SourceHistory(), START)
+        self.paused_until: dict[str, datetime] = {}
+        self.log: list[str] = []
+        self._directory = directory
+        self._working: dict[str, list[Task]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
+        self._walls: dict[Task, Callable[[], datetime]] = {}
+        self._followers: dict[Task, Callable[[], None]] = {}
+        self._version = 0
+        self._folders = 0
+        for function in STAGE_FUNCTIONS:
+            self.aws.sqs.add_queue(dead_letters_url(function.url), 30)
+            self.aws.sqs.add_queue(
+                function.url,
+                function.visibility_seconds,
+                maximum_receives=MAXIMUM_RECEIVES + 1,
+                dead_letter_url=dead_letters_url(function.url),
+            )
+
+    def now(self) -> datetime:
+        """The time, as AWS keeps it."""
+        return self.scheduler.now
+
+    def wall(self) -> datetime:
+        """The clock of the worker whose turn it is."""
+        task = self.scheduler.current
+        return self.now() if task is None else self._walls[task]()
+
+    def note(self, sentence: str) -> None:
+        """Add a line to what is shown of a seed that fails."""
+        seconds = (self.now() - START).total_seconds()
+        self.log.append(f"{seconds:12.3f} s  effect {self.faults.effects:5d}  {sentence}")
+
+    def container(self) -> Container:
+        """A new worker, with a clock of its own."""
+        skew = timedelta(seconds=self.random.choice(self.scenario.skews_seconds))
+        self._folders += 1
+        folder = self._directory / str(self._folders)
+        clients = Clients(self.aws, self.scheduler, self.faults, self._observe)
+        return Container(clients, self.scheduler, skew, folder)
+
+    def begin(
+        self, name: str, container: Container, work: Callable[[], None], timeout_seconds: float
+    ) -> Task:
+        """Start a worker on something."""
+        task = self.scheduler.start(name, work, timeout_seconds)
+        self._walls[task] = container.wall
+        return task
+
+    def when_ended(self, task: Task, work: Callable[[], None]) -> None:
+        """Do something once a worker has ended, in whatever way."""
+        self._followers[task] = work
+
+    def turn(self) -> bool:
+        """Let one thing happen; False when nothing can before time passes."""
+        callable_now = [function for function in STAGE_FUNCTIONS if self._can_call(function)]
+        if callable_now and (not self.scheduler.has_ready or self.random.random() < 0.3):
+            self._call(self.random.choice(callable_now))
+            return True
+        if not self.scheduler.has_ready:
+            return False
+        task = self.scheduler.step()
+        if task.is_ended:
+            self._end(task)
+        return True
+
+    def next_event(self) -> datetime | None:
+        """When something can happen next, should nothing now."""
+        moments = [self.scheduler.next_timer]
+        for function in STAGE_FUNCTIONS:
+            visible_at = self.aws.sqs.next_visible_at(function.url)
+            if visible_at is not None:
+                moments.append(max(visible_at, self.paused_until.get(function.stage, START)))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def is_at_rest(self) -> bool:
+        """Whether no worker works and no queue of a stage holds a message."""
+        return (
+            not self.scheduler.has_ready
+            and self.scheduler.next_timer is None
+            and not any(self.aws.sqs.messages(function.url) for function in STAGE_FUNCTIONS)
+        )
+
+    def manifest(self) -> Manifest | None:
+        """What is committed."""
+        with suppress(NotFoundError, self.aws.s3.exceptions.ClientError):
+            found = self.aws.s3.get_object(Bucket=BUCKET, Key=MANIFEST_KEY)
+            return parse_manifest(found["Body"].read(), MANIFEST_KEY)
+        return None
+
+    def has_object(self, key: str) -> bool:
+        """Whether the bucket holds an object."""
+        return self.aws.s3.has(key)
+
+    def _can_call(self, function: StageFunction) -> bool:
+        return (
+            len(self._working[function.stage]) < function.concurrency
+            and self.paused_until.get(function.stage, START) <= self.now()
+            and self.aws.sqs.waiting(function.url) > 0
+        )
+
+    def _call(self, function: StageFunction) -> None:
+        """Let a queue call its function, as the event source mapping does."""
+        most = self.random.randint(1, min(function.batch_size, 10))
+        received = self.aws.sqs.receive_message(
+            QueueUrl=function.url,
+            MaxNumberOfMessages=most,
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages", [])
+        if not received:
+            return
+        records = [self.aws.sqs.event_record(message) for message in received]
+        container = self.container()
+        context = _Context(self, function.timeout_seconds)
+
+        def work() -> None:
+            process = function.build(container)
+            answer = process({"Records": records}, context)
+            kept = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+            for record in records:
+                if record["messageId"] not in kept:
+                    self._delete(function.url, record["receiptHandle"])
+
+        task = self.begin(function.stage, container, work, function.timeout_seconds)
+        self._working[function.stage].append(task)
+
+    def _delete(self, url: str, handle: str) -> None:
+        self.scheduler.pause()
+        if self.faults.is_off or self.random.random() >= _LOST_DELETE_SHARE:
+            self.aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
+
+    def _end(self, task: Task) -> None:
+        for working in self._working.values():
+            if task in working:
+                working.remove(task)
+        del self._walls[task]
+        if task.is_killed:
+            self.note(f"{task.name} is killed")
+        elif task.error is not None:
+            self.note(f"{task.name} ends with {type(task.error).__name__}: {task.error}")
+            if isinstance(task.error, AssertionError):
+                raise task.error
+        if (follower := self._followers.pop(task, None)) is not None:
+            follower()
+
+    def _observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
+        """Check what must hold at every effect.
+
+        Raises:
+            ViolationError: it does not.
+        """
+        if service != "s3":
+            return
+        if operation == "put_object" and request["Key"] == MANIFEST_KEY:
+            self._check_commit(parse_manifest(request["Body"], MANIFEST_KEY))
+        elif operation == "delete_object":
+            self._check_deletion(request["Key"])
+
+    def _check_commit(self, manifest: Manifest) -> None:
+        self.note(f"version {manifest.version}: {manifest.change}")
+        if manifest.version <= self._version:
+            raise ViolationError(f"version {manifest.version} follows {self._version}")
+        self._version = manifest.version
+        origins = [shard.origin for shard in manifest.shards]
+        if len(set(origins)) < len(origins):
+            raise ViolationError(f"an origin stands twice in version {manifest.version}")
+        for shard in manifest.shards:
+            for file in shard.files:
+                if not self.has_object(file.key):
+                    raise ViolationError(
+                        f"version {manifest.version} names {file.key}, which is gone"
+                    )
+
+    def _check_deletion(self, key: str) -> None:
+        if key == MANIFEST_KEY:
+            self._version = 0
+            return
+        if not key.startswith(index_prefix(CORPUS.name, MODEL)):
+            return
+        manifest = self.manifest()
+        named = {file.key for shard in manifest.shards for file in shard.files} if manifest else ()
+        if key in named:
+            raise ViolationError(f"{key} is deleted, though the present version names it")
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What Lambda says of an invocation."""
+
+    world: World
+    timeout_seconds: int
+    function_name: str = "simulated"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:simulated"
+    aws_request_id: str = "simulated"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the worker may go on."""
+        task = self.world.scheduler.current
+        assert task is not None
+        return int((task.deadline - self.world.now()).total_seconds() * 1000)
+
+
+def dead_letters_url(url: str) -> str:
+    """Where the dead letters of a queue are."""
+    return f"{url}-dead-letters"
+
+
+def source_key(number: int) -> str:
+    """An object of the source."""
+    return f"sources/books/{number}.jsonl"
+
+
+def document() -> str:
+    """The corpus as its parameter holds it."""
+    return json.dumps(json.loads(CORPUS.model_dump_json(exclude_unset=True)))
