@@ -173,6 +173,7 @@ class Operator:
 
     def _remove_corpus(self, *, delete_index: bool) -> None:
         def remove(container: Container) -> object:
+            self.world.truth.removals += delete_index
             return self._administration(container).remove(CORPUS.name, delete_index=delete_index)
 
         self._ask("remove", remove, disturbs=True)

@@ -20,7 +20,7 @@ _WEIGHTS: dict[OperationKind, int] = {
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
-_ABOUT_EFFECTS = 700
+_ABOUT_EFFECTS = 150
 # Side by side, one after the other, past a lease, past a redelivery of half a day, past a grace.
 _GAPS_SECONDS = (0.0, 0.5, 5.0, 60.0, 2 * 3600.0, 7 * 3600.0, 26 * 3600.0, 9 * 86_400.0)
 _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
@@ -49,7 +49,8 @@ class Scenario:
         """Draw the scenario of a seed."""
         random = Random(f"scenario/{seed}")
         operations = tuple(_draw_operations(random))
-        faults = tuple(draw_faults(random, _ABOUT_EFFECTS * (2 + len(operations) // 4)))
+        runs = sum(operation.kind.startswith("run_") for operation in operations)
+        faults = tuple(draw_faults(random, _ABOUT_EFFECTS * (1 + runs)))
         skews = tuple(random.choice((0, 0, 0, -240, 300, 3600)) for _ in range(3))
         return cls(seed, operations, faults, skews)
 

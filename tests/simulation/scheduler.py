@@ -107,13 +107,13 @@ class Scheduler:
         if self._random.random() < _STALL_SHARE:
             self.sleep(self._random.uniform(0.0, _STALL_SECONDS))
             return
-        task = self._current()
+        task = self._living()
         self._ready.append(task)
         self._leave(task)
 
     def sleep(self, seconds: float) -> None:
         """Called by a task: come back after so many seconds; raises like `pause`."""
-        task = self._current()
+        task = self._living()
         wakes_at = min(self.now + timedelta(seconds=max(seconds, 0.0)), task.deadline)
         heapq.heappush(self._timers, (wakes_at, next(self._numbers), task))
         self._leave(task)
@@ -132,9 +132,13 @@ class Scheduler:
             raise AssertionError("only a task may pause")
         return self.current
 
-    def _leave(self, task: Task) -> None:
+    def _living(self) -> Task:
+        task = self._current()
         if task.is_killed:
             raise KilledError
+        return task
+
+    def _leave(self, task: Task) -> None:
         task.greenlet.parent.switch()
         if task.is_killed or self.now >= task.deadline:
             task.is_killed = True

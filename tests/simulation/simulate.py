@@ -10,9 +10,11 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -58,8 +60,9 @@ def simulate(scenario: Scenario) -> Outcome:
                 _Simulation(world).run()
             except ViolationError as error:
                 violation = str(error)
-            except AssertionError as error:
-                violation = f"an assertion of the code: {error!r}"
+            except Exception as error:  # noqa: BLE001 - whatever ends a simulation is its finding
+                violation = f"{type(error).__name__}: {error}"
+                world.log += traceback.format_exception(error)
         return Outcome(
             scenario, world.faults.effects, dict(world.faults.injected), violation, world.log
         )
@@ -191,13 +194,17 @@ def simulate_seed(seed: int) -> Outcome:
     return outcome if outcome.violation else replace(outcome, log=[])
 
 
-def simulate_seeds(seeds: Iterable[int], processes: int) -> Iterator[Outcome]:
-    """Simulate many, on so many processors."""
+@contextmanager
+def simulated(seeds: Sequence[int], processes: int) -> Iterator[Iterator[Outcome]]:
+    """Simulate many on so many processors; what is not asked for when the block ends is left."""
     if processes == 1:
-        yield from map(simulate_seed, seeds)
+        yield map(simulate_seed, seeds)
         return
-    with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(simulate_seed, seeds, chunksize=4)
+    pool = ProcessPoolExecutor(processes)
+    try:
+        yield pool.map(simulate_seed, seeds, chunksize=4)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -207,28 +214,41 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first; default %(default)s")
     parser.add_argument("--seed", type=int, help="this one only, with all that happens")
     parser.add_argument("--scenario", type=Path, help="a scenario that was printed")
+    parser.add_argument("--stop-at-first", action="store_true", help="of the seeds that fail")
+    parser.add_argument("--no-shrink", action="store_true", help="say only which seeds fail")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
     if options.scenario is not None:
         return _show(simulate(Scenario.from_dict(json.loads(options.scenario.read_text()))))
     if options.seed is not None:
         return _show(simulate(Scenario.draw(options.seed)))
+    return _simulate_many(options)
+
+
+def _simulate_many(options: argparse.Namespace) -> int:
     begun = time.monotonic()
     injected: Counter[str] = Counter()
-    effects = done = 0
-    for outcome in simulate_seeds(
-        range(options.first, options.first + options.seeds), options.processes
-    ):
-        if outcome.violation is not None:
-            print(f"seed {outcome.scenario.seed} fails: {outcome.violation}; shrinking", flush=True)
-            return _show(shrunk(outcome))
-        injected.update(outcome.injected)
-        effects += outcome.effects
-        done += 1
-    seconds = time.monotonic() - begun
+    effects = 0
+    failed: list[Outcome] = []
+    seeds = range(options.first, options.first + options.seeds)
+    with simulated(seeds, options.processes) as outcomes:
+        for outcome in outcomes:
+            injected.update(outcome.injected)
+            effects += outcome.effects
+            if outcome.violation is not None:
+                print(f"seed {outcome.scenario.seed} fails: {outcome.violation}", flush=True)
+                failed.append(outcome)
+                if options.stop_at_first:
+                    break
+    for outcome in [] if options.no_shrink else failed[:1]:
+        print("shrinking the first", flush=True)
+        _show(shrunk(outcome))
+    if failed:
+        return 1
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(injected.items()))
-    print(f"{done} seeds hold: {effects} effects, {sum(injected.values())} faults ({kinds})")
-    print(f"{seconds:.0f} s, {1000 * seconds / max(done, 1):.0f} ms a seed", file=sys.stderr)
+    seconds = time.monotonic() - begun
+    print(f"{len(seeds)} seeds hold: {effects} effects, {sum(injected.values())} faults ({kinds})")
+    print(f"{seconds:.0f} s, {1000 * seconds / max(len(seeds), 1):.0f} ms a seed")
     return 0
 
 

@@ -26,7 +26,7 @@ _MARGIN = timedelta(seconds=2)
 
 CORPUS = Corpus(
     name="books",
-    source=JsonlSource(prefix="sources/books/"),
+    source=JsonlSource(kind="jsonl", prefix="sources/books/"),
     mapping=FieldMapping(entity_type="book"),
 )
 

@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from shared.errors import NotFoundError
 from shared.index.manifest_format import parse_manifest
 from shared.models.manifest import Manifest
 from shared.storage.keys import index_prefix, manifest_key
+from shared.storage.object_store import StoredObject
 from tests.simulation.aws.dynamodb import MemoryDynamoDB
 from tests.simulation.aws.s3 import MemoryS3
 from tests.simulation.aws.sqs import MemorySQS
@@ -22,6 +21,7 @@ from tests.simulation.containers import (
     MAXIMUM_RECEIVES,
     MODEL,
     STAGE_FUNCTIONS,
+    TABLE,
     Container,
     StageFunction,
 )
@@ -59,8 +59,10 @@ class World:
             MemoryDynamoDB(self.now),
             MemoryS3(self.now),
             MemorySQS(self.now, self.random),
-            MemorySSM(),
+            MemorySSM(self.now),
         )
+        self.aws.dynamodb.add_table(TABLE)
+        self.aws.s3.add_bucket(BUCKET)
         self.truth = Truth(SourceHistory(), START)
         self.paused_until: dict[str, datetime] = {}
         self.log: list[str] = []
@@ -131,7 +133,7 @@ class World:
         moments = [self.scheduler.next_timer]
         for function in STAGE_FUNCTIONS:
             visible_at = self.aws.sqs.next_visible_at(function.url)
-            if visible_at is not None:
+            if visible_at is not None and self._has_room(function):
                 moments.append(max(visible_at, self.paused_until.get(function.stage, START)))
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -145,21 +147,24 @@ class World:
 
     def manifest(self) -> Manifest | None:
         """What is committed."""
-        with suppress(NotFoundError, self.aws.s3.exceptions.ClientError):
-            found = self.aws.s3.get_object(Bucket=BUCKET, Key=MANIFEST_KEY)
-            return parse_manifest(found["Body"].read(), MANIFEST_KEY)
-        return None
+        if not self.has_object(MANIFEST_KEY):
+            return None
+        found = self.aws.s3.get_object(Bucket=BUCKET, Key=MANIFEST_KEY)
+        return parsed_manifest(found["Body"].read())
 
     def has_object(self, key: str) -> bool:
         """Whether the bucket holds an object."""
-        return self.aws.s3.has(key)
+        return self.aws.s3.has(BUCKET, key)
 
     def _can_call(self, function: StageFunction) -> bool:
         return (
-            len(self._working[function.stage]) < function.concurrency
+            self._has_room(function)
             and self.paused_until.get(function.stage, START) <= self.now()
             and self.aws.sqs.waiting(function.url) > 0
         )
+
+    def _has_room(self, function: StageFunction) -> bool:
+        return len(self._working[function.stage]) < function.concurrency
 
     def _call(self, function: StageFunction) -> None:
         """Let a queue call its function, as the event source mapping does."""
@@ -214,7 +219,7 @@ class World:
         if service != "s3":
             return
         if operation == "put_object" and request["Key"] == MANIFEST_KEY:
-            self._check_commit(parse_manifest(request["Body"], MANIFEST_KEY))
+            self._check_commit(parsed_manifest(request["Body"]))
         elif operation == "delete_object":
             self._check_deletion(request["Key"])
 
@@ -261,6 +266,11 @@ class _Context:
         task = self.world.scheduler.current
         assert task is not None
         return int((task.deadline - self.world.now()).total_seconds() * 1000)
+
+
+def parsed_manifest(data: bytes) -> Manifest:
+    """Read what is committed."""
+    return parse_manifest(StoredObject(MANIFEST_KEY, data, ""), CORPUS.name)
 
 
 def dead_letters_url(url: str) -> str:

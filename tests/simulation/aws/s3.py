@@ -63,6 +63,10 @@ class MemoryS3:
         bucket = self._buckets[bucket_name]
         return {key: bucket.objects[key].data for key in bucket.sorted_keys}
 
+    def has(self, bucket_name: str, key: str) -> bool:
+        """Whether a bucket holds an object; no call of boto3."""
+        return key in self._buckets[bucket_name].objects
+
     def get_paginator(self, operation: str) -> Paginator:
         """Return the paginator of an operation."""
         return make_paginator(operation, self)
