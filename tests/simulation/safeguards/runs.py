@@ -1,0 +1,222 @@
+"""Safeguards of the pages of runs: marks, outcomes, counters, and how pages join a run."""
+
+from tests.simulation.safeguards.mutant import Mutant
+
+_RUNS = "shared/state/runs.py"
+_PAGES = "shared/state/run_pages.py"
+_RECORDS = "shared/state/run_records.py"
+_CANCELLED = "shared/state/cancelled_runs.py"
+
+MUTANTS = (
+    Mutant(
+        "stage-counted-at-each-delivery",
+        _RUNS,
+        '"NOT contains(stages, :mark))",',
+        '"NOT contains(stages, :mark)) OR attribute_not_exists(absent)",',
+        "A stage of a page is counted once, however often its job is delivered.",
+    ),
+    Mutant(
+        "counters-moved-after-the-mark",
+        _RUNS,
+        """\
+            self._table.transact(writes)
+            is_first = True
+""",
+        """\
+            self._table.transact(writes[:1])
+            if writes[1:]:
+                self._table.transact(writes[1:])
+            is_first = True
+""",
+        "Counters move in the transaction of the mark, so that a death in between loses no count.",
+    ),
+    Mutant(
+        "part-without-shard-in-two-writes",
+        _RUNS,
+        """\
+        marks = (_mark("embed", part), _mark("index", part))
+        return self._record(job, marks, counts, {"parts": parts})
+""",
+        """\
+        is_first = self._record(job, (_mark("embed", part),), counts, {"parts": parts})
+        self._record(job, (_mark("index", part),), {}, {"parts": parts})
+        return is_first
+""",
+        "A part without a shard is embedded and indexed at once, as nobody indexes it later.",
+    ),
+    Mutant(
+        "outdated-part-counts-as-indexed",
+        _RUNS,
+        'marks = (_outdated_mark(part), _mark("embed", part))',
+        'marks = (_mark("index", part), _mark("embed", part))',
+        "What the floor refused does not pass for indexed, so that the next run indexes it.",
+    ),
+    Mutant(
+        "etag-of-an-outdated-page-is-trusted",
+        _RUNS,
+        'return bool(page.get("etag") and page.get("query_hash")) and not is_outdated',
+        'return bool(page.get("etag") and page.get("query_hash"))',
+        "A page of which something was refused is read again by the next run.",
+    ),
+    Mutant(
+        "page-ends-before-its-late-marks",
+        _RUNS,
+        "if parts is None or not marks >= _WHOLE_PAGE_STAGES:",
+        "if parts is None:",
+        "A page ends once every stage has counted it, also where an early stage records late.",
+    ),
+    Mutant(
+        "page-ends-before-it-is-indexed",
+        _RUNS,
+        """\
+        _mark("embed", n) in marks and not marks.isdisjoint((_mark("index", n), _outdated_mark(n)))
+""",
+        """\
+        _mark("embed", n) in marks
+""",
+        "A page is done only when all its parts are in the index.",
+    ),
+    Mutant(
+        "first-outcome-without-condition",
+        _RUNS,
+        'condition = "attribute_exists(PK) AND attribute_not_exists(outcome)"',
+        'condition = "attribute_not_exists(absent)"',
+        "Of two workers that end a page at once, one counts it.",
+    ),
+    Mutant(
+        "changed-outcome-without-condition",
+        _RUNS,
+        'condition, values[":before"] = "outcome = :before", before',
+        'condition, values[":before"] = "outcome = :before OR attribute_exists(PK)", before',
+        "Of two workers that turn a failed page into a done one, one counts it.",
+    ),
+    Mutant(
+        "done-page-may-fail",
+        _RUNS,
+        """\
+            if before == outcome or (before is not None and before not in _REVOCABLE_OUTCOMES):
+                return
+            if before is not None and outcome in _REVOCABLE_OUTCOMES:
+                return
+""",
+        """\
+            if before == outcome:
+                return
+""",
+        "A page that is done stays done, whatever a late delivery says of it.",
+    ),
+    Mutant(
+        "page-counted-in-two-outcomes",
+        _RUNS,
+        "counts[_OUTCOME_COUNTER[before]] = -1",
+        "pass",
+        "A failed page that becomes done is no longer counted as failed.",
+    ),
+    Mutant(
+        "page-ended-by-its-first-recorder-only",
+        _RUNS,
+        """\
+        self.end_page_if_complete(job)
+        return is_first
+""",
+        """\
+        if is_first:
+            self.end_page_if_complete(job)
+        return is_first
+""",
+        "Whoever records a stage again ends the page, should the first recorder have died.",
+    ),
+    Mutant(
+        "ended-page-does-not-end-its-run",
+        _RUNS,
+        'if page.get("outcome") in {"done", "unchanged"} or _is_complete(page):',
+        'if _is_complete(page) and page.get("outcome") not in {"done", "unchanged"}:',
+        "A worker that died between the end of the last page and that of the run is made up for.",
+    ),
+    Mutant(
+        "outdated-part-is-recorded-again",
+        _RUNS,
+        'return stage == "index" and part is not None and _outdated_mark(part) in marks',
+        "return False",
+        "An index job that was refused is not done again at each delivery.",
+    ),
+    Mutant(
+        "cancel-known-after-an-hour",
+        _CANCELLED,
+        "FRESH_SECONDS = 5.0",
+        "FRESH_SECONDS = 3600.0",
+        "Workers drop the jobs of a cancelled run within five seconds.",
+    ),
+    Mutant(
+        "page-planned-twice",
+        _PAGES,
+        'writes.append(self._table.put_write(item, "attribute_not_exists(PK)"))',
+        "writes.append(self._table.put_write(item))",
+        "A plan that is made again neither counts a page twice nor forgets what it did.",
+    ),
+    Mutant(
+        "page-joins-a-cancelled-run",
+        _PAGES,
+        'condition = "#status IN (:a, :b) AND attribute_not_exists(cancel_requested)"',
+        'condition = "#status IN (:a, :b)"',
+        "No page joins a run that is being cancelled, which would leave the page open.",
+    ),
+    Mutant(
+        "page-joins-an-ended-run",
+        _PAGES,
+        'condition = "#status IN (:a, :b) AND attribute_not_exists(cancel_requested)"',
+        'condition = "(#status IN (:a, :b) OR attribute_not_exists(absent)) AND '
+        'attribute_not_exists(cancel_requested)"',
+        "No page joins a run that has ended or is planned already, without an outcome.",
+    ),
+    Mutant(
+        "joining-pages-do-not-change-the-run",
+        _PAGES,
+        '"ADD pages_planned :pages, changes :one",',
+        '"ADD pages_planned :pages, spare :one",',
+        "A run does not end between the look at its counters and the joining of another page.",
+    ),
+    Mutant(
+        "run-record-written-twice",
+        _RECORDS,
+        'self._table.put_write(item, "attribute_not_exists(PK)"),',
+        "self._table.put_write(item),",
+        "A request that is delivered twice does not set the record of its run back.",
+    ),
+    Mutant(
+        "two-runs-with-one-number",
+        _RECORDS,
+        "self._table.put_write(latest, is_unchanged, values),",
+        "self._table.put_write(latest),",
+        "Of two runs that begin at once, each has a number of its own.",
+    ),
+    Mutant(
+        "number-not-above-the-last",
+        _RECORDS,
+        "seq = record.seq if last is None else max(record.seq, last + 1)",
+        "seq = record.seq",
+        "A run's number is greater than that of each run before it, whatever the clock says.",
+    ),
+    Mutant(
+        "run-starts-without-its-lease",
+        _RECORDS,
+        'corpus, "LEASE", "SET run_id = :run", {":run": run_id}, "run_id = :run"',
+        'corpus, "LEASE", "SET run_id = :run", {":run": run_id}, '
+        '"run_id = :run OR attribute_not_exists(absent)"',
+        "A planner that lost the corpus to another run does not begin one of its own.",
+    ),
+    Mutant(
+        "ended-run-may-be-cancelled",
+        _RECORDS,
+        '"#status IN (:planning, :running)",',
+        '"#status IN (:planning, :running) OR attribute_not_exists(absent)",',
+        "A run that has ended is left as it is by a cancel that comes late.",
+    ),
+    Mutant(
+        "planned-run-takes-a-held-corpus",
+        _RECORDS,
+        '"attribute_not_exists(PK) OR run_id = :run",',
+        '"attribute_not_exists(PK) OR run_id = :run OR attribute_not_exists(absent)",',
+        "A run that goes on after its lease was lost does not take the corpus from another run.",
+    ),
+)

@@ -1,0 +1,119 @@
+"""The runner of mutants, with a small stand-in for the code and for the simulation."""
+
+from argparse import Namespace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutants import (
+    Tree,
+    Verdict,
+    chosen,
+    described,
+    main,
+    read_answer,
+    run_all,
+    summary,
+    table,
+)
+from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
+
+SIMULATION = """
+import sys, time
+from shared.guarded import IS_SAFE
+if IS_SAFE == 2:
+    time.sleep(60)
+if IS_SAFE == 3:
+    sys.exit("it broke")
+print("some seeds")
+if not IS_SAFE:
+    print("seed 7 fails: something | is lost")
+sys.exit(0 if IS_SAFE else 1)
+"""
+
+
+def mutant(name: str, after: str, before: str = "IS_SAFE = 1") -> Mutant:
+    return Mutant(name, "shared/guarded.py", before, after, "Nothing is | lost.")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    (root / "shared").mkdir(parents=True)
+    (root / "shared/guarded.py").write_text("IS_SAFE = 1\n")
+    (root / "tests/simulation").mkdir(parents=True)
+    (root / "tests/simulation/simulate.py").write_text(SIMULATION)
+    return root
+
+
+def options(**given: object) -> Namespace:
+    defaults = {"seeds": 3, "processes": 2, "only": None, "time_limit": 30.0, "table": False}
+    return Namespace(**defaults | given)
+
+
+def test_each_mutant_is_tried_on_the_code_as_it_is_but_for_one_place(root: Path) -> None:
+    out = StringIO()
+    caught, survivor = mutant("a-caught", "IS_SAFE = 0"), mutant("b-survivor", "IS_SAFE = 9")
+    misfit, broken = mutant("c-misfit", "", "gone"), mutant("d-broken", "IS_SAFE = 3")
+    found = run_all([caught, survivor, misfit, broken], options(), out, root)
+    assert found[caught] == Verdict("caught", 7, "something | is lost")
+    assert found[survivor] == Verdict("survives")
+    assert (found[misfit].kind, found[broken].kind) == ("unmade", "unmade")
+    assert "it broke" in found[broken].sentence
+    assert out.getvalue().splitlines()[-1] == "4 mutants, 1 caught, 2 could not be made"
+
+
+def test_the_simulation_must_hold_without_a_mutant(root: Path) -> None:
+    (root / "shared/guarded.py").write_text("IS_SAFE = 0\n")
+    with pytest.raises(CannotBeMadeError, match="without any mutant: caught by seed 7"):
+        run_all([], options(processes=1), StringIO(), root)
+
+
+def test_what_does_not_end_is_undecided(root: Path) -> None:
+    slow = mutant("a-slow", "IS_SAFE = 2")
+    given = options(processes=1, only=["a-slow"], time_limit=0.3)
+    assert run_all([slow], given, StringIO(), root)[slow].kind == "late"
+
+
+def test_a_tree_is_again_as_it_was(root: Path, tmp_path: Path) -> None:
+    tree = Tree.copied(tmp_path / "tree", root)
+    path = tree.folder / "shared/guarded.py"
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    with tree.with_mutant(mutant("a", "IS_SAFE = 0")):
+        assert path.read_text() == "IS_SAFE = 0\n"
+        assert path.stat().st_mtime_ns != before[1]
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "kind"),
+    [
+        (0, "100 seeds hold", "survives"),
+        (1, "a line\nseed 3 fails: b1 is lost\n", "caught"),
+        (1, "seed 3 fails: b1 is lost\nand more", "unmade"),
+        (1, "", "unmade"),
+        (-9, "seed 3 fails: b1 is lost", "unmade"),
+    ],
+)
+def test_an_answer_is_believed_only_in_its_form(status: int, output: str, kind: str) -> None:
+    assert read_answer(status, output, "").kind == kind
+
+
+def test_words_for_people() -> None:
+    verdicts = [Verdict("caught", 1, "x" * 200), Verdict("survives"), Verdict("late", None, "slow")]
+    words = [described(verdict, 50) for verdict in verdicts]
+    assert words[0].endswith("x ...")
+    assert words[1:] == ["SURVIVES 50 seeds", "UNDECIDED: slow"]
+    assert summary(verdicts) == "3 mutants, 1 caught, 1 undecided"
+
+
+def test_a_table_escapes_what_would_end_a_cell() -> None:
+    rows = table({mutant("a", ""): Verdict("caught", 7, "a | b")}, 50).splitlines()
+    assert rows[2] == "| Nothing is \\| lost | `shared/guarded.py` | seed 7: a \\| b |"
+
+
+def test_mutants_are_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [found.name for found in chosen(["floor-falls"])] == ["floor-falls"]
+    assert main(["--only", "no-such-mutant"]) == 1
+    assert "there is no mutant no-such-mutant" in capsys.readouterr().err
