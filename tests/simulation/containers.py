@@ -6,6 +6,7 @@ A container belongs to one worker: its clients are that worker's, its folder and
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,22 +88,22 @@ class Container:
         """Seconds on a clock that nobody can set."""
         return self.scheduler.elapsed
 
-    @property
+    @cached_property
     def store(self) -> S3ObjectStore:
         """The bucket."""
         return S3ObjectStore(self.clients.s3, BUCKET, self.scheduler.sleep)
 
-    @property
+    @cached_property
     def clock(self) -> ResponseClock:
         """The table's time."""
         return ResponseClock(self.clients.dynamodb, TABLE, self.wall, self.elapsed)
 
-    @property
+    @cached_property
     def corpora(self) -> CorpusRegistry:
         """The corpora of the deployment."""
         return CorpusRegistry(self.clients.ssm, PARAMETERS)
 
-    @property
+    @cached_property
     def runs(self) -> RunStore:
         """The records of runs."""
         publisher = self.publisher("compact")
@@ -112,17 +113,17 @@ class Container:
 
         return RunStore(self.clients.dynamodb, TABLE, self.clock, request_sweep, self.elapsed)
 
-    @property
+    @cached_property
     def state(self) -> CorpusState:
         """What is remembered of corpora."""
         return CorpusState(self.clients.dynamodb, TABLE, self.clock)
 
-    @property
+    @cached_property
     def floor(self) -> IndexFloor:
         """The floors of the indexes."""
         return IndexFloor(self.clients.dynamodb, TABLE)
 
-    @property
+    @cached_property
     def versions(self) -> EntityVersions:
         """The versions of entities."""
         return EntityVersions(self.clients.dynamodb, TABLE)

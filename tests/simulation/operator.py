@@ -250,14 +250,14 @@ class Operator:
             container = world.container()
 
             def invoke() -> None:
-                if disturbs:
-                    world.truth.disturb(world.now())
+                world.truth.disturbing += disturbs
                 try:
                     world.note(f"{name}: {work(container)}")
                 except UltronError as error:
                     world.note(f"{name}: {type(error).__name__}: {error}")
                 finally:
                     if disturbs:
+                        world.truth.disturbing -= 1
                         world.truth.disturb(world.now())
 
             task = world.begin(name, container, invoke, timeout_seconds)

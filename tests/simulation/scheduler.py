@@ -40,7 +40,7 @@ class Task:
     @property
     def is_ended(self) -> bool:
         """Whether it came to its end, by itself or not."""
-        return self.greenlet.dead
+        return bool(self.greenlet.dead)
 
     def _run(self) -> None:
         try:
@@ -59,6 +59,7 @@ class Scheduler:
         self._ready: list[Task] = []
         self._timers: list[tuple[datetime, int, Task]] = []
         self._numbers = count()
+        self._hub = greenlet.getcurrent()
 
     @property
     def elapsed(self) -> float:
@@ -139,7 +140,7 @@ class Scheduler:
         return task
 
     def _leave(self, task: Task) -> None:
-        task.greenlet.parent.switch()
+        self._hub.switch()
         if task.is_killed or self.now >= task.deadline:
             task.is_killed = True
             raise KilledError

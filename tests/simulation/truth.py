@@ -74,13 +74,15 @@ class SourceHistory:
 class Truth:
     """What somebody who saw everything expects of the index.
 
-    `disturbed_at` is when somebody last changed the index by another way than a run: until a later
-    run succeeds, nothing is expected of it.
+    `disturbed_at` is when somebody last changed the index by another way than a run, and
+    `disturbing` how many do that now: until a later run succeeds, nothing is expected of it.
+    `removals` counts the deletions of the whole index.
     """
 
     source: SourceHistory
     disturbed_at: datetime
     succeeded: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    disturbing: int = 0
     removals: int = 0
 
     def note_ended(self, progress: RunProgress) -> None:
@@ -119,6 +121,8 @@ class Truth:
         Raises:
             ViolationError: an entity is missing, older than it was, or back.
         """
+        if self.disturbing:
+            return
         runs = [found for found in self.succeeded.values() if found[0] > self.disturbed_at]
         if runs:
             self._check_present(shown, max(began for began, _ in runs))

@@ -35,6 +35,7 @@ START = datetime(2026, 11, 23, 6, tzinfo=UTC)
 MANIFEST_KEY = manifest_key(CORPUS.name, MODEL)
 _DEAD_LETTER_RETENTION = timedelta(days=14)
 _LOST_DELETE_SHARE = 0.02
+_CALL_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class World:
         self._working: dict[str, list[Task]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
         self._walls: dict[Task, Callable[[], datetime]] = {}
         self._followers: dict[Task, Callable[[], None]] = {}
+        self._parsed: tuple[str, Manifest] | None = None
         self._version = 0
         self._folders = 0
         for function in STAGE_FUNCTIONS:
@@ -117,12 +119,13 @@ class World:
 
     def turn(self) -> bool:
         """Let one thing happen; False when nothing can before time passes."""
-        callable_now = [function for function in STAGE_FUNCTIONS if self._can_call(function)]
-        if callable_now and (not self.scheduler.has_ready or self.random.random() < 0.3):
-            self._call(self.random.choice(callable_now))
-            return True
-        if not self.scheduler.has_ready:
-            return False
+        if not self.scheduler.has_ready or self.random.random() < _CALL_SHARE:
+            callable_now = [one for one in STAGE_FUNCTIONS if self._can_call(one)]
+            if callable_now:
+                self._call(self.random.choice(callable_now))
+                return True
+            if not self.scheduler.has_ready:
+                return False
         task = self.scheduler.step()
         if task.is_ended:
             self._end(task)
@@ -146,11 +149,13 @@ class World:
         )
 
     def manifest(self) -> Manifest | None:
-        """What is committed."""
+        """What is committed; the same object while it is the same."""
         if not self.has_object(MANIFEST_KEY):
             return None
         found = self.aws.s3.get_object(Bucket=BUCKET, Key=MANIFEST_KEY)
-        return parsed_manifest(found["Body"].read())
+        if self._parsed is None or self._parsed[0] != found["ETag"]:
+            self._parsed = found["ETag"], parsed_manifest(found["Body"].read())
+        return self._parsed[1]
 
     def has_object(self, key: str) -> bool:
         """Whether the bucket holds an object."""
