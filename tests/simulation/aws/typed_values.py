@@ -40,7 +40,7 @@ def checked_value(value: Any) -> Value:
         RefusedRequestError: DynamoDB would refuse the value.
         ParamValidationError: boto3 would not send it.
     """
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if not isinstance(value, dict) or len(value) != 1:
         raise ParamValidationError(report=f"no typed value: {value!r}")
     ((kind, content),) = value.items()
     check = _CHECKS.get(kind)
@@ -62,6 +62,17 @@ def copied_item(item: Mapping[str, Value]) -> Item:
 def item_bytes(item: Mapping[str, Value]) -> int:
     """Return the size of an item in bytes, as DynamoDB counts it."""
     return sum(_text_bytes(name) + _value_bytes(value) for name, value in item.items())
+
+
+def most_bytes(item: Mapping[str, Value] | None) -> int:
+    """Return a bound in bytes that the size of an item does not reach, at little cost."""
+    # No character that is shown takes more than four bytes, and all that counts is shown.
+    return 0 if item is None else 4 * len(repr(item))
+
+
+def is_too_large(item: Mapping[str, Value]) -> bool:
+    """Whether DynamoDB would not keep an item because of its size."""
+    return most_bytes(item) > LARGEST_ITEM_BYTES and item_bytes(item) > LARGEST_ITEM_BYTES
 
 
 def number_text(number: Decimal) -> str:
