@@ -130,8 +130,9 @@ def _condition(request: Mapping[str, Any]) -> Condition | None:
 
 
 def _refuse_key_changes(table: Table, update: Update, names: Mapping[str, str]) -> None:
+    changed = update.changed_attributes(names)
     for name in table.key_names:
-        if name in update.changed_attributes(names):
+        if name in changed:
             raise RefusedRequestError(
                 "One or more parameter values were invalid: Cannot update attribute"
                 f" {name}. This attribute is part of the key"

@@ -19,6 +19,7 @@ Item = dict[str, Value]
 
 LARGEST_ITEM_BYTES = 400 * 1024
 SETS = frozenset({"SS", "NS", "BS"})
+_PLAIN = frozenset({"S", "N", "B", "BOOL", "NULL"})
 
 _ARITHMETIC = Context(prec=38)
 _EXACT = Context(prec=400, Emin=-999_999, Emax=999_999)
@@ -188,11 +189,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 def _copied(value: Value) -> Value:
     ((kind, content),) = value.items()
+    if kind in _PLAIN:
+        return {kind: content}
     if kind == "M":
         return {kind: copied_item(content)}
-    if kind == "L":
-        return {kind: [_copied(member) for member in content]}
-    return {kind: list(content) if kind in SETS else content}
+    return {kind: [_copied(member) for member in content] if kind == "L" else list(content)}
 
 
 def _text_bytes(text: str) -> int:
