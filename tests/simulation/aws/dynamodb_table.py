@@ -65,6 +65,8 @@ class Table:
         """
         partition, sort = (self._key_part(item, name, mismatch) for name in self.key_names)
         for kind, part in (("partition", partition), ("sort", sort)):
+            if len(part) * 4 <= _MOST_KEY_BYTES[kind]:
+                continue  # no character takes more than four bytes
             if len(part.encode(errors="surrogatepass")) > _MOST_KEY_BYTES[kind]:
                 raise RefusedRequestError(
                     "One or more parameter values were invalid: Size of the key has exceeded the"

@@ -11,6 +11,7 @@ from tests.simulation.aws.typed_values import (
     RefusedRequestError,
     copied_item,
     item_bytes,
+    most_bytes,
 )
 
 MOST_WRITES = 100
@@ -62,7 +63,7 @@ def decide(writes: Sequence[Write]) -> Decision:
     """
     reasons: list[Mapping[str, Any]] = []
     results: list[Item | None] = []
-    total_bytes = 0
+    pairs: list[tuple[Item | None, Item | None]] = []
     for write in writes:
         present = write.table.find(write.key)
         result = None
@@ -75,11 +76,19 @@ def decide(writes: Sequence[Write]) -> Decision:
         else:
             reasons.append(_failure(write, present))
         results.append(result)
-        # An item counts as it is before or after, whichever is larger.
-        total_bytes += max(item_bytes(present or {}), item_bytes(result or {}))
-    if total_bytes > LARGEST_TRANSACTION_BYTES:
+        pairs.append((present, result))
+    if _is_too_large(pairs):
         raise RefusedRequestError("Transaction size has exceeded the maximum allowed size of 4 MB")
     return Decision(reasons, results)
+
+
+def _is_too_large(pairs: Sequence[tuple[Item | None, Item | None]]) -> bool:
+    """Whether items are too large for a transaction, each as before or after it: the larger."""
+    bound = sum(most_bytes(before) + most_bytes(after) for before, after in pairs)
+    if bound <= LARGEST_TRANSACTION_BYTES:
+        return False
+    sizes = (max(item_bytes(before or {}), item_bytes(after or {})) for before, after in pairs)
+    return sum(sizes) > LARGEST_TRANSACTION_BYTES
 
 
 def _failure(write: Write, present: Item | None) -> Mapping[str, Any]:

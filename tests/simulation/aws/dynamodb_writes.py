@@ -14,11 +14,10 @@ from tests.simulation.aws.expressions import (
     compile_update,
 )
 from tests.simulation.aws.typed_values import (
-    LARGEST_ITEM_BYTES,
     Item,
     RefusedRequestError,
     checked_item,
-    item_bytes,
+    is_too_large,
 )
 
 EXPRESSION_PARAMETERS = frozenset(
@@ -69,17 +68,14 @@ class Write:
             return None
         if self.kind == "ConditionCheck":
             return present
-        changed = dict(present) if present is not None else self.table.key_attributes(self.key)
-        if self.update is None:
-            return changed
+        before = present or {}
+        changed = before
+        if self.update is not None:
+            changed = self.update.apply(before, self.names, self.values)
         if present is None:
-            # The keys are not in an item that does not exist, though they will be.
-            changed = self.table.key_attributes(self.key) | self.update.apply(
-                {}, self.names, self.values
-            )
-        else:
-            changed = self.update.apply(present, self.names, self.values)
-        if item_bytes(changed) > LARGEST_ITEM_BYTES:
+            # An item that does not exist has no keys to be read, though it gets them.
+            changed = self.table.key_attributes(self.key) | changed
+        if is_too_large(changed):
             raise RefusedRequestError("Item size to update has exceeded the maximum allowed size")
         return changed
 
@@ -114,7 +110,7 @@ def read_write(table: Table, kind: str, request: Mapping[str, Any]) -> Write:
     """
     item = checked_item(request["Item"]) if kind == "Put" else None
     key = table.key_in(item) if item is not None else table.key_of(request["Key"])
-    if item is not None and item_bytes(item) > LARGEST_ITEM_BYTES:
+    if item is not None and is_too_large(item):
         raise RefusedRequestError("Item size has exceeded the maximum allowed size")
     condition = _condition(request)
     update = compile_update(request["UpdateExpression"]) if "UpdateExpression" in request else None
@@ -134,8 +130,9 @@ def _condition(request: Mapping[str, Any]) -> Condition | None:
 
 
 def _refuse_key_changes(table: Table, update: Update, names: Mapping[str, str]) -> None:
+    changed = update.changed_attributes(names)
     for name in table.key_names:
-        if name in update.changed_attributes(names):
+        if name in changed:
             raise RefusedRequestError(
                 "One or more parameter values were invalid: Cannot update attribute"
                 f" {name}. This attribute is part of the key"

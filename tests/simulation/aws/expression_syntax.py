@@ -127,6 +127,8 @@ class Tokens:
 
 def resolved(path: Path, names: Names) -> Path:
     """Return a path with the names that its placeholders stand for."""
+    if not names:
+        return path
     return tuple(
         names[part] if isinstance(part, str) and part.startswith("#") else part for part in path
     )

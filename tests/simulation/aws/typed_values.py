@@ -19,6 +19,7 @@ Item = dict[str, Value]
 
 LARGEST_ITEM_BYTES = 400 * 1024
 SETS = frozenset({"SS", "NS", "BS"})
+_PLAIN = frozenset({"S", "N", "B", "BOOL", "NULL"})
 
 _ARITHMETIC = Context(prec=38)
 _EXACT = Context(prec=400, Emin=-999_999, Emax=999_999)
@@ -40,7 +41,7 @@ def checked_value(value: Any) -> Value:
         RefusedRequestError: DynamoDB would refuse the value.
         ParamValidationError: boto3 would not send it.
     """
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if not isinstance(value, dict) or len(value) != 1:
         raise ParamValidationError(report=f"no typed value: {value!r}")
     ((kind, content),) = value.items()
     check = _CHECKS.get(kind)
@@ -62,6 +63,17 @@ def copied_item(item: Mapping[str, Value]) -> Item:
 def item_bytes(item: Mapping[str, Value]) -> int:
     """Return the size of an item in bytes, as DynamoDB counts it."""
     return sum(_text_bytes(name) + _value_bytes(value) for name, value in item.items())
+
+
+def most_bytes(item: Mapping[str, Value] | None) -> int:
+    """Return a bound in bytes that the size of an item does not reach, at little cost."""
+    # No character that is shown takes more than four bytes, and all that counts is shown.
+    return 0 if item is None else 4 * len(repr(item))
+
+
+def is_too_large(item: Mapping[str, Value]) -> bool:
+    """Whether DynamoDB would not keep an item because of its size."""
+    return most_bytes(item) > LARGEST_ITEM_BYTES and item_bytes(item) > LARGEST_ITEM_BYTES
 
 
 def number_text(number: Decimal) -> str:
@@ -177,11 +189,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 def _copied(value: Value) -> Value:
     ((kind, content),) = value.items()
+    if kind in _PLAIN:
+        return {kind: content}
     if kind == "M":
         return {kind: copied_item(content)}
-    if kind == "L":
-        return {kind: [_copied(member) for member in content]}
-    return {kind: list(content) if kind in SETS else content}
+    return {kind: [_copied(member) for member in content] if kind == "L" else list(content)}
 
 
 def _text_bytes(text: str) -> int:
