@@ -11,6 +11,11 @@ WORKERS ?= auto
 IN_PARALLEL := --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile
 # Further options for pytest, as in `make unit PYTEST_OPTIONS="-k ranking"`.
 PYTEST_OPTIONS ?=
+# How many seeds `simulate` goes through, and which is the first.
+SEEDS ?= 2000
+FIRST_SEED ?= 0
+# Further options for `mutants`, as in `make mutants MUTANT_OPTIONS="--seeds 200 --table"`.
+MUTANT_OPTIONS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
 BENCH_OPTIONS ?=
 
@@ -18,7 +23,7 @@ BENCH_OPTIONS ?=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo down check test lint format type-check terraform-check unit integration e2e e2e-auth refusals \
+.PHONY: help demo down check test lint format type-check terraform-check unit simulate mutants integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
@@ -59,7 +64,13 @@ terraform-check: terraform-tool environments ## terraform fmt, validate and test
 	@$(RUN) scripts.terraform_tooling check
 
 unit: environments ## tests without a network
-	@$(RUN) pytest tests/unit $(IN_PARALLEL) $(PYTEST_OPTIONS)
+	@$(RUN) pytest tests/unit tests/simulation $(IN_PARALLEL) $(PYTEST_OPTIONS)
+
+simulate: environments ## the whole line in memory under SEEDS (2000) random orders of events and faults
+	@$(RUN) tests.simulation.simulate --seeds $(SEEDS) --first $(FIRST_SEED)
+
+mutants: environments ## which seeds notice when a safeguard is taken out of the code (hours)
+	@$(RUN) tests.simulation.mutants $(MUTANT_OPTIONS)
 
 integration: environments ## tests against real parts on this machine
 	@$(RUN) pytest tests/integration $(IN_PARALLEL) $(PYTEST_OPTIONS)

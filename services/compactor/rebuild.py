@@ -195,8 +195,9 @@ class Rebuilder:
                 f"none of the vectors of corpus {job.corpus} are of {describe_model(self.model)}; "
                 "ingest it in full under that model"
             )
-        self._require_no_restore(job.corpus, plan)
+        # The present version before the look at restores: one that comes after both is not `over`.
         over = self._present(job.corpus)
+        self._require_no_restore(job.corpus, plan)
         if not self.store.exists(self._note_key(job.corpus, job.rebuild_id, "plan")):
             raise NotFoundError(f"the index of {job.corpus} was deleted while it was rebuilt")
         if self.floor.read(job.corpus) != plan.floor:

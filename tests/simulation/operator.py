@@ -36,6 +36,7 @@ from tests.simulation.world import World, dead_letters_url, source_key
 _COMMAND_SECONDS, _INGEST_SECONDS, _COMPACTOR_SECONDS = 3600.0, 300.0, 900.0
 # Asynchronous invocations are tried three times in all.
 _ATTEMPTS = 3
+_BROKEN_SECONDS = 900.0
 _HELD_BY_READERS = timedelta(days=6)
 
 
@@ -172,11 +173,20 @@ class Operator:
         self._remove_corpus(delete_index=True)
 
     def _remove_corpus(self, *, delete_index: bool) -> None:
+        truth = self.world.truth
+
         def remove(container: Container) -> object:
-            self.world.truth.removals += delete_index
-            return self._administration(container).remove(CORPUS.name, delete_index=delete_index)
+            truth.removals += delete_index
+            truth.is_removal_cut_off |= delete_index
+            answer = self._administration(container).remove(CORPUS.name, delete_index=delete_index)
+            truth.is_removal_cut_off &= not delete_index
+            return answer
 
         self._ask("remove", remove, disturbs=True)
+
+    def remove_again(self) -> None:
+        """Do what whoever began to delete the index and was cut off is told to do."""
+        self._remove_corpus(delete_index=True)
 
     def _add(self, _: int) -> None:
         self.add()
@@ -232,6 +242,12 @@ class Operator:
         until = self.world.now() + timedelta(seconds=seconds)
         self.world.paused_until[function.stage] = until
 
+    def _break_stage(self, argument: int) -> None:
+        """Have S3 refuse a stage for so long that its messages become dead letters."""
+        function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]
+        until = self.world.now() + timedelta(seconds=_BROKEN_SECONDS)
+        self.world.broken_until[function.stage] = until
+
     def _ask(
         self,
         name: str,
@@ -258,7 +274,8 @@ class Operator:
                 finally:
                     if disturbs:
                         world.truth.disturbing -= 1
-                        world.truth.disturb(world.now())
+                        is_marked = name.startswith("mark bad")
+                        world.truth.disturb(world.now(), needs_full_run=is_marked)
 
             task = world.begin(name, container, invoke, timeout_seconds)
             world.when_ended(task, lambda: attempt() if _is_to_repeat(task) else None)

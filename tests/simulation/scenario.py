@@ -10,20 +10,73 @@ from tests.simulation.faults import Fault, draw_faults
 OperationKind = Literal[
     "write", "delete", "run_full", "run_incremental", "cancel", "retry_gaps", "resume", "redrive",
     "drop", "restore", "rebuild", "mark_bad", "maintain", "remove", "remove_index", "add", "read",
-    "pause_stage",
+    "pause_stage", "break_stage",
 ]  # fmt: skip
 
 _WEIGHTS: dict[OperationKind, int] = {
     "write": 8, "delete": 5, "run_full": 6, "run_incremental": 5, "cancel": 2, "retry_gaps": 1,
     "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2, "mark_bad": 1,
     "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2, "pause_stage": 2,
+    "break_stage": 2,
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
+_STAGES_OF_ARGUMENTS = ("fetch", "derive", "chunk", "embed", "index", "compact")
 _ABOUT_EFFECTS = 150
 # Side by side, one after the other, past a lease, past a redelivery of half a day, past a grace.
 _GAPS_SECONDS = (0.0, 0.5, 5.0, 60.0, 2 * 3600.0, 7 * 3600.0, 26 * 3600.0, 9 * 86_400.0)
 _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
+
+
+_SOON, _LATER = (0.0, 0.3, 1.0, 3.0, 20.0), (60.0, 1800.0, 4 * 3600.0, 8 * 3600.0)
+_LEFT_OUT_SHARE, _INSERTED_SHARE = 0.1, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step of a story: one of `gaps` seconds after the one before it."""
+
+    kind: OperationKind
+    gaps: tuple[float, ...] = _SOON
+
+
+# What races need: work that comes late, beside what makes it outdated. An empty one: anything.
+_STORIES: tuple[tuple[_Step, ...], ...] = (
+    (),
+    (),
+    (
+        _Step("break_stage", _LATER), _Step("write"), _Step("run_incremental"),
+        _Step("delete", _LATER), _Step("run_full"), _Step("redrive"),
+    ),
+    (
+        _Step("break_stage", _LATER), _Step("run_full"), _Step("delete", _LATER),
+        _Step("run_full"), _Step("redrive", (*_SOON, *_LATER)), _Step("run_incremental"),
+    ),
+    (
+        _Step("write", _LATER), _Step("run_full"), _Step("cancel"), _Step("restore"),
+        _Step("run_incremental"), _Step("run_full", _LATER),
+    ),
+    (
+        _Step("break_stage", _LATER), _Step("write"), _Step("run_full"), _Step("restore", _LATER),
+        _Step("redrive"), _Step("run_full", _LATER),
+    ),
+    (
+        _Step("write", _LATER), _Step("rebuild"), _Step("run_incremental"), _Step("delete"),
+        _Step("run_full", (*_SOON, *_LATER)), _Step("rebuild"),
+    ),
+    (
+        _Step("pause_stage", _LATER), _Step("write"), _Step("run_full"), _Step("cancel"),
+        _Step("remove_index", (*_SOON, *_LATER)), _Step("add"), _Step("run_full", _LATER),
+    ),
+    (
+        _Step("write", _LATER), _Step("run_full"), _Step("restore", (*_SOON, *_LATER)),
+        _Step("rebuild"), _Step("restore"), _Step("run_incremental"),
+    ),
+    (
+        _Step("write", _LATER), _Step("run_incremental"), _Step("mark_bad", (*_SOON, *_LATER)),
+        _Step("maintain"), _Step("run_incremental"), _Step("maintain", (9 * 86_400.0,)),
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +123,38 @@ class Scenario:
 
 
 def _draw_operations(random: Random) -> Iterator[Operation]:
-    kinds = list(_WEIGHTS)
-    # Some kinds only, so that each appears often beside few others.
-    chosen = random.sample(kinds, random.randint(3, len(kinds)))
-    for needed in ("write", "delete", "run_full"):
-        if needed not in chosen:
-            chosen.append(needed)
-    weights = [_WEIGHTS[kind] for kind in chosen]
-    moment = 0.0
     for entity in range(ENTITIES):
         yield Operation(0.0, "write", entity)
     yield Operation(0.0, "run_full", 0)
-    for _ in range(random.randint(2, 10)):
-        moment += random.choices(_GAPS_SECONDS, _GAP_WEIGHTS)[0] * random.uniform(0.5, 1.0)
-        kind = random.choices(chosen, weights)[0]
-        yield Operation(round(moment, 3), kind, random.randrange(1000))
+    moment = 0.0
+    for _ in range(random.randint(1, 3)):
+        for gap, kind, argument in _draw_episode(random):
+            moment += gap
+            yield Operation(round(moment, 3), kind, argument)
+
+
+def _draw_episode(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
+    """Yield operations with the seconds before each; a story now and then lacks one of them."""
+    story = random.choice(_STORIES)
+    if not story:
+        yield from _draw_anything(random)
+        return
+    stage = random.randrange(len(_STAGES_OF_ARGUMENTS))
+    for step in story:
+        if random.random() < _LEFT_OUT_SHARE:
+            continue
+        gap = random.choice(step.gaps) * random.uniform(0.5, 1.5)
+        about_stage = step.kind in {"break_stage", "pause_stage", "redrive", "drop"}
+        yield gap, step.kind, stage if about_stage else random.randrange(1000)
+        if random.random() < _INSERTED_SHARE:
+            yield random.choice(_SOON), random.choice(list(_WEIGHTS)), random.randrange(1000)
+
+
+def _draw_anything(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
+    """Yield operations of some kinds only, so that each appears often beside few others."""
+    kinds = list(_WEIGHTS)
+    chosen = [*random.sample(kinds, random.randint(3, len(kinds))), "write", "delete", "run_full"]
+    weights = [_WEIGHTS[kind] for kind in chosen]
+    for _ in range(random.randint(2, 8)):
+        gap = random.choices(_GAPS_SECONDS, _GAP_WEIGHTS)[0] * random.uniform(0.5, 1.0)
+        yield gap, random.choices(chosen, weights)[0], random.randrange(1000)

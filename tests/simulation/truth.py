@@ -70,20 +70,33 @@ class SourceHistory:
                 yield entity, changes[-1][1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Succeeded:
+    """A run that succeeded: from when on it read the source, and what it then did."""
+
+    began: datetime
+    is_full: bool
+    is_swept: bool
+
+
 @dataclass
 class Truth:
     """What somebody who saw everything expects of the index.
 
     `disturbed_at` is when somebody last changed the index by another way than a run, and
     `disturbing` how many do that now: until a later run succeeds, nothing is expected of it.
-    `removals` counts the deletions of the whole index.
+    `needs_full_run`: after a shard was marked bad, an incremental run relies on the rebuild.
+    `removals` counts the deletions of the whole index;
+    `is_removal_cut_off`: the last one was not done to its end.
     """
 
     source: SourceHistory
     disturbed_at: datetime
-    succeeded: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    needs_full_run: bool = False
+    succeeded: dict[str, "_Succeeded"] = field(default_factory=dict)
     disturbing: int = 0
     removals: int = 0
+    is_removal_cut_off: bool = False
 
     def note_ended(self, progress: RunProgress) -> None:
         """Look at a run that ended, once it has.
@@ -107,12 +120,14 @@ class Truth:
             f"run {run.run_id} succeeded with {progress.pages_done} of {run.pages_planned} pages",
         )
         began = datetime.fromtimestamp(run.seq / 1000, self.disturbed_at.tzinfo)
-        is_swept = run.mode == "full" and run.reason is None
-        self.succeeded.setdefault(run.run_id, (began, is_swept))
+        is_full = run.mode == "full"
+        found = _Succeeded(began, is_full, is_full and run.reason is None)
+        self.succeeded.setdefault(run.run_id, found)
 
-    def disturb(self, moment: datetime) -> None:
+    def disturb(self, moment: datetime, *, needs_full_run: bool) -> None:
         """Expect nothing of the index until a run succeeds that begins after this."""
         self.disturbed_at = moment
+        self.needs_full_run = needs_full_run
         self.succeeded.clear()
 
     def check(self, shown: dict[str, str]) -> None:
@@ -123,10 +138,14 @@ class Truth:
         """
         if self.disturbing:
             return
-        runs = [found for found in self.succeeded.values() if found[0] > self.disturbed_at]
+        runs = [
+            run
+            for run in self.succeeded.values()
+            if run.began > self.disturbed_at and (run.is_full or not self.needs_full_run)
+        ]
         if runs:
-            self._check_present(shown, max(began for began, _ in runs))
-        swept = [began for began, is_swept in runs if is_swept]
+            self._check_present(shown, max(run.began for run in runs))
+        swept = [run.began for run in runs if run.is_swept]
         if swept:
             self._check_deleted(shown, max(swept))
 

@@ -34,8 +34,10 @@ class Wire:
         scheduler: Scheduler,
         faults: FaultPlan,
         observe: Observer,
+        is_broken: Callable[[], bool] = lambda: False,
     ) -> None:
         self._observe = observe
+        self._is_broken = is_broken
         self._service = service
         self._client = client
         self._scheduler = scheduler
@@ -63,6 +65,8 @@ class Wire:
 
     def _call(self, operation: str, method: Callable[..., Any], request: Mapping[str, Any]) -> Any:
         self._scheduler.pause()
+        if self._is_broken():
+            raise refusal(self._service, operation, request)
         fault = self._faults.next(self._service, operation)
         match fault:
             case "killed_before":
@@ -159,9 +163,14 @@ class Clients:
     """The clients of one worker."""
 
     def __init__(
-        self, aws: "MemoryAws", scheduler: Scheduler, faults: FaultPlan, observe: Observer
+        self,
+        aws: "MemoryAws",
+        scheduler: Scheduler,
+        faults: FaultPlan,
+        observe: Observer,
+        is_broken: Callable[[], bool],
     ) -> None:
         self.dynamodb: Any = Wire("dynamodb", aws.dynamodb, scheduler, faults, observe)
-        self.s3: Any = Wire("s3", aws.s3, scheduler, faults, observe)
+        self.s3: Any = Wire("s3", aws.s3, scheduler, faults, observe, is_broken)
         self.sqs: Any = Wire("sqs", aws.sqs, scheduler, faults, observe)
         self.ssm: Any = Wire("ssm", aws.ssm, scheduler, faults, observe)

@@ -66,6 +66,7 @@ class World:
         self.aws.s3.add_bucket(BUCKET)
         self.truth = Truth(SourceHistory(), START)
         self.paused_until: dict[str, datetime] = {}
+        self.broken_until: dict[str, datetime] = {}
         self.log: list[str] = []
         self._directory = directory
         self._working: dict[str, list[Task]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
@@ -97,12 +98,17 @@ class World:
         seconds = (self.now() - START).total_seconds()
         self.log.append(f"{seconds:12.3f} s  effect {self.faults.effects:5d}  {sentence}")
 
-    def container(self) -> Container:
-        """A new worker, with a clock of its own."""
+    def container(self, stage: str = "") -> Container:
+        """A new worker, with a clock of its own; of a stage whose S3 may be out of reach."""
         skew = timedelta(seconds=self.random.choice(self.scenario.skews_seconds))
         self._folders += 1
         folder = self._directory / str(self._folders)
-        clients = Clients(self.aws, self.scheduler, self.faults, self._observe)
+
+        def is_broken() -> bool:
+            is_off = self.faults.is_off
+            return not is_off and self.broken_until.get(stage, START) > self.now()
+
+        clients = Clients(self.aws, self.scheduler, self.faults, self._observe, is_broken)
         return Container(clients, self.scheduler, skew, folder)
 
     def begin(
@@ -182,7 +188,7 @@ class World:
         if not received:
             return
         records = [self.aws.sqs.event_record(message) for message in received]
-        container = self.container()
+        container = self.container(function.stage)
         context = _Context(self, function.timeout_seconds)
 
         def work() -> None:

@@ -1,0 +1,95 @@
+"""The simulation itself: seeds hold, replay exactly, and what is broken is found and shrunk."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from unittest import mock
+
+import pytest
+
+from shared.state.index_floor import IndexFloor
+from tests.simulation.faults import Fault
+from tests.simulation.scenario import Operation, Scenario
+from tests.simulation.scheduler import KilledError, Scheduler
+from tests.simulation.shrink import shrink
+from tests.simulation.simulate import shrunk, simulate
+
+# `make simulate` goes through many more.
+SEEDS = range(20)
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_everything_holds(seed: int) -> None:
+    outcome = simulate(Scenario.draw(seed))
+    assert outcome.violation is None, "\n".join(outcome.log)
+
+
+def test_a_seed_replays_exactly() -> None:
+    scenario = Scenario.draw(7)
+    first, second = simulate(scenario), simulate(scenario)
+    assert (first.log, first.effects, first.injected) == (
+        second.log, second.effects, second.injected,
+    )  # fmt: skip
+    assert len(first.log) > 10
+
+
+def test_a_scenario_is_read_as_it_was_written() -> None:
+    scenario = Scenario.draw(3)
+    assert Scenario.from_dict(scenario.to_dict()) == scenario
+
+
+def test_a_safeguard_that_is_taken_out_is_missed_and_the_seed_is_shrunk() -> None:
+    """An index job that comes after its entity was swept: the late job of a dead-letter queue."""
+    with mock.patch.object(IndexFloor, "read", lambda *_: 0):
+        failed = next(
+            outcome
+            for outcome in (simulate(Scenario.draw(seed)) for seed in range(500))
+            if outcome.violation is not None
+        )
+        smaller = shrunk(failed)
+    assert smaller.violation is not None
+    before, after = failed.scenario, smaller.scenario
+    assert len(after.operations) + len(after.faults) < len(before.operations) + len(before.faults)
+
+
+def test_only_what_is_needed_to_fail_is_left() -> None:
+    needed = Operation(3.0, "delete", 1)
+    scenario = replace(
+        Scenario.draw(1),
+        operations=(*Scenario.draw(1).operations, needed),
+        faults=tuple(Fault(effect, "lost") for effect in range(9)),
+    )
+    found = shrink(scenario, lambda one: needed in one.operations and len(one.faults) >= 2)
+    assert (found.operations, len(found.faults)) == ((needed,), 2)
+    assert not any(found.skews_seconds)
+
+
+def test_a_killed_task_has_no_further_effect() -> None:
+    scheduler = Scheduler(Random(1), NOW)
+    effects: list[str] = []
+
+    def work() -> None:
+        try:
+            scheduler.kill()
+        finally:
+            scheduler.pause()
+            effects.append("after its death")
+
+    task = scheduler.start("worker", work, 60.0)
+    scheduler.step()
+    assert task.is_ended
+    assert isinstance(task.error, KilledError)
+    assert not effects
+    assert not scheduler.has_ready
+
+
+def test_a_task_is_killed_at_its_deadline() -> None:
+    scheduler = Scheduler(Random(1), NOW)
+    task = scheduler.start("worker", lambda: scheduler.sleep(3600.0), 60.0)
+    scheduler.step()
+    woken = scheduler.next_timer
+    assert woken == NOW + timedelta(seconds=60)
+    scheduler.advance_to(woken)
+    scheduler.step()
+    assert (task.is_ended, task.is_killed) == (True, True)
