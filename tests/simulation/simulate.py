@@ -32,7 +32,7 @@ from tests.simulation.faults import FaultKind
 from tests.simulation.operator import Operator
 from tests.simulation.scenario import Operation, Scenario
 from tests.simulation.shrink import shrink
-from tests.simulation.truth import CORPUS, ViolationError, shown_by
+from tests.simulation.truth import CORPUS, ViolationError, check_counts, shown_by
 from tests.simulation.world import START, World, document
 
 _MOST_TURNS = 60_000
@@ -163,6 +163,8 @@ class _Simulation:
         for progress in self._reader.list_runs(CORPUS.name):
             if progress.is_ended:
                 self._world.truth.note_ended(progress)
+                pages = self._reader.pages(progress.run.run_id)
+                check_counts(progress, Counter(str(page.get("outcome")) for page in pages))
                 if progress.run.run_id not in self._ended:
                     self._ended.add(progress.run.run_id)
                     run = progress.run
