@@ -112,10 +112,9 @@ def skip_recorded(job: Job, stage: StageName, runs: RunStore) -> bool:
     if runs.is_cancelled(job.run_id):
         logger.info("dropped a job of a cancelled run", extra={"page_id": job.page_id})
         return True
-    if not runs.is_recorded(job, stage, job_part(job)):
+    if not runs.finish_recorded(job, stage, job_part(job)):
         return False
     logger.info("skipped a job that is done", extra={"stage": stage, "page_id": job.page_id})
-    runs.end_page_if_complete(job)
     return True
 
 
@@ -145,6 +144,7 @@ class QueueBatchStage(QueueStage[JobT]):
 
     def _run_batch(self, line: Line) -> dict[str, Exception | None]:
         jobs: dict[str, JobT] = {}
+        outcomes: dict[str, Exception | None] = {}
         for record in line.records:
             if line.is_suspect(record) or receive_count(record) > self._state.maximum_receives:
                 continue
@@ -152,15 +152,17 @@ class QueueBatchStage(QueueStage[JobT]):
                 job = self._parse(record.body)
             except InvalidJobError:
                 continue  # answered for, with its reason, when its own record is processed
-            runs = self._state.runs
-            if runs.is_cancelled(job.run_id):
+            identity = job.model_dump_json()
+            if identity in jobs or identity in outcomes:
                 continue
-            if not runs.is_recorded(job, self._name, job_part(job)):
-                jobs.setdefault(job.model_dump_json(), job)
-        if not jobs:
-            return {}
-        errors = self._handle_batch(list(jobs.values()))
-        return {identity: errors.get(number) for number, identity in enumerate(jobs)}
+            if self._is_done(job):
+                outcomes[identity] = None
+            else:
+                jobs[identity] = job
+        if jobs:
+            errors = self._handle_batch(list(jobs.values()))
+            outcomes |= {identity: errors.get(number) for number, identity in enumerate(jobs)}
+        return outcomes
 
     def _do(self, record: SQSRecord, job: JobT) -> None:
         # What this batch did is known; asking the table again would only repeat its reads.

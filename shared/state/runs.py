@@ -58,10 +58,18 @@ class RunStore(RunControl):
     def is_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
         """Whether a stage has wholly done its work for the job."""
         page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
-        marks: set[str] = page.get("stages", set()) if page is not None else set()
-        if _mark(stage, part) in marks:
-            return True
-        return stage == "index" and part is not None and _outdated_mark(part) in marks
+        return page is not None and _has_done(page, stage, part)
+
+    def finish_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
+        """As `is_recorded`; then the page is ended too, if every stage has done every part of it.
+
+        The worker that recorded it may have ended before it did that.
+        """
+        page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
+        if page is None or not _has_done(page, stage, part):
+            return False
+        self._end_if_complete(job, page)
+        return True
 
     def indexed_origins(self, origins: Iterable[str]) -> set[str]:
         """Return which of the origins, `<run>/<page>/<part>`, the index holds.
@@ -163,7 +171,9 @@ class RunStore(RunControl):
 
     def end_page_if_complete(self, job: Job) -> None:
         """End the page if every stage has done every part of it."""
-        page = self._page(job)
+        self._end_if_complete(job, self._page(job))
+
+    def _end_if_complete(self, job: Job, page: Item) -> None:
         if page.get("outcome") in {"done", "unchanged"} or _is_complete(page):
             self.end_page(job, "done")
 
@@ -248,6 +258,13 @@ _OUTCOME_COUNTER: dict[str, str] = {
 
 def _mark(stage: StageName, part: int | None) -> str:
     return stage if part is None else f"{stage}/{part}"
+
+
+def _has_done(page: Item, stage: StageName, part: int | None) -> bool:
+    marks: set[str] = page.get("stages", set())
+    if _mark(stage, part) in marks:
+        return True
+    return stage == "index" and part is not None and _outdated_mark(part) in marks
 
 
 def _is_complete(page: Item) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import ConflictError, ContentionError, NotFoundError
 from shared.storage.object_store import ObjectSummary, StoredObject
@@ -25,6 +25,8 @@ _UNDECIDED = {"ConditionalRequestConflict", "OperationAborted", "409"}
 _UNCHANGED = {"304", "NotModified"}
 _BEHIND_THE_END = {"416", "InvalidRange"}
 _WRITE_ATTEMPTS = 8
+# What is larger is moved in parts, and in parallel; the bound is that of boto3.
+_AT_ONCE_BYTES = 8 * 1024 * 1024
 _LONGEST_WAIT_SECONDS = 2.0
 
 
@@ -89,10 +91,26 @@ class S3ObjectStore:
         temporary = Path(name)
         try:
             with _translated(key):
-                self._client.download_file(self._bucket_name, key, name)
+                if not self._downloaded_at_once(key, temporary):
+                    self._client.download_file(self._bucket_name, key, name)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _downloaded_at_once(self, key: str, path: Path) -> bool:
+        """Write a small object to `path` by one request; False: it is large, or its body broke off.
+
+        `download_file` asks for the size of each object first, and starts threads.
+        """
+        response = self._client.get_object(Bucket=self._bucket_name, Key=key)
+        with contextlib.closing(response["Body"]) as body:
+            if response["ContentLength"] > _AT_ONCE_BYTES:
+                return False
+            try:
+                path.write_bytes(body.read())
+            except BotoCoreError:
+                return False
+        return True
 
     def put(
         self,
@@ -144,6 +162,9 @@ class S3ObjectStore:
 
     def upload(self, path: Path, key: str) -> None:
         """Write the local file `path` as an object, in parts and in parallel when it is large."""
+        if path.stat().st_size <= _AT_ONCE_BYTES:
+            self._client.put_object(Bucket=self._bucket_name, Key=key, Body=path.read_bytes())
+            return
         self._client.upload_file(str(path), self._bucket_name, key)
 
     def exists(self, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Workers are killed in the middle of a run of a thousand pages: it ends complete and exact."""
+"""Workers are killed in the middle of a run of 400 pages: it ends complete and exact."""
 
 import json
 import uuid
@@ -19,7 +19,7 @@ from tests.e2e.stack import Stack, wait_for
 from tests.e2e.workers import Workers
 
 CORPUS = "cards"
-PAGES = 1000
+PAGES = 400
 PAGE_BYTES = 1024
 DRAWER_CARDS = 50
 KEY = f"sources/{CORPUS}/all.jsonl"
@@ -96,7 +96,7 @@ def killers(stack: Stack) -> Workers:
 
 @pytest.fixture(scope="module")
 def cards(stack: Stack) -> Iterator[None]:
-    """A corpus in one object that is cut into a thousand pages."""
+    """A corpus in one object that is cut into 400 pages."""
     stack.store.put(KEY, b"".join(card(number) for number in range(PAGES)))
     source = {"kind": "jsonl", "prefix": f"sources/{CORPUS}/", "page_bytes": PAGE_BYTES}
     document = {"name": CORPUS, "source": source, "mapping": {"entity_type": "card"}}

@@ -109,8 +109,12 @@ def test_what_needs_it_is_refused_without(refusals: Refusals, permission: Permis
     begin = work_for(function, action)(refusals)
     begun = refusals.seen()
     with refusals.without(role, *lacking, sid=sid if len(lacking) == 1 else None):
-        begin()
-        refusals.wait_for_refusal(role, action, begun)
+        answer = begin()
+        try:
+            refusals.wait_for_refusal(role, action, begun)
+        except AssertionError as error:
+            error.add_note(f"The work answered: {answer}")
+            raise
 
 
 def test_every_exception_is_in_the_table() -> None:

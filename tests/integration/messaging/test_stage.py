@@ -192,9 +192,9 @@ def test_a_batch_stage_asks_once_whether_a_job_is_done(
     class CountingRuns(RunStore):
         asked = 0
 
-        def is_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
+        def finish_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
             self.asked += 1
-            return super().is_recorded(job, stage, part)
+            return super().finish_recorded(job, stage, part)
 
     clock = table_clock(dynamodb_client, checkpoint_table)
     runs = CountingRuns(dynamodb_client, checkpoint_table, clock, no_sweep)
@@ -210,6 +210,7 @@ def test_a_batch_stage_asks_once_whether_a_job_is_done(
     assert failed_ids(stage.process(event, None)) == []
     assert runs.asked == len(jobs)
     assert failed_ids(stage.process(event, None)) == []
+    assert runs.asked == 2 * len(jobs)
     assert runs.get_run(jobs[0].run_id).entities == len(jobs)
 
 

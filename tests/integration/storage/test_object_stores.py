@@ -1,10 +1,12 @@
 """The object-store protocol, on S3 and in memory alike."""
 
+import io
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from botocore.response import StreamingBody
 
 from shared.errors import ConflictError, NotFoundError
 from shared.storage.memory import MemoryObjectStore
@@ -125,7 +127,59 @@ def test_a_large_file_goes_up_and_comes_down_in_parts_side_by_side(
         for operation in ("GetObject", "UploadPart"):
             s3_client.meta.events.unregister(f"provide-client-params.s3.{operation}", note)
     assert (tmp_path / "copy").read_bytes() == data
-    ranges = [span for name, span in asked if name == "GetObject"]
+    # The first answer says how large the object is, and is given up.
+    whole, *ranges = [span for name, span in asked if name == "GetObject"]
+    assert whole == "None"
     assert len(ranges) == len(set(ranges)) >= 3
     assert all(span.startswith("bytes=") for span in ranges)
     assert sum(name == "UploadPart" for name, _ in asked) >= 3
+
+
+def test_a_small_file_takes_one_request_in_each_direction(
+    s3_client: "S3Client", bucket_name: str, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        asked.append(model.name)
+
+    s3_client.meta.events.register("before-call.s3", note)
+    store = S3ObjectStore(s3_client, bucket_name)
+    (tmp_path / "shard").write_bytes(b"small")
+    try:
+        store.upload(tmp_path / "shard", "small")
+        store.download("small", tmp_path / "copy")
+    finally:
+        s3_client.meta.events.unregister("before-call.s3", note)
+    assert (tmp_path / "copy").read_bytes() == b"small"
+    assert asked == ["PutObject", "GetObject"]
+
+
+class _BrokenOffOnce:
+    """An S3 client whose first body ends before it is whole."""
+
+    def __init__(self, client: "S3Client") -> None:
+        self._client = client
+        self._is_broken = False
+
+    def get_object(self, **request: Any) -> Any:
+        response: Any = self._client.get_object(**request)
+        if not self._is_broken:
+            self._is_broken = True
+            size = response["ContentLength"]
+            response["Body"] = StreamingBody(io.BytesIO(response["Body"].read()[:-1]), size)
+        return response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_a_body_that_breaks_off_is_read_again(
+    s3_client: "S3Client", bucket_name: str, tmp_path: Path
+) -> None:
+    client = _BrokenOffOnce(s3_client)
+    store = S3ObjectStore(cast("S3Client", client), bucket_name)
+    store.put("k", b"whole")
+    store.download("k", tmp_path / "copy")
+    assert client._is_broken
+    assert (tmp_path / "copy").read_bytes() == b"whole"

@@ -229,7 +229,7 @@ SLOW = frozenset(
         ("web", "wiki text", "marvel", "mapped list", "expression", "words", "stems")
     )
     or name in {"names", "names in prose", "question", "message", "earlier turn", "candidates"}
-    or name in {"answer", "query terms", "postings"}
+    or name in {"answer", "query terms", "postings", "json list"}
 )
 
 _UNITS = {
