@@ -108,7 +108,7 @@ MUTANTS = (
         "recorded-job-is-done-again",
         _STAGE,
         """\
-    if not runs.is_recorded(job, stage, job_part(job)):
+    if not runs.finish_recorded(job, stage, job_part(job)):
         return False
 """,
         """\
@@ -119,8 +119,8 @@ MUTANTS = (
     Mutant(
         "skipped-job-leaves-its-page-open",
         _STAGE,
-        "    runs.end_page_if_complete(job)\n    return True\n",
-        "    return True\n",
+        "if not runs.finish_recorded(job, stage, job_part(job)):",
+        "if not runs.is_recorded(job, stage, job_part(job)):",
         "A worker that died between the record of a job and the end of its page is made up for.",
     ),
     Mutant(
@@ -137,8 +137,8 @@ MUTANTS = (
     Mutant(
         "recorded-job-is-committed-again",
         _STAGE,
-        "if not runs.is_recorded(job, self._name, job_part(job)):",
-        "if True:",
+        "            if self._is_done(job):\n                outcomes",
+        "            if False:\n                outcomes",
         "An index job that comes again does not bring back a shard that was merged away.",
     ),
     Mutant(

@@ -24,6 +24,7 @@ MUTANTS = (
         _REBUILD,
         """\
         over = self._present(job.corpus)
+        self._require_no_restore(job.corpus, plan)
         if not self.store.exists(self._note_key(job.corpus, job.rebuild_id, "plan")):
             raise NotFoundError(f"the index of {job.corpus} was deleted while it was rebuilt")
         if self.floor.read(job.corpus) != plan.floor:
@@ -32,6 +33,7 @@ MUTANTS = (
             return
 """,
         """\
+        self._require_no_restore(job.corpus, plan)
         if not self.store.exists(self._note_key(job.corpus, job.rebuild_id, "plan")):
             raise NotFoundError(f"the index of {job.corpus} was deleted while it was rebuilt")
         if self.floor.read(job.corpus) != plan.floor:
