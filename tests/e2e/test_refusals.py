@@ -90,6 +90,11 @@ def work_for(function: str, action: str) -> work.Work:
     return work.run_of_one_note
 
 
+def is_timeout(answer: object) -> bool:
+    """Whether an invocation answered that its function had no time left."""
+    return isinstance(answer, dict) and "timed out after" in str(answer.get("errorMessage"))
+
+
 @pytest.fixture(scope="session")
 def refusals(stack: Stack) -> Iterator[Refusals]:
     client: Callable[[str], Any] = partial(make_client, stack.deployment)
@@ -110,6 +115,8 @@ def test_what_needs_it_is_refused_without(refusals: Refusals, permission: Permis
     begun = refusals.seen()
     with refusals.without(role, *lacking, sid=sid if len(lacking) == 1 else None):
         answer = begin()
+        if is_timeout(answer):  # the start of an environment on a busy machine
+            answer = begin()
         try:
             refusals.wait_for_refusal(role, action, begun)
         except AssertionError as error:
