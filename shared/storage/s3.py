@@ -98,13 +98,16 @@ class S3ObjectStore:
             temporary.unlink(missing_ok=True)
 
     def _downloaded_at_once(self, key: str, path: Path) -> bool:
-        """Write a small object to `path` by one request; False: it is large, or its body broke off.
+        """Write a small object to `path` by one request.
+
+        Returns:
+            False when it is large, of a size that is not said, or its body broke off.
 
         `download_file` asks for the size of each object first, and starts threads.
         """
         response = self._client.get_object(Bucket=self._bucket_name, Key=key)
         with contextlib.closing(response["Body"]) as body:
-            if response["ContentLength"] > _AT_ONCE_BYTES:
+            if response.get("ContentLength", _AT_ONCE_BYTES + 1) > _AT_ONCE_BYTES:
                 return False
             try:
                 path.write_bytes(body.read())
