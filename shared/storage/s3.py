@@ -100,10 +100,10 @@ class S3ObjectStore:
     def _downloaded_at_once(self, key: str, path: Path) -> bool:
         """Write a small object to `path` by one request.
 
+        `download_file` asks for the size of each object first, and starts threads.
+
         Returns:
             False when it is large, of a size that is not said, or its body broke off.
-
-        `download_file` asks for the size of each object first, and starts threads.
         """
         response = self._client.get_object(Bucket=self._bucket_name, Key=key)
         with contextlib.closing(response["Body"]) as body:
