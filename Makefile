@@ -40,7 +40,7 @@ down: ## stop and remove what `make demo` made
 
 # Each argument is a lane: its parts follow one another beside those of the other lanes, every part
 # with its deadline in seconds, some five times what it takes on two cores.
-check: environments ## the quick ones: lint, types and unit tests (two minutes)
+check: environments ## the quick ones: lint, types and unit tests (three minutes)
 	@$(RUN) scripts.side_by_side --command "$(MAKE)" "lint:120 type-check:300" "unit:900"
 
 # The end-to-end suite mostly waits, for Terraform and for messages.
