@@ -22,6 +22,7 @@ _WEIGHTS: dict[OperationKind, int] = {
 
 ENTITIES, OBJECTS = 4, 2
 _STAGES_OF_ARGUMENTS = ("fetch", "derive", "chunk", "embed", "index", "compact")
+_EMBED, _INDEX = 3, 4
 _ABOUT_EFFECTS = 150
 # Side by side, one after the other, past a lease, past a redelivery of half a day, past a grace.
 _GAPS_SECONDS = (0.0, 0.5, 5.0, 60.0, 2 * 3600.0, 7 * 3600.0, 26 * 3600.0, 9 * 86_400.0)
@@ -29,7 +30,7 @@ _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
 
 
 _SOON, _LATER = (0.0, 0.3, 1.0, 3.0, 20.0), (60.0, 1800.0, 4 * 3600.0, 8 * 3600.0)
-_LEFT_OUT_SHARE, _INSERTED_SHARE = 0.1, 0.15
+_LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.1, 0.15, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ _STORIES: tuple[tuple[_Step, ...], ...] = (
     (),
     (
         _Step("break_stage", _LATER), _Step("write"), _Step("run_incremental"),
-        _Step("delete", _LATER), _Step("run_full"), _Step("redrive"),
+        _Step("delete", _LATER), _Step("run_full"), _Step("redrive", (*_SOON, *_LATER)),
     ),
     (
         _Step("break_stage", _LATER), _Step("run_full"), _Step("delete", _LATER),
@@ -139,13 +140,19 @@ def _draw_episode(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
     if not story:
         yield from _draw_anything(random)
         return
-    stage = random.randrange(len(_STAGES_OF_ARGUMENTS))
+    # Of one stage, mostly one whose work changes the index, and mostly of one entity.
+    stage = random.choice((*range(len(_STAGES_OF_ARGUMENTS)), _EMBED, _INDEX, _INDEX))
+    entity = random.randrange(1000)
     for step in story:
         if random.random() < _LEFT_OUT_SHARE:
             continue
         gap = random.choice(step.gaps) * random.uniform(0.5, 1.5)
-        about_stage = step.kind in {"break_stage", "pause_stage", "redrive", "drop"}
-        yield gap, step.kind, stage if about_stage else random.randrange(1000)
+        argument = random.randrange(1000)
+        if step.kind in {"break_stage", "pause_stage", "redrive", "drop"}:
+            argument = stage
+        elif step.kind in {"write", "delete"} and random.random() < _SAME_ENTITY_SHARE:
+            argument = entity
+        yield gap, step.kind, argument
         if random.random() < _INSERTED_SHARE:
             yield random.choice(_SOON), random.choice(list(_WEIGHTS)), random.randrange(1000)
 

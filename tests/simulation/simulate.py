@@ -116,6 +116,8 @@ class _Simulation:
             if following is None or following > ends_at:
                 raise ViolationError("the line does not come to rest")
             world.scheduler.advance_to(following)
+        self._check_runs()
+        self._check_index()
 
     def _make_equal(self) -> None:
         """One more full run makes index and source equal, and leaves nothing behind."""
