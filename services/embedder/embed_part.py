@@ -75,8 +75,10 @@ class Embedder:
         origin = shard_origin(job)
         found = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
         model = self.model_of(job.corpus)
-        begun = self.unchanged.begin_changed(job.corpus, model.identity(), found.entities)
-        content = _restricted(found, begun)
+        entities = self.unchanged.begin_changed(job.corpus, model.identity(), found.entities)
+        if entities.superseded:
+            self.runs.note_superseded_part(job, part=job.part)
+        content = _restricted(found, entities.begun)
         vectors = len(content.chunks)
         counts = {"vectors": vectors, "chunks_unchanged": len(found.chunks) - vectors}
         if content.entities:

@@ -11,6 +11,17 @@ from shared.state.runs import RunStore
 
 
 @dataclass(frozen=True, slots=True)
+class BegunEntities:
+    """The entities of a part that are to be indexed, and those that a newer job has begun.
+
+    Of the latter it is not known whether the newer job's version is ever indexed.
+    """
+
+    begun: frozenset[str]
+    superseded: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class UnchangedEntities:
     """Compares the entities of a part with what was indexed of them."""
 
@@ -19,7 +30,7 @@ class UnchangedEntities:
 
     def begin_changed(
         self, corpus: CorpusName, model: ModelIdentity, found: Mapping[str, EntityVersion]
-    ) -> set[str]:
+    ) -> BegunEntities:
         """Return the entities to index, having noted that their versions are begun.
 
         `found` are the versions of one job. An entity is left out when the index holds an equal
@@ -28,6 +39,7 @@ class UnchangedEntities:
         published.
         """
         begun: set[str] = set()
+        superseded: set[str] = set()
         undecided = dict(found)
         relied_upon: dict[str, EntityVersion] = {}
         while undecided:
@@ -38,11 +50,13 @@ class UnchangedEntities:
                     del undecided[key]
             indexed = self._indexed_already(undecided, present)
             changed = {key: v for key, v in undecided.items() if key not in indexed}
-            begun |= changed.keys() - self.versions.begin(corpus, model, changed)
+            newer = self.versions.begin(corpus, model, changed)
+            begun |= changed.keys() - newer
+            superseded |= newer
             refused = self._confirm(corpus, model, indexed, found)
             relied_upon = {key: indexed[key] for key in refused}
             undecided = {key: found[key] for key in refused}
-        return begun
+        return BegunEntities(frozenset(begun), frozenset(superseded))
 
     def _indexed_already(
         self, found: Mapping[str, EntityVersion], present: Mapping[str, EntityVersion]

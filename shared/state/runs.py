@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 StageName = Literal["fetch", "derive", "chunk", "embed", "index"]
 
 _OUTDATED = "outdated/"
+_SUPERSEDED = "superseded/"
 _WHOLE_PAGE_STAGES = frozenset({"fetch", "derive", "chunk"})
 # Ended pages that a redrive, a retry or a late worker may still turn into done ones.
 _REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
@@ -114,6 +115,26 @@ class RunStore(RunControl):
         """
         marks = (_outdated_mark(part), _mark("embed", part))
         return self._record(job, marks, {"parts_outdated": 1}, {"parts": parts})
+
+    def note_superseded_part(self, job: Job, *, part: int) -> None:
+        """Say that newer jobs have begun entities of a part, before the part is recorded.
+
+        Whether theirs is ever indexed is not known, so the page's etag is not kept.
+
+        Raises:
+            InvalidJobError: the run has no such page.
+        """
+        write = self._table.update_write(
+            run_partition(job.run_id),
+            page_key(job.page_id),
+            "ADD stages :marks",
+            {":marks": {f"{_SUPERSEDED}{part}"}},
+            "attribute_exists(PK)",
+        )
+        try:
+            self._table.transact([write])
+        except ConditionFailedError:
+            raise _no_such_page(job) from None
 
     def record_stage(
         self,
@@ -237,7 +258,7 @@ class RunStore(RunControl):
     def _page(self, job: Job) -> Item:
         page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
         if page is None:
-            raise InvalidJobError(f"run {job.run_id} has no page {job.page_id}")
+            raise _no_such_page(job)
         return page
 
     def _count_writes(self, job: Job, counts: Mapping[str, int]) -> list[Any]:
@@ -282,8 +303,12 @@ def _is_complete(page: Item) -> bool:
 def _is_etag_trusted(page: Item) -> bool:
     """Whether a page that is done is wholly indexed, so that its source may answer 304 to it."""
     marks: set[str] = page.get("stages", set())
-    is_outdated = any(mark.startswith(_OUTDATED) for mark in marks)
-    return bool(page.get("etag") and page.get("query_hash")) and not is_outdated
+    is_left_out = any(mark.startswith((_OUTDATED, _SUPERSEDED)) for mark in marks)
+    return bool(page.get("etag") and page.get("query_hash")) and not is_left_out
+
+
+def _no_such_page(job: Job) -> InvalidJobError:
+    return InvalidJobError(f"run {job.run_id} has no page {job.page_id}")
 
 
 def _outdated_mark(part: int) -> str:

@@ -85,6 +85,19 @@ def test_the_etag_of_an_outdated_page_is_not_kept(shelf: Shelf) -> None:
     assert shelf.state.page_etag(CORPUS, pages[1].page_id) is None
 
 
+def test_the_etag_of_a_page_whose_entities_a_newer_job_began_is_not_kept(shelf: Shelf) -> None:
+    """The newer job may never be indexed: then the source must not call the page unchanged."""
+    [page] = shelf.plan(1, 1, "incremental")
+    late = shelf.chunked(page, {"a:1": "one"})
+    shelf.runs.end_page(page, "failed", "embed: for a test")
+    [newer] = shelf.plan(2, 1, "incremental")
+    shelf.give_up_indexing(newer, {"a:1": "one"})
+
+    shelf.finish(late)
+    assert shelf.progress(1).pages_done == 1
+    assert shelf.state.page_etag(CORPUS, page.page_id) is None
+
+
 def test_a_commit_that_is_under_way_while_a_sweep_decides_does_not_land(
     shelf: Shelf, late: IndexJob
 ) -> None:

@@ -175,8 +175,8 @@ MUTANTS = (
     Mutant(
         "refused-version-is-indexed",
         _UNCHANGED,
-        "begun |= changed.keys() - self.versions.begin(corpus, model, changed)",
-        "self.versions.begin(corpus, model, changed)\n            begun |= changed.keys()",
+        "begun |= changed.keys() - newer",
+        "begun |= changed.keys()",
         "A version of an entity that a newer job has seen is not indexed.",
     ),
     Mutant(

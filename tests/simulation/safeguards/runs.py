@@ -54,9 +54,16 @@ MUTANTS = (
     Mutant(
         "etag-of-an-outdated-page-is-trusted",
         _RUNS,
-        'return bool(page.get("etag") and page.get("query_hash")) and not is_outdated',
+        'return bool(page.get("etag") and page.get("query_hash")) and not is_left_out',
         'return bool(page.get("etag") and page.get("query_hash"))',
         "A page of which something was refused is read again by the next run.",
+    ),
+    Mutant(
+        "etag-of-a-superseded-page-is-trusted",
+        _RUNS,
+        "mark.startswith((_OUTDATED, _SUPERSEDED))",
+        "mark.startswith(_OUTDATED)",
+        "A page is read again whose entities a newer job began and perhaps never indexed.",
     ),
     Mutant(
         "page-ends-before-its-late-marks",

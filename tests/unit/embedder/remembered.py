@@ -82,6 +82,11 @@ class RememberedRuns:
         assert part < parts
         return self.mark(job, ["embed", "index"], counts)
 
+    def note_superseded_part(self, job: EmbedJob, *, part: int) -> None:
+        self.step()
+        self.marks.add(("superseded", f"{job.run_id}/{job.page_id}/{part}"))
+        self.step()
+
     def record_outdated_part(self, job: EmbedJob, *, part: int, parts: int) -> bool:
         assert part < parts
         return self.mark(job, ["outdated", "embed"], {})
