@@ -162,15 +162,19 @@ class _Simulation:
         return happened
 
     def _check_runs(self) -> None:
+        newer_began: str | None = None
         for progress in self._reader.list_runs(CORPUS.name):
+            run = progress.run
             if progress.is_ended:
-                self._world.truth.note_ended(progress)
-                pages = self._reader.pages(progress.run.run_id)
+                # Beside a newer run, entities may be left to that one, which is not done yet.
+                was_alone = newer_began is None or (run.ended_at or "") < newer_began
+                self._world.truth.note_ended(progress, was_alone=was_alone)
+                pages = self._reader.pages(run.run_id)
                 check_counts(progress, Counter(str(page.get("outcome")) for page in pages))
-                if progress.run.run_id not in self._ended:
-                    self._ended.add(progress.run.run_id)
-                    run = progress.run
+                if run.run_id not in self._ended:
+                    self._ended.add(run.run_id)
                     self._world.note(f"run {run.run_id} {run.status}: {run.reason}")
+            newer_began = run.started_at
 
     def _check_index(self) -> None:
         self._world.truth.check(self._shown())

@@ -98,8 +98,8 @@ class Truth:
     removals: int = 0
     is_removal_cut_off: bool = False
 
-    def note_ended(self, progress: RunProgress) -> None:
-        """Look at a run that ended, once it has.
+    def note_ended(self, progress: RunProgress, *, was_alone: bool) -> None:
+        """Look at a run that ended; `was_alone`: no newer run had begun when it did.
 
         Raises:
             ViolationError: its counters do not add up, or it does not say what happened.
@@ -121,6 +121,8 @@ class Truth:
         )
         began = datetime.fromtimestamp(run.seq / 1000, self.disturbed_at.tzinfo)
         is_full = run.mode == "full"
+        if not was_alone:
+            return
         found = _Succeeded(began, is_full, is_full and run.reason is None)
         self.succeeded.setdefault(run.run_id, found)
 
@@ -199,7 +201,9 @@ def check_counts(progress: RunProgress, outcomes: Mapping[str, int]) -> None:
             count == outcomes.get(name, 0),
             f"run {run.run_id} counts {count} pages {name}, and has {outcomes.get(name, 0)}",
         )
-    if run.status == "succeeded" and not progress.parts_outdated:
+    # A page that was unchanged may have changed when its message came a second time.
+    is_exact = not (progress.parts_outdated or progress.pages_unchanged)
+    if run.status == "succeeded" and is_exact:
         found = {
             progress.raw_records, progress.entities, progress.chunks,
             progress.vectors + progress.chunks_unchanged,
