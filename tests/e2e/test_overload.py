@@ -13,7 +13,8 @@ from tests.e2e.stack import Stack, wait_for
 pytestmark = pytest.mark.needs_own_process("shared_endpoint")
 
 REQUESTS = 60
-AT_ONCE = 8
+# More at once than the plan's burst, so that it is exceeded however slow the machine is.
+AT_ONCE = 30
 # The flood starts a process for each request at once; on a busy machine each takes a minute.
 RECOVERY_SECONDS = 300
 # The forms that docs/retrieve.md names: status, content type, error code.
