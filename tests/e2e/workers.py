@@ -13,7 +13,7 @@ from tests.e2e.stack import Stack
 
 # A worker that was just about to take its next message loses none: then the next one is killed.
 ATTEMPTS = 50
-NOTICE_SECONDS = 3.0
+NOTICE_SECONDS = 10.0
 WORK_SECONDS = 240.0
 
 
