@@ -45,6 +45,8 @@ class Task:
     def _run(self) -> None:
         try:
             self._work()
+        except (KeyboardInterrupt, SystemExit):
+            raise
         except BaseException as error:  # noqa: BLE001 - every end of a task is the caller's to see
             self.error = error
 

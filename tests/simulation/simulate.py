@@ -1,6 +1,6 @@
 """Simulate the line from seeds, and shrink what fails.
 
-python -m tests.simulation.simulate [--seeds N] [--first N] [--minutes N]
+python -m tests.simulation.simulate [--seeds N] [--first N] [--processes N]
 python -m tests.simulation.simulate --seed N        # one, with all that happened
 """
 

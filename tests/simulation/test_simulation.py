@@ -1,8 +1,10 @@
 """The simulation itself: seeds hold, replay exactly, and what is broken is found and shrunk."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -13,6 +15,8 @@ from tests.simulation.scenario import Operation, Scenario
 from tests.simulation.scheduler import KilledError, Scheduler
 from tests.simulation.shrink import shrink
 from tests.simulation.simulate import shrunk, simulate
+from tests.simulation.truth import ViolationError
+from tests.simulation.world import MANIFEST_KEY, World
 
 # `make simulate` goes through many more.
 SEEDS = range(20)
@@ -55,6 +59,17 @@ def test_a_safeguard_that_is_taken_out_is_missed_and_the_seed_is_shrunk() -> Non
     assert smaller.violation is not None
     before, after = failed.scenario, smaller.scenario
     assert len(after.operations) + len(after.faults) < len(before.operations) + len(before.faults)
+
+
+def test_a_violation_within_a_stage_is_not_taken_for_its_failure() -> None:
+    """The indexer answers every exception of a commit by failing its messages."""
+
+    def check(_: World, operation: str, request: Mapping[str, Any]) -> None:
+        if operation == "put_object" and request["Key"] == MANIFEST_KEY:
+            raise ViolationError("a commit")
+
+    with mock.patch.object(World, "_check_effect", check):
+        assert simulate(Scenario.draw(0)).violation == "a commit"
 
 
 def test_only_what_is_needed_to_fail_is_left() -> None:

@@ -33,7 +33,6 @@ from tests.simulation.wire import Clients
 
 START = datetime(2026, 11, 23, 6, tzinfo=UTC)
 MANIFEST_KEY = manifest_key(CORPUS.name, MODEL)
-_DEAD_LETTER_RETENTION = timedelta(days=14)
 _LOST_DELETE_SHARE = 0.02
 _CALL_SHARE = 0.3
 
@@ -73,6 +72,7 @@ class World:
         self._walls: dict[Task, Callable[[], datetime]] = {}
         self._followers: dict[Task, Callable[[], None]] = {}
         self._parsed: tuple[str, Manifest] | None = None
+        self._violation: ViolationError | None = None
         self._version = 0
         self._folders = 0
         for function in STAGE_FUNCTIONS:
@@ -124,7 +124,13 @@ class World:
         self._followers[task] = work
 
     def turn(self) -> bool:
-        """Let one thing happen; False when nothing can before time passes."""
+        """Let one thing happen; False when nothing can before time passes.
+
+        Raises:
+            ViolationError: an effect did what must not happen.
+        """
+        if self._violation is not None:
+            raise self._violation
         if not self.scheduler.has_ready or self.random.random() < _CALL_SHARE:
             callable_now = [one for one in STAGE_FUNCTIONS if self._can_call(one)]
             if callable_now:
@@ -224,11 +230,16 @@ class World:
     def _observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
         """Check what must hold at every effect.
 
-        Raises:
-            ViolationError: it does not.
+        A violation is kept for the next turn: raised here, the code would handle it as a failure.
         """
-        if service != "s3":
+        if service != "s3" or self._violation is not None:
             return
+        try:
+            self._check_effect(operation, request)
+        except ViolationError as error:
+            self._violation = error
+
+    def _check_effect(self, operation: str, request: Mapping[str, Any]) -> None:
         if operation == "put_object" and request["Key"] == MANIFEST_KEY:
             self._check_commit(parsed_manifest(request["Body"]))
         elif operation == "delete_object":
