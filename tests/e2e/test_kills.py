@@ -83,8 +83,12 @@ class Run:
 
     def is_midway(self, counter: str) -> bool:
         """Whether a counter has begun to move and is not at its end."""
+        return 0 < self.done(counter) < PAGES
+
+    def done(self, counter: str) -> int:
+        """What a counter has reached; 0 as long as there is no run."""
         progress = self.progress()
-        return progress is not None and 0 < getattr(progress, counter) < PAGES
+        return 0 if progress is None else int(getattr(progress, counter))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +151,9 @@ def survived(stack: Stack, killers: Workers, cards: None, soon_back: None) -> Ru
         ("chunker", "chunks"),
         ("embedder", "vectors"),
     ):
-        assert killers.kill_with_a_message(function, partial(run.is_midway, counter))
+        assert killers.kill_with_a_message(
+            function, partial(run.is_midway, counter), partial(run.done, counter)
+        )
     return stack.wait_for_run(run.run_id, RUN_SECONDS)
 
 

@@ -40,15 +40,27 @@ class Workers:
             assert found, f"{function} has no worker"
             return [worker for worker in found if kill(worker)]
 
-    def kill_with_a_message(self, function: str, is_midway: Callable[[], bool]) -> list[Worker]:
-        """Do so until a message was lost in the hands of a worker that was killed."""
+    def kill_with_a_message(
+        self, function: str, is_midway: Callable[[], bool], done: Callable[[], int]
+    ) -> list[Worker]:
+        """Do so until a message was lost in the hands of a worker that was killed.
+
+        `done` counts the work of the function. A worker is killed only after work was done since
+        the last kill: one that still starts has no message, and takes many seconds on a machine
+        that is busy.
+        """
         lost_before = self.lost_batches(function)
+        done_at_last_kill = 0
 
         def is_lost() -> bool:
             return self.lost_batches(function) > lost_before
 
+        def has_worked() -> bool:
+            return is_midway() and done() > done_at_last_kill
+
         for _ in range(ATTEMPTS):
-            killed = self.kill_midway(function, is_midway)
+            killed = self.kill_midway(function, has_worked)
+            done_at_last_kill = done()
             if becomes_true(is_lost, NOTICE_SECONDS):
                 return killed
         raise AssertionError(f"no worker of {function} was killed with a message in its hands")
