@@ -3,18 +3,14 @@
 import hashlib
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.compactor.live_versions import (
-    differing_entities,
-    live_versions,
-    open_live_catalogs,
-)
 from services.compactor.notes import read_note, write_note
 from services.compactor.rebuild_notes import BuiltShard, FinishedRebuild, RebuildPlan
+from services.compactor.rebuilt_state import RebuiltState, StateReader
 from shared.errors import (
     ConflictError,
     CorruptObjectError,
@@ -33,10 +29,8 @@ from shared.index.manifest_store import (
 )
 from shared.index.origin import is_sweep_origin
 from shared.index.rebuild import Admission, ShardRebuilder, plan_steps
-from shared.index.shard_cache import ShardCache
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import CorpusName
-from shared.models.entity_version import EntityVersion
 from shared.models.maintenance import MaintainJob, RebuildJob
 from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
 from shared.observability import logger
@@ -51,7 +45,6 @@ from shared.storage.part_keys import parse_vectors_key
 _ID_DIGITS = 16
 # How long a rebuild waits at a time for the run that holds its corpus.
 _WAIT_SECONDS = 300
-Versions = Mapping[str, EntityVersion]
 
 
 def _new_holder() -> str:
@@ -77,8 +70,9 @@ class Rebuilder:
 
     After a restore the rebuilt index may be another state than the present one. What is remembered
     of the entities that differ is forgotten first, so that the next run embeds them rather than
-    take them for indexed; and as a run may have found unchanged what the rebuild changes, the
-    rebuild then waits for the corpus to be free, and the next run reads all of the source.
+    take them for indexed. The rebuild then waits for the corpus to be free, so that no sweep
+    decides beside it; and where a run may have found unchanged what it changes, the next run reads
+    all of the source.
     """
 
     store: ObjectStore
@@ -204,20 +198,46 @@ class Rebuilder:
             logger.info("the floor rose: rebuilding again", extra={"rebuild_id": job.rebuild_id})
             self.begin(job.corpus)
             return
-        before, after = self._states(over, plan, shards)
-        changed = differing_entities(before, after)
-        is_relied_upon = any(before[key].has_content for key in changed & before.keys())
-        with self._held(job.corpus) if is_relied_upon else nullcontext():
-            self.versions.forget(job.corpus, self.model, changed)
-            if is_relied_upon:
-                self.state.forget_progress(job.corpus)
-            change = f"rebuild:{job.rebuild_id}"
-            manifests = self._manifests(job.corpus)
-            manifest = manifests.rebuilt(plan.replaced, shards, change, over=over)
+        found = self._state_of(job.corpus, plan, over, shards)
+        with self._held(job.corpus) if found.changed else nullcontext():
+            manifest = self._commit(job, plan, over, shards, found)
         if manifest is None:
-            self.publisher.publish([job])  # a commit came in between: look again
+            self.publisher.publish([job])  # a commit or a sweep came in between: look again
         else:
             self._note_finished(job, manifest)
+
+    def _state_of(
+        self,
+        corpus: CorpusName,
+        plan: RebuildPlan,
+        over: CommittedManifest | None,
+        built: Sequence[ShardDescriptor],
+    ) -> RebuiltState:
+        present = over.manifest.shards if over is not None else ()
+        kept = [shard for shard in present if shard.shard_id not in plan.replaced]
+        reader = StateReader(self.store, self.runs, self.work_directory)
+        return reader.read(present, [*kept, *built], self.state.last_swept(corpus))
+
+    def _commit(
+        self,
+        job: RebuildJob,
+        plan: RebuildPlan,
+        over: CommittedManifest | None,
+        shards: Sequence[ShardDescriptor],
+        found: RebuiltState,
+    ) -> Manifest | None:
+        """Commit over just that version; None where something came in between."""
+        corpus = job.corpus
+        if self.state.last_swept(corpus) != found.swept:
+            return None
+        self.versions.forget(corpus, self.model, found.changed)
+        if found.is_relied_upon:
+            self.state.forget_progress(corpus)
+        origin = f"rebuild/{job.rebuild_id}/deleted"
+        deletions = found.deletion_shard(self.store, corpus, self.model, origin)
+        change = f"rebuild:{job.rebuild_id}"
+        added = [*shards, *deletions]
+        return self._manifests(corpus).rebuilt(plan.replaced, added, change, over=over)
 
     @contextmanager
     def _held(self, corpus: CorpusName) -> Iterator[None]:
@@ -249,25 +269,6 @@ class Rebuilder:
             return self._manifests(corpus).read()
         except (NotFoundError, CorruptObjectError, DimensionMismatchError):
             return None
-
-    def _states(
-        self,
-        over: CommittedManifest | None,
-        plan: RebuildPlan,
-        built: Sequence[ShardDescriptor],
-    ) -> tuple[Versions, Versions]:
-        """What the index holds now, nothing where that is unknown, and after the rebuild."""
-        present = over.manifest.shards if over is not None else ()
-        kept = [shard for shard in present if shard.shard_id not in plan.replaced]
-        self.work_directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
-            cache = ShardCache(self.store, Path(folder))
-            after = live_versions(open_live_catalogs([*kept, *built], cache))
-            try:
-                return live_versions(open_live_catalogs(present, cache)), after
-            except CorruptObjectError as error:
-                logger.warning("what the index held is not known", extra={"reason": str(error)})
-                return {}, after  # so that all that was built differs
 
     def _require_no_restore(self, corpus: CorpusName, plan: RebuildPlan) -> None:
         for manifest in self._manifests(corpus).versions():

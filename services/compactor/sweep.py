@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
+from services.compactor.seen_entities import seen_keys
 from shared.corpora import CorpusRegistry
-from shared.errors import ConflictError, CorruptObjectError, LeaseHeldError, NotFoundError
+from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.index.catalog import hash_entity_key
 from shared.index.manifest_store import ManifestStore
 from shared.index.origin import SWEEP_PAGE, sweep_origin
@@ -20,9 +20,8 @@ from shared.index.shard_cache import ShardCache
 from shared.index.shard_writer import ShardContent, ShardSource, write_shard
 from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
 from shared.models.chunk import CoveredEntity
-from shared.models.entity import Entity
 from shared.models.entity_version import NO_CONTENT, EntityVersion
-from shared.models.jobs import Job, PageJob
+from shared.models.jobs import Job
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import RunProgress
@@ -116,6 +115,7 @@ class Sweeper:
             record = self._record(job, vanished)
         if not self._delete(job, record):
             return SweepOutcome(0, reason=f"nothing was swept: {_SET_BACK}")
+        self.state.note_swept(job.corpus, job.run_id, job.seq)
         return SweepOutcome(len(record))
 
     def _keep_older_runs_out(self, job: SweepJob) -> None:
@@ -177,16 +177,7 @@ class Sweeper:
         return vanished, entities
 
     def _seen_keys(self, job: SweepJob) -> Iterator[str]:
-        for page in self.runs.pages(job.run_id):
-            key = keys.entities_key(PageJob.model_validate_json(page["job"]))
-            for line in jsonl.decode_lines(self.store.get(key).data, key):
-                try:
-                    yield Entity.model_validate_json(line).key
-                except ValidationError as error:
-                    raise CorruptObjectError(
-                        f"{key} holds a line that is no entity ({error.error_count()} problems); "
-                        "derive the page again"
-                    ) from None
+        return seen_keys(self.store, self.runs, job.run_id)
 
     def _recorded(self, job: SweepJob) -> Mapping[str, str] | None:
         """The entities that an earlier delivery decided to delete."""

@@ -137,6 +137,17 @@ class CorpusState:
         item = self._table.get(corpus_partition(corpus), "LATEST")
         return None if item is None else PlannedRun(item["run_id"], item["seq"])
 
+    def note_swept(self, corpus: str, run_id: str, seq: int) -> None:
+        """Remember the last run after which what it did not see was deleted."""
+        item = {"PK": corpus_partition(corpus), "SK": "SWEPT", "run_id": run_id, "seq": seq}
+        with contextlib.suppress(ConditionFailedError):  # a newer one is remembered
+            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": seq})
+
+    def last_swept(self, corpus: str) -> PlannedRun | None:
+        """Return the run that `note_swept` remembers; None before the first."""
+        item = self._table.get(corpus_partition(corpus), "SWEPT")
+        return None if item is None else PlannedRun(item["run_id"], item["seq"])
+
     def forget_progress(self, corpus: str) -> None:
         """Forget how far a corpus was read: the next run, of any mode, reads everything again."""
         partition = corpus_partition(corpus)

@@ -216,7 +216,7 @@ class Operator:
     def _read(self, argument: int) -> None:
         """Hold a version for a while, as a reader does, and then still find all of it."""
         manifest = self.world.manifest()
-        if manifest is not None:
+        if manifest is not None and not self.world.truth.is_removal_cut_off:
             seconds = (1.0, 60.0, 3600.0, _HELD_BY_READERS.total_seconds())[argument % 4]
             begun = self.world.truth.removals
 

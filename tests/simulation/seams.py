@@ -1,6 +1,7 @@
 """Where the code takes its time, its chance and its threads from: here from the simulation.
 
-Each line names one place. Whatever it replaces is the machine's, none is a part of the project.
+Each line names one place. What it replaces belongs to the machine and not to the project, but for
+two pure functions, whose answers are kept, and the metrics, which nobody reads here.
 """
 
 import random as global_random
@@ -8,11 +9,15 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
 from unittest import mock
 
+from shared.index.array_archive import read_arrays
 from shared.index.manifest_object import CommitRetry
+from shared.observability import metrics
+from shared.state.table_clock import parse_http_date
 from tests.simulation.scheduler import Scheduler
 
 ItemT = TypeVar("ItemT")
@@ -27,6 +32,9 @@ _POOLS = (
     "services.compactor.live_versions",
     "shared.index.merging",
 )
+
+_read_arrays_once = lru_cache(512)(read_arrays)
+_parse_http_date_once = lru_cache(512)(parse_http_date)
 
 
 class InlineExecutor:
@@ -75,6 +83,9 @@ def under(scheduler: Scheduler, random: Random, wall: Callable[[], datetime]) ->
         mock.patch("shared.state.table._jitter", jitter),
         mock.patch.object(CommitRetry, "wait", wait),
         mock.patch("uuid.uuid4", new_id),
+        mock.patch("shared.index.catalog.read_arrays", _read_arrays_once),
+        mock.patch("shared.state.table_clock.parse_http_date", _parse_http_date_once),
+        mock.patch.object(metrics, "add_metric", lambda *_, **__: None),
     ]
     state = global_random.getstate()
     global_random.seed(random.getrandbits(64))

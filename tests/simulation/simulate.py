@@ -37,7 +37,6 @@ from tests.simulation.world import START, World, document
 
 _MOST_TURNS = 60_000
 _LONGEST = timedelta(days=60)
-_CHECK_SHARE = 0.03
 
 
 @dataclass
@@ -156,7 +155,8 @@ class _Simulation:
         if self._turns > _MOST_TURNS:
             raise ViolationError(f"the line is not at rest after {_MOST_TURNS} turns")
         happened = self._world.turn()
-        if happened and self._world.random.random() < _CHECK_SHARE:
+        if self._world.has_news:
+            self._world.has_news = False
             self._check_runs()
             self._check_index()
         return happened

@@ -87,7 +87,7 @@ class Truth:
     `disturbing` how many do that now: until a later run succeeds, nothing is expected of it.
     `needs_full_run`: after a shard was marked bad, an incremental run relies on the rebuild.
     `removals` counts the deletions of the whole index;
-    `is_removal_cut_off`: the last one was not done to its end.
+    `is_removal_cut_off`: the last one is under way, or was not done to its end.
     """
 
     source: SourceHistory

@@ -1,7 +1,9 @@
 """What stands between a worker and the AWS in memory: turns, faults, and the worker's death."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +123,15 @@ class Wire:
     def _note_time(self) -> None:
         """Tell who listens what the `Date` header of an answer says."""
         if self.meta.events.listeners:
-            headers = {"date": format_datetime(self._scheduler.now, usegmt=True)}
+            headers = {"date": _http_date(int(self._scheduler.elapsed))}
             parsed = {"ResponseMetadata": {"HTTPHeaders": headers}}
             for listener in self.meta.events.listeners:
                 listener(parsed=parsed)
+
+
+@lru_cache(512)
+def _http_date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
 
 
 class _Events:

@@ -35,6 +35,8 @@ START = datetime(2026, 11, 23, 6, tzinfo=UTC)
 MANIFEST_KEY = manifest_key(CORPUS.name, MODEL)
 _LOST_DELETE_SHARE = 0.02
 _CALL_SHARE = 0.3
+_RUN = {"S": "RUN"}
+DEAD_LETTER_RETENTION_SECONDS = 14 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,10 @@ class MemoryAws:
 
 
 class World:
-    """One simulation under way."""
+    """One simulation under way.
+
+    `has_news`: the record of a run or the manifest was written since this was last set to False.
+    """
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         self.scenario = scenario
@@ -67,6 +72,7 @@ class World:
         self.paused_until: dict[str, datetime] = {}
         self.broken_until: dict[str, datetime] = {}
         self.log: list[str] = []
+        self.has_news = False
         self._directory = directory
         self._working: dict[str, list[Task]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
         self._walls: dict[Task, Callable[[], datetime]] = {}
@@ -76,7 +82,9 @@ class World:
         self._version = 0
         self._folders = 0
         for function in STAGE_FUNCTIONS:
-            self.aws.sqs.add_queue(dead_letters_url(function.url), 30)
+            self.aws.sqs.add_queue(
+                dead_letters_url(function.url), retention_seconds=DEAD_LETTER_RETENTION_SECONDS
+            )
             self.aws.sqs.add_queue(
                 function.url,
                 function.visibility_seconds,
@@ -157,7 +165,7 @@ class World:
         return (
             not self.scheduler.has_ready
             and self.scheduler.next_timer is None
-            and not any(self.aws.sqs.messages(function.url) for function in STAGE_FUNCTIONS)
+            and all(self.aws.sqs.next_visible_at(one.url) is None for one in STAGE_FUNCTIONS)
         )
 
     def manifest(self) -> Manifest | None:
@@ -232,6 +240,8 @@ class World:
 
         A violation is kept for the next turn: raised here, the code would handle it as a failure.
         """
+        if service == "dynamodb":
+            self.has_news |= _writes_a_run(operation, request)
         if service != "s3" or self._violation is not None:
             return
         try:
@@ -241,6 +251,7 @@ class World:
 
     def _check_effect(self, operation: str, request: Mapping[str, Any]) -> None:
         if operation == "put_object" and request["Key"] == MANIFEST_KEY:
+            self.has_news = True
             self._check_commit(parsed_manifest(request["Body"]))
         elif operation == "delete_object":
             self._check_deletion(request["Key"])
@@ -288,6 +299,17 @@ class _Context:
         task = self.world.scheduler.current
         assert task is not None
         return int((task.deadline - self.world.now()).total_seconds() * 1000)
+
+
+def _writes_a_run(operation: str, request: Mapping[str, Any]) -> bool:
+    """Whether a call to DynamoDB changes the record of a run, where its end is noted."""
+    if operation == "transact_write_items":
+        writes = [write for entry in request["TransactItems"] for write in entry.values()]
+    elif operation in {"put_item", "update_item", "delete_item"}:
+        writes = [request]
+    else:
+        return False
+    return any(write.get("Key", write.get("Item"))["SK"] == _RUN for write in writes)
 
 
 def parsed_manifest(data: bytes) -> Manifest:

@@ -4,6 +4,7 @@ Each test is an order of events between machines that are each right by themselv
 dead-letter queues, sweeps, restores, rebuilds, and runs that were cancelled while they worked.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -315,6 +316,38 @@ def test_a_rebuild_over_a_restored_version_waits_for_the_run_that_relies_on_it(
     # Stored vectors know no restore; but the next run, of any mode, reads and mends it all.
     assert shelf.state.page_etag(CORPUS, page.page_id) is None
     shelf.run(4, [FIRST], mode="incremental")
+    assert shelf.live() == checksums(FIRST)
+
+
+def test_a_rebuild_does_not_bring_back_what_was_deleted_after_a_restore(shelf: Shelf) -> None:
+    shelf.run(1, [FIRST])
+    shelf.run(2, [NEW])
+    shelf.restorer.restore(CORPUS, 1)
+    shelf.run(3, [FIRST])  # a:9 is not in the index, so there is nothing to delete
+    shelf.rebuilder.begin(CORPUS)
+    shelf.rebuild_all()
+    assert shelf.manifest().change.startswith("rebuild:")
+    assert shelf.live() == checksums(FIRST)
+    shelf.run(4, [NEW])  # it is in the source again
+    assert shelf.live() == checksums(NEW)
+
+
+def test_a_sweep_that_ends_while_a_rebuild_compares_is_not_missed(shelf: Shelf) -> None:
+    shelf.run(1, [FIRST])
+    shelf.run(2, [NEW])
+    shelf.restorer.restore(CORPUS, 1)
+    (page,) = shelf.plan(3, 1)
+    shelf.finish(shelf.chunked(page, FIRST))
+    shelf.floor.raise_to(CORPUS, 3)  # by a worker that died in the sweep
+
+    def sweep() -> str:
+        shelf.sweep_all()
+        return "rebuild-1"
+
+    shelf.rebuilder = replace(shelf.rebuilder, new_holder=sweep)
+    shelf.rebuilder.begin(CORPUS)
+    shelf.rebuild_all()
+    assert shelf.manifest().change.startswith("rebuild:")
     assert shelf.live() == checksums(FIRST)
 
 

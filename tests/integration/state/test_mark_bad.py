@@ -90,6 +90,22 @@ def test_without_a_rebuild_the_next_run_embeds_it_again(bench: Bench, mode: str)
     assert bench.shelf.live() == checksums(SECOND)
 
 
+@pytest.mark.parametrize("is_rebuilt_at_once", [True, False])
+def test_a_rebuild_does_not_bring_back_what_is_deleted_while_its_shard_is_missing(
+    bench: Bench, is_rebuilt_at_once: bool
+) -> None:
+    shard = bench.shard_of("p-1")
+    bench.damage(shard.graph)
+    bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=is_rebuilt_at_once)
+    left = {key: text for key, text in SECOND.items() if key != "a:4"}
+    bench.shelf.run(3, [left])
+    if not is_rebuilt_at_once:
+        bench.shelf.rebuilder.begin(CORPUS)
+    bench.shelf.rebuild_all()
+    assert bench.shelf.manifest().change.startswith("rebuild:")
+    assert bench.shelf.live() == checksums(left)
+
+
 def test_of_a_shard_whose_catalog_is_damaged_all_is_embedded_again(bench: Bench) -> None:
     shard = bench.shard_of("p-1")
     bench.damage(shard.catalog)

@@ -27,7 +27,7 @@ from tests.simulation.aws.dynamodb_writes import (
     read_write,
 )
 from tests.simulation.aws.paginators import Paginator, make_paginator
-from tests.simulation.aws.typed_values import Item, RefusedRequestError, copied_item, item_bytes
+from tests.simulation.aws.typed_values import Item, RefusedRequestError, copied_item
 
 _ERRORS = {
     "ConditionalCheckFailedException": "ConditionalCheckFailedException",
@@ -136,8 +136,8 @@ class MemoryDynamoDB:
                 present = read_batch(table, part)
             except RefusedRequestError as error:
                 self._refuse("BatchGetItem", error)
-            for key, item in present:
-                left_bytes -= item_bytes(item)
+            for key, item, size_bytes in present:
+                left_bytes -= size_bytes
                 if left_bytes < 0:
                     unread.setdefault(name, {**part, "Keys": []})["Keys"].append(key)
                 else:

@@ -12,7 +12,7 @@ from tests.simulation.aws.expressions import (
     compile_key_condition,
     compile_projection,
 )
-from tests.simulation.aws.typed_values import Item, RefusedRequestError, copied_item, item_bytes
+from tests.simulation.aws.typed_values import Item, RefusedRequestError, copied_item
 
 READ_PARAMETERS = frozenset({"ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"})
 """What every read takes beside what it reads."""
@@ -44,8 +44,10 @@ def read_projection(request: Mapping[str, Any]) -> Project:
     return lambda item: projection.apply(item, names)
 
 
-def read_batch(table: Table, part: Mapping[str, Any]) -> list[tuple[Any, Item]]:
-    """Return the items that exist of a part of a batch, each with its key as it was asked for.
+def read_batch(table: Table, part: Mapping[str, Any]) -> list[tuple[Any, Item, int]]:
+    """Return the items that exist of a part of a batch.
+
+    Each is between its key, as it was asked for, and its size in bytes.
 
     Raises:
         RefusedRequestError: the part is not valid.
@@ -55,8 +57,11 @@ def read_batch(table: Table, part: Mapping[str, Any]) -> list[tuple[Any, Item]]:
     keys = [table.key_of(key) for key in part["Keys"]]
     if len(set(keys)) < len(keys):
         raise RefusedRequestError("Provided list of item keys contains duplicates")
-    found = [(asked, table.find(key)) for asked, key in zip(part["Keys"], keys, strict=True)]
-    return [(asked, project(item)) for asked, item in found if item is not None]
+    return [
+        (asked, project(item), table.size_bytes(key))
+        for asked, key in zip(part["Keys"], keys, strict=True)
+        if (item := table.find(key)) is not None
+    ]
 
 
 def query_page(table: Table, request: Mapping[str, Any], page_bytes: int) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def _read(
         item = table.find((partition, sort))
         if item is None:
             continue
-        size_bytes += item_bytes(item)
+        size_bytes += table.size_bytes((partition, sort))
         if read and size_bytes > page_bytes:
             return read, left[position - 1]
         read.append(item)

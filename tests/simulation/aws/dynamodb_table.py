@@ -6,7 +6,12 @@ from typing import Any
 
 from tests.simulation.aws.expression_syntax import Names
 from tests.simulation.aws.expressions import KeyCondition, KeyTerm
-from tests.simulation.aws.typed_values import Item, RefusedRequestError, checked_value
+from tests.simulation.aws.typed_values import (
+    Item,
+    RefusedRequestError,
+    checked_value,
+    item_bytes,
+)
 
 Key = tuple[str, str]
 """The values of the partition key and of the sort key."""
@@ -23,13 +28,22 @@ class Table:
         self.ttl_attribute = ttl_attribute
         self._partitions: dict[str, dict[str, Item]] = {}
         self._sorted: dict[str, list[str]] = {}
+        self._sizes_bytes: dict[Key, int] = {}
 
     def find(self, key: Key) -> Item | None:
         """Return the kept item, which the caller must not change."""
         return self._partitions.get(key[0], {}).get(key[1])
 
+    def size_bytes(self, key: Key) -> int:
+        """Return the size of a kept item, as DynamoDB counts it."""
+        found = self._sizes_bytes.get(key)
+        if found is None:
+            found = self._sizes_bytes[key] = item_bytes(self._partitions[key[0]][key[1]])
+        return found
+
     def write(self, key: Key, item: Item | None) -> None:
         """Keep an item, or delete it where it is None."""
+        self._sizes_bytes.pop(key, None)
         partition = self._partitions.setdefault(key[0], {})
         ordered = self._sorted.setdefault(key[0], [])
         if item is None:

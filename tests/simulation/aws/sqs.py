@@ -107,11 +107,13 @@ class MemorySQS:
 
     def waiting(self, url: str) -> int:
         """Return how many messages of a queue can be received now; no call of boto3."""
-        return len(self._live(url).shown(self._clock()))
+        queue = self._live(url)
+        return len(queue.shown(self._clock())) if queue.messages else 0
 
     def next_visible_at(self, url: str) -> datetime | None:
         """Return from when on a message can be received, None in an empty queue; no boto3 call."""
-        return min((message.shown_at for message in self.messages(url)), default=None)
+        messages = self._live(url).messages.values()
+        return min((message.shown_at for message in messages), default=None)
 
     def event_record(self, message: Mapping[str, Any]) -> Answer:
         """Return a received message as a record of an event of Lambda; no call of boto3.

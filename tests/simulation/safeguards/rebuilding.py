@@ -54,14 +54,14 @@ MUTANTS = (
     Mutant(
         "rebuild-without-the-lease",
         _REBUILD,
-        "with self._held(job.corpus) if is_relied_upon else nullcontext():",
+        "with self._held(job.corpus) if found.changed else nullcontext():",
         "with nullcontext():",
-        "A run does not find unchanged what a rebuild is about to change.",
+        "No run finds unchanged what a rebuild is about to change, and no sweep overlooks it.",
     ),
     Mutant(
         "rebuild-forgets-no-version",
         _REBUILD,
-        "self.versions.forget(job.corpus, self.model, changed)",
+        "self.versions.forget(corpus, self.model, found.changed)",
         "pass",
         "The run after a rebuild indexes again what the rebuild set back.",
     ),
@@ -69,8 +69,8 @@ MUTANTS = (
         "rebuild-keeps-the-watermark",
         _REBUILD,
         """\
-            if is_relied_upon:
-                self.state.forget_progress(job.corpus)
+        if found.is_relied_upon:
+            self.state.forget_progress(corpus)
 """,
         "",
         "The run after a rebuild that set something back reads all of the source.",
@@ -79,22 +79,41 @@ MUTANTS = (
         "rebuild-forgets-after-the-commit",
         _REBUILD,
         """\
-            self.versions.forget(job.corpus, self.model, changed)
-            if is_relied_upon:
-                self.state.forget_progress(job.corpus)
-            change = f"rebuild:{job.rebuild_id}"
-            manifests = self._manifests(job.corpus)
-            manifest = manifests.rebuilt(plan.replaced, shards, change, over=over)
+        self.versions.forget(corpus, self.model, found.changed)
+        if found.is_relied_upon:
+            self.state.forget_progress(corpus)
+        origin = f"rebuild/{job.rebuild_id}/deleted"
+        deletions = found.deletion_shard(self.store, corpus, self.model, origin)
+        change = f"rebuild:{job.rebuild_id}"
+        added = [*shards, *deletions]
+        return self._manifests(corpus).rebuilt(plan.replaced, added, change, over=over)
 """,
         """\
-            change = f"rebuild:{job.rebuild_id}"
-            manifests = self._manifests(job.corpus)
-            manifest = manifests.rebuilt(plan.replaced, shards, change, over=over)
-            self.versions.forget(job.corpus, self.model, changed)
-            if is_relied_upon:
-                self.state.forget_progress(job.corpus)
+        origin = f"rebuild/{job.rebuild_id}/deleted"
+        deletions = found.deletion_shard(self.store, corpus, self.model, origin)
+        change = f"rebuild:{job.rebuild_id}"
+        added = [*shards, *deletions]
+        done = self._manifests(corpus).rebuilt(plan.replaced, added, change, over=over)
+        self.versions.forget(corpus, self.model, found.changed)
+        if found.is_relied_upon:
+            self.state.forget_progress(corpus)
+        return done
 """,
         "A rebuild that is cut off leaves nothing that passes for indexed and is not.",
+    ),
+    Mutant(
+        "rebuild-overlooks-a-sweep",
+        _REBUILD,
+        "if self.state.last_swept(corpus) != found.swept:",
+        "if False:",
+        "A sweep that ends while a rebuild compares is taken into account.",
+    ),
+    Mutant(
+        "rebuild-brings-back-what-was-not-there-to-be-deleted",
+        "services/compactor/rebuilt_state.py",
+        "        if not brought_back:\n",
+        "        if True:\n",
+        "A rebuild does not show what the last full run did not see.",
     ),
     Mutant(
         "rebuild-admits-refused-parts",

@@ -52,6 +52,9 @@ class Remembered:
     def close_abandoned_run(self, corpus: str, holder: str, runs: object) -> None:
         """No run is abandoned here."""
 
+    def last_swept(self, corpus: str) -> None:
+        """No run was swept yet."""
+
     def acquire_lease(self, corpus: str, holder: str, seconds: int) -> None:
         if self.held_by is not None:
             raise LeaseHeldError(f"corpus {corpus} is being ingested by run {self.held_by}")
