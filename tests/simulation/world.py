@@ -52,7 +52,7 @@ class MemoryAws:
 class World:
     """One simulation under way.
 
-    `has_news`: the record of a run or the manifest was written since this was last set to False.
+    `has_news`: a run ended or the manifest was written since this was last set to False.
     """
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
@@ -241,7 +241,7 @@ class World:
         A violation is kept for the next turn: raised here, the code would handle it as a failure.
         """
         if service == "dynamodb":
-            self.has_news |= _writes_a_run(operation, request)
+            self.has_news |= _ends_a_run(operation, request)
         if service != "s3" or self._violation is not None:
             return
         try:
@@ -301,15 +301,16 @@ class _Context:
         return int((task.deadline - self.world.now()).total_seconds() * 1000)
 
 
-def _writes_a_run(operation: str, request: Mapping[str, Any]) -> bool:
-    """Whether a call to DynamoDB changes the record of a run, where its end is noted."""
+def _ends_a_run(operation: str, request: Mapping[str, Any]) -> bool:
+    """Whether a call to DynamoDB notes in the record of a run that it ends, or goes on."""
     if operation == "transact_write_items":
         writes = [write for entry in request["TransactItems"] for write in entry.values()]
-    elif operation in {"put_item", "update_item", "delete_item"}:
-        writes = [request]
     else:
-        return False
-    return any(write.get("Key", write.get("Item"))["SK"] == _RUN for write in writes)
+        writes = [request]
+    return any(
+        write.get("Key", {}).get("SK") == _RUN and "ended_at" in write.get("UpdateExpression", "")
+        for write in writes
+    )
 
 
 def parsed_manifest(data: bytes) -> Manifest:
