@@ -11,9 +11,13 @@ from shared.state.run_keys import corpus_partition
 from shared.state.runs import RunStore
 from shared.state.table import ConditionFailedError, StateTable
 from shared.state.table_clock import TableClock
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+_READ_AGAIN_KEY = "READ_AGAIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +153,34 @@ class CorpusState:
         return None if item is None else PlannedRun(item["run_id"], item["seq"])
 
     def forget_progress(self, corpus: str) -> None:
-        """Forget how far a corpus was read: the next run, of any mode, reads everything again."""
-        partition = corpus_partition(corpus)
-        for prefix in ("CHECKPOINT#", "ETAG#"):
-            items = self._table.query(partition, prefix)
-            self._table.transact_each(
-                [self._table.delete_write(partition, item["SK"]) for item in items]
-            )
+        """Forget how far a corpus was read: the next run, of any mode, reads everything again.
+
+        Checkpoints and etags of the runs so far do not count from now on. They are not deleted, as
+        a worker of such a run may still be about to write one.
+        """
+        latest = self.latest_run(corpus)
+        if latest is None:
+            return
+        item = {"PK": corpus_partition(corpus), "SK": _READ_AGAIN_KEY, "seq": latest.seq}
+        with contextlib.suppress(ConditionFailedError):  # what came later is forgotten already
+            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": latest.seq})
 
     def checkpoint(self, corpus: str, endpoint: str) -> EndpointCheckpoint:
         """Return how far an endpoint was read; empty when it never was."""
-        item = self._table.get(corpus_partition(corpus), f"CHECKPOINT#{endpoint}") or {}
+        item = self._progress(corpus, f"CHECKPOINT#{endpoint}") or {}
         return EndpointCheckpoint(last_modified=item.get("last_modified"), etag=item.get("etag"))
 
     def page_etag(self, corpus: str, query_hash: str) -> str | None:
         """Return the etag of a page that an earlier run wholly indexed."""
-        item = self._table.get(corpus_partition(corpus), f"ETAG#{query_hash}")
+        item = self._progress(corpus, f"ETAG#{query_hash}")
         return None if item is None else item["etag"]
+
+    def _progress(self, corpus: str, sort_key: str) -> Item | None:
+        """Return what a run kept of its progress, unless the progress of that run is forgotten."""
+        partition = corpus_partition(corpus)
+        found = self._table.get_many([(partition, _READ_AGAIN_KEY), (partition, sort_key)])
+        items = {item["SK"]: item for item in found}
+        forgotten: int = items[_READ_AGAIN_KEY]["seq"] if _READ_AGAIN_KEY in items else -1
+        item = items.get(sort_key)
+        # An item of an earlier release says nothing of its run.
+        return None if item is None or item.get("seq", 0) <= forgotten else item

@@ -237,6 +237,7 @@ class RunEndings(RunRecords):
                 {
                     "PK": corpus_partition(run.corpus),
                     "SK": f"CHECKPOINT#{endpoint}",
+                    "seq": run.seq,
                     **checkpoint.model_dump(),
                 }
             )

@@ -249,6 +249,7 @@ class RunStore(RunControl):
                     {
                         "PK": corpus_partition(job.corpus),
                         "SK": f"ETAG#{page['query_hash']}",
+                        "seq": job.seq,
                         "etag": page["etag"],
                     }
                 )

@@ -19,6 +19,10 @@ partial: a batch is taken in part, a transaction is cancelled by another one.
 """
 
 
+READS = ("get_", "batch_get_", "head_", "list_", "query", "receive_")
+"""How the names of the operations begin that change nothing but what is hidden."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """At the effect of this number, counted from the first of the simulation."""
@@ -44,7 +48,7 @@ class FaultPlan:
             return None
         if kind == "partial" and (service, operation) not in _PARTIAL:
             kind = "refused"
-        if kind == "repeated" and operation.startswith(("get_", "head_", "list_", "query")):
+        if kind == "repeated" and operation.startswith(READS):
             return None
         self.injected[kind] = self.injected.get(kind, 0) + 1
         return kind

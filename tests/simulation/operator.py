@@ -38,6 +38,7 @@ _COMMAND_SECONDS, _INGEST_SECONDS, _COMPACTOR_SECONDS = 3600.0, 300.0, 900.0
 _ATTEMPTS = 3
 _BROKEN_SECONDS = 900.0
 _HELD_BY_READERS = timedelta(days=6)
+_TEXTS = 4
 
 
 class NoSchedules:
@@ -65,9 +66,11 @@ class Operator:
         work(operation.argument)
 
     def _write(self, argument: int) -> None:
-        entity = f"b{argument % ENTITIES}"
-        text = f"The text number {self.world.scheduler.elapsed:.3f}, {argument}. It is short."
-        self._change(entity, text)
+        entity, number = f"b{argument % ENTITIES}", argument // ENTITIES % _TEXTS
+        # Half of the texts come again: what returns to an older state must be shown, too.
+        is_new = number >= _TEXTS // 2
+        name = f"{self.world.scheduler.elapsed:.3f}" if is_new else str(number)
+        self._change(entity, f"The text {name} of {entity}. It is short.")
 
     def _delete(self, argument: int) -> None:
         self._change(f"b{argument % ENTITIES}", None)

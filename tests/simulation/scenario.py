@@ -30,6 +30,7 @@ _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
 
 
 _SOON, _LATER = (0.0, 0.3, 1.0, 3.0, 20.0), (60.0, 1800.0, 4 * 3600.0, 8 * 3600.0)
+_STALL_SHARES = (0.005, 0.02, 0.02, 0.1)
 _LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.1, 0.15, 0.8
 
 
@@ -91,12 +92,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Everything that decides a simulation; `seed` decides whose turn it is."""
+    """Everything that decides a simulation; `seed` decides whose turn it is.
+
+    `stall_share`: before how many of its writes a worker stalls.
+    """
 
     seed: int
     operations: tuple[Operation, ...]
     faults: tuple[Fault, ...]
     skews_seconds: tuple[int, ...]
+    stall_share: float
 
     @classmethod
     def draw(cls, seed: int) -> "Scenario":
@@ -106,7 +111,7 @@ class Scenario:
         runs = sum(operation.kind.startswith("run_") for operation in operations)
         faults = tuple(draw_faults(random, _ABOUT_EFFECTS * (1 + runs)))
         skews = tuple(random.choice((0, 0, 0, -240, 300, 3600)) for _ in range(3))
-        return cls(seed, operations, faults, skews)
+        return cls(seed, operations, faults, skews, random.choice(_STALL_SHARES))
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> "Scenario":
@@ -116,6 +121,7 @@ class Scenario:
             tuple(Operation(**one) for one in found["operations"]),
             tuple(Fault(**one) for one in found["faults"]),
             tuple(found["skews_seconds"]),
+            found["stall_share"],
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +131,7 @@ class Scenario:
 
 def _draw_operations(random: Random) -> Iterator[Operation]:
     for entity in range(ENTITIES):
-        yield Operation(0.0, "write", entity)
+        yield Operation(0.0, "write", entity + ENTITIES * random.randrange(250))
     yield Operation(0.0, "run_full", 0)
     moment = 0.0
     for _ in range(random.randint(1, 3)):
@@ -142,7 +148,7 @@ def _draw_episode(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
         return
     # Of one stage, mostly one whose work changes the index, and mostly of one entity.
     stage = random.choice((*range(len(_STAGES_OF_ARGUMENTS)), _EMBED, _INDEX, _INDEX))
-    entity = random.randrange(1000)
+    entity = random.randrange(ENTITIES)
     for step in story:
         if random.random() < _LEFT_OUT_SHARE:
             continue
@@ -151,7 +157,7 @@ def _draw_episode(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
         if step.kind in {"break_stage", "pause_stage", "redrive", "drop"}:
             argument = stage
         elif step.kind in {"write", "delete"} and random.random() < _SAME_ENTITY_SHARE:
-            argument = entity
+            argument += entity - argument % ENTITIES
         yield gap, step.kind, argument
         if random.random() < _INSERTED_SHARE:
             yield random.choice(_SOON), random.choice(list(_WEIGHTS)), random.randrange(1000)

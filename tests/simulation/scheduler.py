@@ -15,8 +15,9 @@ import greenlet
 LONGEST_STEP_SECONDS = 0.02
 """How much time passes at a turn, at most."""
 
-_STALL_SHARE = 0.01
-_STALL_SECONDS = 60.0
+_STALLS_SECONDS = (1.0, 60.0, 60.0, 400.0)
+# A check and the write that relies on it: what comes in between is what is looked for.
+_READS_PER_STALL_OF_WRITES = 4
 
 
 class KilledError(BaseException):
@@ -52,10 +53,14 @@ class Task:
 
 
 class Scheduler:
-    """Lets tasks take turns; `now` moves on with each turn, and to the next timer when all wait."""
+    """Lets tasks take turns; `now` moves on with each turn, and to the next timer when all wait.
 
-    def __init__(self, random: Random, start: datetime) -> None:
+    Before that share of its writes a task stalls, for up to some minutes; more rarely before reads.
+    """
+
+    def __init__(self, random: Random, start: datetime, stall_share: float = 0.01) -> None:
         self.now = start
+        self._stall_share = stall_share
         self.current: Task | None = None
         self._random = random
         self._ready: list[Task] = []
@@ -101,14 +106,15 @@ class Scheduler:
         while self._timers and self._timers[0][0] <= self.now:
             self._ready.append(heapq.heappop(self._timers)[2])
 
-    def pause(self) -> None:
+    def pause(self, *, is_write: bool = False) -> None:
         """Called by a task: let others have their turns.
 
         Raises:
             KilledError: the task was killed meanwhile, or its time is over.
         """
-        if self._random.random() < _STALL_SHARE:
-            self.sleep(self._random.uniform(0.0, _STALL_SECONDS))
+        share = self._stall_share / (1 if is_write else _READS_PER_STALL_OF_WRITES)
+        if self._random.random() < share:
+            self.sleep(self._random.uniform(0.0, self._random.choice(_STALLS_SECONDS)))
             return
         task = self._living()
         self._ready.append(task)

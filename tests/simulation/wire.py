@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tests.simulation.faults import FaultPlan, cancelled, lost_answer, refusal, undecided
+from tests.simulation.faults import READS, FaultPlan, cancelled, lost_answer, refusal, undecided
 from tests.simulation.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Wire:
         Path(path).write_bytes(self.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def _call(self, operation: str, method: Callable[..., Any], request: Mapping[str, Any]) -> Any:
-        self._scheduler.pause()
+        self._scheduler.pause(is_write=not operation.startswith(READS))
         if self._is_broken():
             raise refusal(self._service, operation, request)
         fault = self._faults.next(self._service, operation)

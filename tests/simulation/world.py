@@ -58,7 +58,7 @@ class World:
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         self.scenario = scenario
         self.random = Random(f"schedule/{scenario.seed}")
-        self.scheduler = Scheduler(self.random, START)
+        self.scheduler = Scheduler(self.random, START, scenario.stall_share)
         self.faults = FaultPlan({fault.effect: fault.kind for fault in scenario.faults})
         self.aws = MemoryAws(
             MemoryDynamoDB(self.now),
@@ -217,7 +217,7 @@ class World:
         self._working[function.stage].append(task)
 
     def _delete(self, url: str, handle: str) -> None:
-        self.scheduler.pause()
+        self.scheduler.pause(is_write=True)
         if self.faults.is_off or self.random.random() >= _LOST_DELETE_SHARE:
             self.aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.embedder.unchanged import UnchangedEntities
 from shared.errors import ConflictError, PostponedError
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest
@@ -96,6 +97,28 @@ def test_the_etag_of_a_page_whose_entities_a_newer_job_began_is_not_kept(shelf: 
 
     shelf.finish(late)
     assert shelf.progress(1).pages_done == 1
+    assert shelf.state.page_etag(CORPUS, page.page_id) is None
+
+
+def test_the_etag_of_a_run_from_before_a_restore_does_not_count(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.run(1, [FIRST])
+    shelf.run(2, [NEW])
+    (page,) = shelf.plan(3, 1)
+    job = shelf.chunked(page, NEW)
+    shelf.runs.request_cancel(page.run_id)
+    shelf.runs.finish_cancel(page.run_id)
+    begin_changed = UnchangedEntities.begin_changed
+
+    def restored_meanwhile(*arguments: Any) -> Any:
+        found = begin_changed(*arguments)
+        shelf.restorer.restore(CORPUS, 1)
+        return found
+
+    monkeypatch.setattr(UnchangedEntities, "begin_changed", restored_meanwhile)
+    shelf.embedder.embed_part(job)  # finds all of it unchanged
+    assert shelf.live() == checksums(FIRST)
     assert shelf.state.page_etag(CORPUS, page.page_id) is None
 
 

@@ -104,16 +104,32 @@ MUTANTS = (
     Mutant(
         "etags-outlive-a-restore",
         _STATE,
-        'for prefix in ("CHECKPOINT#", "ETAG#"):',
-        'for prefix in ("CHECKPOINT#",):',
+        'item = self._progress(corpus, f"ETAG#{query_hash}")',
+        'item = self._table.get(corpus_partition(corpus), f"ETAG#{query_hash}")',
         "After a restore the next run reads pages again that the source calls unchanged.",
     ),
     Mutant(
         "watermark-outlives-a-restore",
         _STATE,
-        'for prefix in ("CHECKPOINT#", "ETAG#"):',
-        'for prefix in ("ETAG#",):',
+        'item = self._progress(corpus, f"CHECKPOINT#{endpoint}") or {}',
+        'item = self._table.get(corpus_partition(corpus), f"CHECKPOINT#{endpoint}") or {}',
         "After a restore the next run reads all of the source, not what changed last.",
+    ),
+    Mutant(
+        "progress-of-an-older-run-counts",
+        _STATE,
+        """\
+        item = {"PK": corpus_partition(corpus), "SK": _READ_AGAIN_KEY, "seq": latest.seq}
+        with contextlib.suppress(ConditionFailedError):  # what came later is forgotten already
+            self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": latest.seq})
+""",
+        """\
+        partition = corpus_partition(corpus)
+        for prefix in ("CHECKPOINT#", "ETAG#"):
+            for item in self._table.query(partition, prefix):
+                self._table.transact([self._table.delete_write(partition, item["SK"])])
+""",
+        "What a worker of an older run keeps after a restore does not count as read.",
     ),
     Mutant(
         "late-job-replaces-a-newer-version",
