@@ -16,6 +16,7 @@ from shared.errors import (
     NotFoundError,
     SettingsError,
 )
+from shared.index.generations import manifest_keys
 from shared.models.corpus import Corpus
 from shared.state.corpus_state import CorpusState
 from shared.state.entity_versions import EntityVersions
@@ -161,15 +162,22 @@ class CorpusAdministration:
             self.versions.forget_until(name, latest.seq)
         self.state.forget_progress(name)
         deleted = 0
-        for pattern in _INDEX_PREFIXES:
-            # A manifest sorts before the shards that it names.
-            for found in self.store.list(pattern.format(name)):
-                self.store.delete(found.key)
-                deleted += 1
-                if deleted % _DELETED_PER_RENEWAL == 0:
-                    # Many objects take longer than a lease: what a new run writes must not go, too.
-                    self.state.acquire_lease(name, holder, _LEASE_SECONDS)
+        for key in self._index_keys(name):
+            self.store.delete(key)
+            deleted += 1
+            if deleted % _DELETED_PER_RENEWAL == 0:
+                # Many objects take longer than a lease: what a new run writes must not go, too.
+                self.state.acquire_lease(name, holder, _LEASE_SECONDS)
         return deleted
+
+    def _index_keys(self, name: str) -> Iterator[str]:
+        """Yield the manifests, and once they are deleted the keys of all that is left.
+
+        Without its manifest an index takes no commit, so what the last one named is listed.
+        """
+        yield from manifest_keys(self.store, name)
+        for pattern in _INDEX_PREFIXES:
+            yield from (found.key for found in self.store.list(pattern.format(name)))
 
     def _prefixes_of_index(self, name: str) -> list[str]:
         return self._filled(name, _INDEX_PREFIXES)

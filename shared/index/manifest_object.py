@@ -147,7 +147,7 @@ class ManifestObject:
             stored = self._store.get(self.key)
         except NotFoundError:
             newest = self.history.newest()
-            if newest and not tolerant:
+            if newest and not tolerant and not self._is_deleted(newest):
                 raise CorruptObjectError(
                     f"{self.key} is missing, though versions up to {newest} are in its history; "
                     "bring one back with `ultron index restore`"
@@ -158,6 +158,17 @@ class ManifestObject:
         if not tolerant:
             return SeenManifest(self._parsed(stored).manifest, stored)
         return self._look_at_damage(stored)
+
+    def _is_deleted(self, newest: int) -> bool:
+        """Whether nothing is left of what a version names, so that nobody can bring it back.
+
+        A commit that was under way while an index was deleted may leave a version in the history.
+        """
+        try:
+            shards = self.history.read(newest).shards
+        except (NotFoundError, CorruptObjectError):
+            return False
+        return not any(self._store.exists(file.key) for shard in shards for file in shard.files)
 
     def _look_at_damage(self, stored: StoredObject) -> SeenManifest:
         newest = self.history.newest()

@@ -5,11 +5,15 @@ dead-letter queues, sweeps, restores, rebuilds, and runs that were cancelled whi
 """
 
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from services.cli.corpora import CorpusAdministration
+from services.cli.schedules import Schedules
 from services.embedder.unchanged import UnchangedEntities
+from shared.corpora import CorpusDocuments
 from shared.errors import ConflictError, PostponedError
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest
@@ -385,6 +389,22 @@ def test_a_commit_that_lands_while_a_rebuild_ends_is_kept(shelf: Shelf, late: In
 # Indexes that are deleted
 
 
+def administration(shelf: Shelf) -> CorpusAdministration:
+    """The commands on corpora, of one without a document and without schedules."""
+    documents = SimpleNamespace(find=lambda _: None, delete=lambda _: None)
+    schedules = SimpleNamespace(states=lambda _: {}, remove=lambda _: None)
+    return CorpusAdministration(
+        documents=cast(CorpusDocuments, documents),
+        schedules=cast(Schedules, schedules),
+        state=shelf.state,
+        floor=shelf.floor,
+        runs=shelf.runs,
+        versions=shelf.versions,
+        store=shelf.store,
+        models=(),
+    )
+
+
 def test_the_floor_never_falls(dynamodb_client: Any, checkpoint_table: str) -> None:
     floor = IndexFloor(dynamodb_client, checkpoint_table)
     assert floor.read("one") == floor.fenced("one") == 0
@@ -393,6 +413,26 @@ def test_the_floor_never_falls(dynamodb_client: Any, checkpoint_table: str) -> N
         floor.note_fenced("one", seq - 1)
     assert (floor.read("one"), floor.fenced("one")) == (9, 8)
     assert floor.read("another") == 0
+
+
+def test_a_rebuild_that_ends_while_an_index_is_deleted_leaves_nothing_behind(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.run(1, [FIRST])
+    shelf.rebuilder.begin(CORPUS)
+    delete = shelf.store.delete
+
+    def overtaken(key: str) -> None:
+        monkeypatch.setattr(shelf.store, "delete", delete)
+        shelf.rebuild_all()
+        assert shelf.manifest().change.startswith("rebuild:")
+        delete(key)
+
+    monkeypatch.setattr(shelf.store, "delete", overtaken)
+    administration(shelf).remove(CORPUS, delete_index=True)
+    assert list(shelf.store.list("indexes/")) == []
+    shelf.run(2, [NEW])
+    assert shelf.live() == checksums(NEW)
 
 
 def test_without_its_index_a_corpus_gets_no_manifest_from_a_late_job(

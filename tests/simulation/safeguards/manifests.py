@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant(
         "lost-manifest-is-begun-anew",
         _OBJECT,
-        "if newest and not tolerant:",
+        "if newest and not tolerant and not self._is_deleted(newest):",
         "if False:",
         "A manifest that is missing though there is a history is not begun anew by a commit.",
     ),

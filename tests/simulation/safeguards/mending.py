@@ -172,9 +172,31 @@ _REMOVING = (
     Mutant(
         "shards-deleted-before-their-manifest",
         _REMOVE,
-        "for found in self.store.list(pattern.format(name)):",
-        "for found in reversed(list(self.store.list(pattern.format(name)))):",
+        """\
+        yield from manifest_keys(self.store, name)
+        for pattern in _INDEX_PREFIXES:
+            yield from (found.key for found in self.store.list(pattern.format(name)))
+""",
+        """\
+        for pattern in _INDEX_PREFIXES:
+            found = [found.key for found in self.store.list(pattern.format(name))]
+            yield from reversed(found)
+""",
         "A manifest never names a file that a removal has deleted.",
+    ),
+    Mutant(
+        "index-is-listed-before-its-manifest-is-gone",
+        _REMOVE,
+        "        yield from manifest_keys(self.store, name)\n",
+        "",
+        "What a commit names that lands while an index is deleted is deleted, too.",
+    ),
+    Mutant(
+        "leftover-of-a-deleted-index-stops-its-corpus",
+        "shared/index/manifest_object.py",
+        "if newest and not tolerant and not self._is_deleted(newest):",
+        "if newest and not tolerant:",
+        "A version that a late worker leaves beside a deleted index stops no later run.",
     ),
     Mutant(
         "document-deleted-before-the-index",

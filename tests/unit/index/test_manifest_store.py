@@ -18,6 +18,7 @@ from shared.errors import (
 )
 from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
 from shared.models.manifest import ModelIdentity
+from shared.storage.keys import manifest_version_key
 from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import ObjectStore, StoredObject
 from tests.unit.index.failing_store import HookedStore, StoreDownError, failing
@@ -27,6 +28,7 @@ from tests.unit.index.manifest_builders import (
     NO_WAIT,
     descriptor,
     no_floor,
+    written,
 )
 
 
@@ -285,8 +287,8 @@ def test_a_store_that_does_not_answer_stops_no_reader_that_has_a_manifest() -> N
 def test_a_manifest_that_vanished_goes_on_serving_and_is_not_begun_again() -> None:
     store, clock = MemoryObjectStore(), Clock()
     own = manifests(store)
-    own.commit([descriptor("a")], floor=no_floor)
-    own.commit([descriptor("b")], floor=no_floor)
+    own.commit(written(store, "a"), floor=no_floor)
+    own.commit(written(store, "b"), floor=no_floor)
     cache = ManifestCache(own, recheck_seconds=1.0, clock=clock)
     assert cache.current().version == 2
     store.delete(own.key)
@@ -294,6 +296,22 @@ def test_a_manifest_that_vanished_goes_on_serving_and_is_not_begun_again() -> No
     assert cache.current().version == 2
     with pytest.raises(CorruptObjectError, match=f"{own.key} is missing.*ultron index restore"):
         own.commit([descriptor("c")], floor=no_floor)
+
+
+def test_a_version_left_beside_a_deleted_index_stops_no_commit() -> None:
+    store = MemoryObjectStore()
+    own = manifests(store)
+    own.commit(written(store, "a"), floor=no_floor)
+    own.commit(written(store, "b"), floor=no_floor)
+    history = manifest_version_key(CORPUS, MODEL, 1)
+    for found in list(store.list("")):
+        if found.key != history:
+            store.delete(found.key)
+    (shard,) = written(store, "c")
+    committed = own.commit([shard], floor=no_floor)
+    assert committed.shards == (shard,)
+    assert committed.version > 1
+    assert own.read().manifest == committed
 
 
 def test_a_damaged_first_manifest_is_an_error() -> None:
