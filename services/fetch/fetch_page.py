@@ -61,7 +61,8 @@ class Fetcher:
         page_hash = query_hash(job.endpoint, job.query)
         try:
             source = self.make_source(corpus)
-            page = source.fetch(job.endpoint, job.query, self._known_etag(job, page_hash))
+            known_etag = self._known_etag(job, page_hash)
+            page = source.fetch(job.endpoint, job.query, known_etag)
         except SourceError as error:
             self._leave_gap(job, error)
             return
@@ -71,6 +72,8 @@ class Fetcher:
             self._leave_gap(job, _waited_too_often(job, error))
             return
         if page.is_not_modified:
+            if known_etag is not None:
+                self.state.confirm_page_etag(job.corpus, page_hash, known_etag, job.seq)
             self.runs.end_page(job, "unchanged")
             return
         kept = self._keep(job, corpus.source.kind, page)
@@ -95,10 +98,10 @@ class Fetcher:
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:
         """Return the etag of what is indexed of the page; a full run reads everything anew."""
-        etag = self.state.page_etag(job.corpus, page_hash)
-        if etag is None or self.runs.get_run(job.run_id).run.mode == "full":
+        run = self.runs.get_run(job.run_id).run
+        if run.mode == "full":
             return None
-        return etag
+        return self.state.page_etag(job.corpus, page_hash, since_seq=run.trusted_seq)
 
     def _keep(self, job: PageJob, source: str, page: FetchedPage) -> _KeptPage:
         """Keep the page unless an earlier delivery kept it: its records and the pages it told of

@@ -58,6 +58,8 @@ class Planner:
         corpus = self.corpora.get(request.corpus)
         run_id = self._run_id(request)
         if self.runs.exists(run_id) and self._record(run_id).status != "planning":
+            # An earlier attempt may have died just before it ended a run without pages.
+            self.runs.end_run_if_complete(run_id)
             return self.summary(run_id)
         request = self._widened(corpus, request)
         try:
@@ -127,7 +129,8 @@ class Planner:
 
     def _plan_pages(self, corpus: Corpus, record: RunRecord) -> None:
         source = self.make_source(corpus)
-        plan = source.plan(record.mode, partial(self.state.checkpoint, corpus.name))
+        checkpoint = partial(self.state.checkpoint, corpus.name, since_seq=record.trusted_seq)
+        plan = source.plan(record.mode, checkpoint)
         checkpoints = self.runs.note_checkpoints(record.run_id, plan.next_checkpoints)
         self.runs.add_pages(_page_jobs(record, plan))
         # Read back: an attempt that was cut off may have planned pages that this plan has not.

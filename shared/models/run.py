@@ -33,6 +33,8 @@ class RunRecord(Contract):
     `pages_planned` counts every page that joined the run so far: those that were planned, and
     those that fetched pages told of. `records_planned` is how many different records the source
     said that the pages hold. `cancel_requested` is when somebody asked for the run to be cancelled.
+    `follows_seq` is the `seq` of the newest run before this one that had pages; None in a record of
+    an earlier release.
     """
 
     run_id: RunId
@@ -40,6 +42,7 @@ class RunRecord(Contract):
     mode: RunMode
     status: RunStatus
     seq: Annotated[int, Field(ge=0)]
+    follows_seq: int | None = None
     started_at: str
     ended_at: str | None = None
     pages_planned: Annotated[int, Field(ge=0)] = 0
@@ -47,6 +50,15 @@ class RunRecord(Contract):
     reason: str | None = None
     cancel_requested: str | None = None
     next_checkpoints: dict[str, EndpointCheckpoint] = Field(default_factory=dict)
+
+    @property
+    def trusted_seq(self) -> int:
+        """Of how old a run an etag may be at least for this run to trust it.
+
+        An etag says that a page is as it was. It does not say that no run in between read the same
+        entities elsewhere, or otherwise: a file may return to its older content.
+        """
+        return self.seq if self.follows_seq is None else self.follows_seq
 
 
 class RunProgress(Contract):

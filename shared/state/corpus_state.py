@@ -165,15 +165,31 @@ class CorpusState:
         with contextlib.suppress(ConditionFailedError):  # what came later is forgotten already
             self._table.put(item, "attribute_not_exists(PK) OR seq < :seq", {":seq": latest.seq})
 
-    def checkpoint(self, corpus: str, endpoint: str) -> EndpointCheckpoint:
-        """Return how far an endpoint was read; empty when it never was."""
-        item = self._progress(corpus, f"CHECKPOINT#{endpoint}") or {}
-        return EndpointCheckpoint(last_modified=item.get("last_modified"), etag=item.get("etag"))
+    def checkpoint(self, corpus: str, endpoint: str, *, since_seq: int) -> EndpointCheckpoint:
+        """Return how far an endpoint was read; empty when it never was.
 
-    def page_etag(self, corpus: str, query_hash: str) -> str | None:
-        """Return the etag of a page that an earlier run wholly indexed."""
+        It has an etag only when a run of `since_seq` or later kept it (`RunRecord.trusted_seq`).
+        """
+        item = self._progress(corpus, f"CHECKPOINT#{endpoint}") or {}
+        etag = item.get("etag") if item.get("seq", 0) >= since_seq else None
+        return EndpointCheckpoint(last_modified=item.get("last_modified"), etag=etag)
+
+    def page_etag(self, corpus: str, query_hash: str, *, since_seq: int) -> str | None:
+        """Return the etag of a page that a run of `since_seq` or later indexed, or found so."""
         item = self._progress(corpus, f"ETAG#{query_hash}")
-        return None if item is None else item["etag"]
+        return None if item is None or item.get("seq", 0) < since_seq else item["etag"]
+
+    def confirm_page_etag(self, corpus: str, query_hash: str, etag: str, seq: int) -> None:
+        """Say that the run of `seq` found a page still as its etag says."""
+        write = self._table.update_write(
+            corpus_partition(corpus),
+            f"ETAG#{query_hash}",
+            "SET seq = :seq",
+            {":seq": seq, ":etag": etag},
+            "etag = :etag AND seq < :seq",
+        )
+        with contextlib.suppress(ConditionFailedError):  # it was read otherwise, or by a newer run
+            self._table.transact([write])
 
     def _progress(self, corpus: str, sort_key: str) -> Item | None:
         """Return what a run kept of its progress, unless the progress of that run is forgotten."""

@@ -11,6 +11,7 @@ from shared.state.run_keys import corpus_partition, counters_partition, run_part
 from shared.state.run_reader import RunReader
 from shared.state.table import ConditionFailedError
 from shared.state.table_clock import TableClock
+from shared.state.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -63,7 +64,8 @@ class RunRecords(RunReader):
             latest = self._table.get(corpus_partition(record.corpus), "LATEST")
             last: int | None = None if latest is None else latest["seq"]
             seq = record.seq if last is None else max(record.seq, last + 1)
-            numbered = record.model_copy(update={"seq": seq})
+            follows_seq = 0 if latest is None else self._last_with_pages(latest)
+            numbered = record.model_copy(update={"seq": seq, "follows_seq": follows_seq})
             held, *others = self._starting_writes(numbered, last)
             try:
                 self._table.transact([held, *others])
@@ -76,6 +78,13 @@ class RunRecords(RunReader):
                     ) from None
                 continue  # another run got its number meanwhile
             return numbered
+
+    def _last_with_pages(self, latest: Item) -> int:
+        """Return the `seq` of the newest run with pages, `latest` or one before it."""
+        item = self._table.get(run_partition(latest["run_id"]), "RUN")
+        if item is None or item.get("pages_planned") or item.get("follows_seq") is None:
+            return int(latest["seq"])
+        return int(item["follows_seq"])
 
     def _starting_writes(
         self, record: RunRecord, last_seq: int | None

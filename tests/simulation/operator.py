@@ -1,7 +1,7 @@
 """What people and schedules do to the line, each as a worker of its own that may die anywhere."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -58,6 +58,7 @@ class Operator:
 
     world: World
     requests: int = 0
+    spoilt: set[int] = field(default_factory=set)
 
     def do(self, operation: Operation) -> None:
         """Begin an operation; those on the source are done at once."""
@@ -76,14 +77,25 @@ class Operator:
         self._change(f"b{argument % ENTITIES}", None)
 
     def _change(self, entity: str, text: str | None) -> None:
-        source = self.world.truth.source
-        source.note(self.world.now(), entity, text)
-        lines: dict[int, list[str]] = {number: [] for number in range(OBJECTS)}
-        for name, present in sorted(source.present().items()):
-            lines[int(name[1:]) % OBJECTS].append(record_line(name, present))
-        number = int(entity[1:]) % OBJECTS
-        body = "\n".join(lines[number]).encode()
-        self.world.aws.s3.put_object(Bucket=BUCKET, Key=source_key(number), Body=body)
+        self.world.truth.source.note(self.world.now(), entity, text)
+        self._put_object(int(entity[1:]) % OBJECTS)
+
+    def _spoil(self, argument: int) -> None:
+        """Have an object of the source hold a line that is no record, or hold it no longer."""
+        self.spoilt ^= {argument % OBJECTS}
+        self._put_object(argument % OBJECTS)
+
+    def mend_source(self) -> None:
+        """Remove all lines that are no records."""
+        for number in sorted(self.spoilt):
+            self._spoil(number)
+
+    def _put_object(self, number: int) -> None:
+        present = sorted(self.world.truth.source.present().items())
+        lines = [record_line(*one) for one in present if int(one[0][1:]) % OBJECTS == number]
+        body = "\n".join([*lines, "{"] if number in self.spoilt else lines)
+        key = source_key(number)
+        self.world.aws.s3.put_object(Bucket=BUCKET, Key=key, Body=body.encode())
 
     def _run_full(self, _: int) -> None:
         self.start_run("full")
@@ -250,6 +262,12 @@ class Operator:
         function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]
         until = self.world.now() + timedelta(seconds=_BROKEN_SECONDS)
         self.world.broken_until[function.stage] = until
+
+    def _fill_disk(self, argument: int) -> None:
+        """Leave the workers of a stage no room for what they download."""
+        function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]
+        until = self.world.now() + timedelta(seconds=_BROKEN_SECONDS)
+        self.world.full_until[function.stage] = until
 
     def _ask(
         self,

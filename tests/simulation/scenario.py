@@ -8,21 +8,22 @@ from typing import Any, Literal
 from tests.simulation.faults import Fault, draw_faults
 
 OperationKind = Literal[
-    "write", "delete", "run_full", "run_incremental", "cancel", "retry_gaps", "resume", "redrive",
-    "drop", "restore", "rebuild", "mark_bad", "maintain", "remove", "remove_index", "add", "read",
-    "pause_stage", "break_stage",
+    "write", "delete", "spoil", "run_full", "run_incremental", "cancel", "retry_gaps", "resume",
+    "redrive", "drop", "restore", "rebuild", "mark_bad", "maintain", "remove", "remove_index",
+    "add", "read",
+    "pause_stage", "break_stage", "fill_disk",
 ]  # fmt: skip
 
 _WEIGHTS: dict[OperationKind, int] = {
     "write": 8, "delete": 5, "run_full": 6, "run_incremental": 5, "cancel": 2, "retry_gaps": 1,
     "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2, "mark_bad": 1,
     "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2, "pause_stage": 2,
-    "break_stage": 2,
+    "break_stage": 2, "spoil": 1, "fill_disk": 1,
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
 _STAGES_OF_ARGUMENTS = ("fetch", "derive", "chunk", "embed", "index", "compact")
-_EMBED, _INDEX = 3, 4
+_EMBED, _INDEX, _COMPACT = 3, 4, 5
 _ABOUT_EFFECTS = 150
 # Side by side, one after the other, past a lease, past a redelivery of half a day, past a grace.
 _GAPS_SECONDS = (0.0, 0.5, 5.0, 60.0, 2 * 3600.0, 7 * 3600.0, 26 * 3600.0, 9 * 86_400.0)
@@ -31,53 +32,92 @@ _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
 
 _SOON, _LATER = (0.0, 0.3, 1.0, 3.0, 20.0), (60.0, 1800.0, 4 * 3600.0, 8 * 3600.0)
 _STALL_SHARES = (0.005, 0.02, 0.02, 0.1)
+_EPISODES = (1, 1, 2, 2, 3)
+_STORYLESS_SHARE = 0.15
 _LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.1, 0.15, 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step of a story: one of `gaps` seconds after the one before it."""
+    """A step of a story: one of `kinds`, one of `gaps` seconds after the step before it."""
 
-    kind: OperationKind
+    kinds: tuple[OperationKind, ...]
     gaps: tuple[float, ...] = _SOON
 
 
-# What races need: work that comes late, beside what makes it outdated. An empty one: anything.
-_STORIES: tuple[tuple[_Step, ...], ...] = (
-    (),
-    (),
-    (
-        _Step("break_stage", _LATER), _Step("write"), _Step("run_incremental"),
-        _Step("delete", _LATER), _Step("run_full"), _Step("redrive", (*_SOON, *_LATER)),
-    ),
-    (
-        _Step("break_stage", _LATER), _Step("run_full"), _Step("delete", _LATER),
-        _Step("run_full"), _Step("redrive", (*_SOON, *_LATER)), _Step("run_incremental"),
-    ),
-    (
-        _Step("write", _LATER), _Step("run_full"), _Step("cancel"), _Step("restore"),
-        _Step("run_incremental"), _Step("run_full", _LATER),
-    ),
-    (
-        _Step("break_stage", _LATER), _Step("write"), _Step("run_full"), _Step("restore", _LATER),
-        _Step("redrive"), _Step("run_full", _LATER),
-    ),
-    (
-        _Step("write", _LATER), _Step("rebuild"), _Step("run_incremental"), _Step("delete"),
-        _Step("run_full", (*_SOON, *_LATER)), _Step("rebuild"),
-    ),
-    (
-        _Step("pause_stage", _LATER), _Step("write"), _Step("run_full"), _Step("cancel"),
-        _Step("remove_index", (*_SOON, *_LATER)), _Step("add"), _Step("run_full", _LATER),
-    ),
-    (
-        _Step("write", _LATER), _Step("run_full"), _Step("restore", (*_SOON, *_LATER)),
-        _Step("rebuild"), _Step("restore"), _Step("run_incremental"),
-    ),
-    (
-        _Step("write", _LATER), _Step("run_incremental"), _Step("mark_bad", (*_SOON, *_LATER)),
-        _Step("maintain"), _Step("run_incremental"), _Step("maintain", (9 * 86_400.0,)),
-    ),
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """What a race needs: work that comes late, beside what makes it outdated.
+
+    It is about one of `stages`, and mostly about one entity.
+    """
+
+    steps: tuple[_Step, ...]
+    stages: tuple[int, ...] = (*range(len(_STAGES_OF_ARGUMENTS)), _EMBED, _INDEX, _INDEX)
+
+
+def _step(*kinds: OperationKind, gaps: tuple[float, ...] = _SOON) -> _Step:
+    return _Step(kinds, gaps)
+
+
+_RUN: tuple[OperationKind, ...] = ("run_full", "run_incremental")
+_SOMETIME = (*_SOON, *_LATER)
+_STORIES: tuple[_Story, ...] = (
+    # Late work of a run meets the sweep of a newer one.
+    _Story((
+        _step("break_stage", gaps=_LATER), _step("write"), _step(*_RUN),
+        _step("delete", gaps=_LATER), _step("run_full"), _step("redrive", gaps=_SOMETIME),
+        _step("run_incremental"),
+    )),
+    # The source returns to what a late job read, after a newer run read something else.
+    _Story((
+        _step("break_stage", gaps=_LATER), _step("write"), _step(*_RUN),
+        _step("write", gaps=_LATER), _step(*_RUN), _step("redrive", gaps=_SOMETIME),
+        _step("write", gaps=_LATER), _step("run_incremental"),
+    ), (_EMBED, _INDEX)),
+    # What was deleted comes back as it was.
+    _Story((
+        _step("delete", gaps=_LATER), _step("run_full"), _step("write", gaps=_LATER),
+        _step(*_RUN),
+    )),
+    _Story((
+        _step("break_stage", gaps=_LATER), _step("delete"), _step("run_full"),
+        _step("write", gaps=_LATER), _step(*_RUN), _step("redrive", gaps=_SOMETIME),
+    ), (_COMPACT,)),
+    # A restore beside runs, and late work after it.
+    _Story((
+        _step("write", gaps=_LATER), _step(*_RUN), _step("cancel"), _step("restore"),
+        _step("run_incremental"), _step("run_full", gaps=_LATER),
+    )),
+    _Story((
+        _step("break_stage", gaps=_LATER), _step("write"), _step(*_RUN),
+        _step("write", gaps=_LATER), _step("restore", gaps=_SOMETIME), _step("redrive"),
+        _step(*_RUN, gaps=_LATER), _step("run_incremental"),
+    ), (_EMBED, _INDEX)),
+    # A rebuild beside runs and restores.
+    _Story((
+        _step("write", gaps=_LATER), _step("rebuild"), _step("run_incremental"), _step("delete"),
+        _step("run_full", gaps=_SOMETIME), _step("rebuild"),
+    )),
+    _Story((
+        _step("write", gaps=_LATER), _step(*_RUN), _step("restore", gaps=_SOMETIME),
+        _step("rebuild"), _step("restore", "rebuild"), _step("run_incremental"),
+    )),
+    # An index is deleted beside work.
+    _Story((
+        _step("pause_stage", gaps=_LATER), _step("write"), _step(*_RUN), _step("cancel"),
+        _step("remove_index", gaps=_SOMETIME), _step("add"), _step(*_RUN, gaps=_LATER),
+    )),
+    # Shards are merged, marked bad and collected.
+    _Story((
+        _step("write", gaps=_LATER), _step("run_incremental"), _step("mark_bad", gaps=_SOMETIME),
+        _step("maintain"), _step(*_RUN), _step("maintain", gaps=(9 * 86_400.0,)),
+    )),
+    _Story((
+        _step("write", gaps=_LATER), _step(*_RUN), _step("read"), _step("write"), _step(*_RUN),
+        _step("maintain", "rebuild", gaps=_SOMETIME), _step("restore", "maintain"),
+        _step("maintain", gaps=(2 * 86_400.0, 9 * 86_400.0)),
+    )),
 )  # fmt: skip
 
 
@@ -134,7 +174,7 @@ def _draw_operations(random: Random) -> Iterator[Operation]:
         yield Operation(0.0, "write", entity + ENTITIES * random.randrange(250))
     yield Operation(0.0, "run_full", 0)
     moment = 0.0
-    for _ in range(random.randint(1, 3)):
+    for _ in range(random.choice(_EPISODES)):
         for gap, kind, argument in _draw_episode(random):
             moment += gap
             yield Operation(round(moment, 3), kind, argument)
@@ -142,23 +182,21 @@ def _draw_operations(random: Random) -> Iterator[Operation]:
 
 def _draw_episode(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
     """Yield operations with the seconds before each; a story now and then lacks one of them."""
-    story = random.choice(_STORIES)
-    if not story:
+    if random.random() < _STORYLESS_SHARE:
         yield from _draw_anything(random)
         return
-    # Of one stage, mostly one whose work changes the index, and mostly of one entity.
-    stage = random.choice((*range(len(_STAGES_OF_ARGUMENTS)), _EMBED, _INDEX, _INDEX))
-    entity = random.randrange(ENTITIES)
-    for step in story:
+    story = random.choice(_STORIES)
+    stage, entity = random.choice(story.stages), random.randrange(ENTITIES)
+    for step in story.steps:
         if random.random() < _LEFT_OUT_SHARE:
             continue
         gap = random.choice(step.gaps) * random.uniform(0.5, 1.5)
-        argument = random.randrange(1000)
-        if step.kind in {"break_stage", "pause_stage", "redrive", "drop"}:
+        kind, argument = random.choice(step.kinds), random.randrange(1000)
+        if kind in {"break_stage", "pause_stage", "redrive", "drop"}:
             argument = stage
-        elif step.kind in {"write", "delete"} and random.random() < _SAME_ENTITY_SHARE:
+        elif kind in {"write", "delete"} and random.random() < _SAME_ENTITY_SHARE:
             argument += entity - argument % ENTITIES
-        yield gap, step.kind, argument
+        yield gap, kind, argument
         if random.random() < _INSERTED_SHARE:
             yield random.choice(_SOON), random.choice(list(_WEIGHTS)), random.randrange(1000)
 

@@ -4,7 +4,10 @@ Each line names one place. What it replaces belongs to the machine and not to th
 two pure functions, whose answers are kept, and the metrics, which nobody reads here.
 """
 
+import errno
+import os
 import random as global_random
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +36,7 @@ _POOLS = (
     "shared.index.merging",
 )
 
+_mkstemp = tempfile.mkstemp
 _read_arrays_once = lru_cache(512)(read_arrays)
 _parse_http_date_once = lru_cache(512)(parse_http_date)
 
@@ -55,8 +59,17 @@ class InlineExecutor:
 
 
 @contextmanager
-def under(scheduler: Scheduler, random: Random, wall: Callable[[], datetime]) -> Iterator[None]:
-    """Run the block under the scheduler; `wall` is the clock of the worker whose turn it is."""
+def under(
+    scheduler: Scheduler,
+    random: Random,
+    wall: Callable[[], datetime],
+    is_disk_full: Callable[[], bool],
+) -> Iterator[None]:
+    """Run the block under the scheduler.
+
+    `wall` is the clock of the worker whose turn it is, and `is_disk_full` says whether it has no
+    room for a file that it downloads.
+    """
 
     class Clock(datetime):
         """A `datetime` whose present is the worker's."""
@@ -74,6 +87,11 @@ def under(scheduler: Scheduler, random: Random, wall: Callable[[], datetime]) ->
         bound = min(retry.maximum_seconds, retry.base_seconds * 2**attempt)
         scheduler.sleep(random.uniform(0.0, bound))
 
+    def make_file(**options: Any) -> tuple[int, str]:
+        if is_disk_full():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return _mkstemp(**options)
+
     def new_id() -> uuid.UUID:
         return uuid.UUID(int=random.getrandbits(128), version=4)
 
@@ -82,6 +100,7 @@ def under(scheduler: Scheduler, random: Random, wall: Callable[[], datetime]) ->
     patches += [
         mock.patch("shared.state.table._jitter", jitter),
         mock.patch.object(CommitRetry, "wait", wait),
+        mock.patch("shared.storage.s3.tempfile.mkstemp", make_file),
         mock.patch("uuid.uuid4", new_id),
         mock.patch("shared.index.catalog.read_arrays", _read_arrays_once),
         mock.patch("shared.state.table_clock.parse_http_date", _parse_http_date_once),

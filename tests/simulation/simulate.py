@@ -59,7 +59,7 @@ def simulate(scenario: Scenario) -> Outcome:
     ):
         world = World(scenario, Path(folder))
         violation = None
-        with seams.under(world.scheduler, world.random, world.wall):
+        with seams.under(world.scheduler, world.random, world.wall, world.is_disk_full):
             try:
                 _Simulation(world).run()
             except ViolationError as error:
@@ -132,6 +132,14 @@ class _Simulation:
             world.scheduler.advance_to(following)
         self._check_runs()
         self._check_index()
+        self._check_rest()
+
+    def _check_rest(self) -> None:
+        """No run waits for work of which no message is left."""
+        for progress in self._reader.list_runs(CORPUS.name):
+            run_id = progress.run.run_id
+            if self._reader.last_progress(run_id) is not None:
+                raise ViolationError(f"run {run_id} waits, though no message is left")
 
     def _make_equal(self) -> None:
         """One more full run makes index and source equal, and leaves nothing behind."""
@@ -141,6 +149,7 @@ class _Simulation:
             self._operator.remove_again()
             self._come_to_rest()
         self._operator.add()
+        self._operator.mend_source()
         self._come_to_rest()
         for _ in range(3):
             before = {run.run.run_id for run in self._reader.list_runs(CORPUS.name)}

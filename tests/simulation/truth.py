@@ -183,7 +183,7 @@ def shown_by(manifest: Manifest, store: ObjectStore, directory: Path) -> dict[st
 def check_counts(progress: RunProgress, outcomes: Mapping[str, int]) -> None:
     """Compare the counters of a run with the outcomes of its pages, and with one another.
 
-    Each record here is an entity, and each entity a chunk.
+    Each record here is an entity or is rejected, and each entity has one chunk.
 
     Raises:
         ViolationError: something was counted twice or not at all.
@@ -205,7 +205,7 @@ def check_counts(progress: RunProgress, outcomes: Mapping[str, int]) -> None:
     is_exact = not (progress.parts_outdated or progress.pages_unchanged)
     if run.status == "succeeded" and is_exact:
         found = {
-            progress.raw_records, progress.entities, progress.chunks,
+            progress.raw_records - progress.rejects, progress.entities, progress.chunks,
             progress.vectors + progress.chunks_unchanged,
         }  # fmt: skip
         _require(len(found) == 1, f"run {run.run_id} counts what went through it as {found}")

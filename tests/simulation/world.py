@@ -23,6 +23,7 @@ from tests.simulation.containers import (
     STAGE_FUNCTIONS,
     TABLE,
     Container,
+    Process,
     StageFunction,
 )
 from tests.simulation.faults import FaultPlan
@@ -35,6 +36,7 @@ START = datetime(2026, 11, 23, 6, tzinfo=UTC)
 MANIFEST_KEY = manifest_key(CORPUS.name, MODEL)
 _LOST_DELETE_SHARE = 0.02
 _CALL_SHARE = 0.3
+_WARM_SHARE = 0.7
 _RUN = {"S": "RUN"}
 DEAD_LETTER_RETENTION_SECONDS = 14 * 86_400
 
@@ -71,10 +73,12 @@ class World:
         self.truth = Truth(SourceHistory(), START)
         self.paused_until: dict[str, datetime] = {}
         self.broken_until: dict[str, datetime] = {}
+        self.full_until: dict[str, datetime] = {}
         self.log: list[str] = []
         self.has_news = False
         self._directory = directory
         self._working: dict[str, list[Task]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
+        self._warm: dict[str, list[_Worker]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
         self._walls: dict[Task, Callable[[], datetime]] = {}
         self._followers: dict[Task, Callable[[], None]] = {}
         self._parsed: tuple[str, Manifest] | None = None
@@ -101,6 +105,14 @@ class World:
         task = self.scheduler.current
         return self.now() if task is None else self._walls[task]()
 
+    def is_disk_full(self) -> bool:
+        """Whether the worker whose turn it is has no room for a file."""
+        task = self.scheduler.current
+        return task is not None and self._lasts(self.full_until, task.name)
+
+    def _lasts(self, until: Mapping[str, datetime], stage: str) -> bool:
+        return not self.faults.is_off and until.get(stage, START) > self.now()
+
     def note(self, sentence: str) -> None:
         """Add a line to what is shown of a seed that fails."""
         seconds = (self.now() - START).total_seconds()
@@ -113,8 +125,7 @@ class World:
         folder = self._directory / str(self._folders)
 
         def is_broken() -> bool:
-            is_off = self.faults.is_off
-            return not is_off and self.broken_until.get(stage, START) > self.now()
+            return self._lasts(self.broken_until, stage)
 
         clients = Clients(self.aws, self.scheduler, self.faults, self._observe, is_broken)
         return Container(clients, self.scheduler, skew, folder)
@@ -202,19 +213,31 @@ class World:
         if not received:
             return
         records = [self.aws.sqs.event_record(message) for message in received]
-        container = self.container(function.stage)
+        worker = self._worker(function)
         context = _Context(self, function.timeout_seconds)
 
         def work() -> None:
-            process = function.build(container)
-            answer = process({"Records": records}, context)
+            answer = worker.process({"Records": records}, context)
             kept = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
             for record in records:
                 if record["messageId"] not in kept:
                     self._delete(function.url, record["receiptHandle"])
 
-        task = self.begin(function.stage, container, work, function.timeout_seconds)
+        def rest() -> None:
+            if not task.is_killed:
+                self._warm[function.stage].append(worker)
+
+        task = self.begin(function.stage, worker.container, work, function.timeout_seconds)
+        self.when_ended(task, rest)
         self._working[function.stage].append(task)
+
+    def _worker(self, function: StageFunction) -> "_Worker":
+        """Return a worker that rests, with all that it remembers, or a new one."""
+        warm = self._warm[function.stage]
+        if warm and self.random.random() < _WARM_SHARE:
+            return warm.pop(self.random.randrange(len(warm)))
+        container = self.container(function.stage)
+        return _Worker(container, function.build(container))
 
     def _delete(self, url: str, handle: str) -> None:
         self.scheduler.pause(is_write=True)
@@ -281,6 +304,14 @@ class World:
         named = {file.key for shard in manifest.shards for file in shard.files} if manifest else ()
         if key in named:
             raise ViolationError(f"{key} is deleted, though the present version names it")
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A container, and the function that was put together in it at its first call."""
+
+    container: Container
+    process: Process
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,13 +154,13 @@ def test_a_changed_source_is_read_from_its_beginning(
     site.ultron("corpus", "add", str(notes))
     begin_run(site)
     end_run(site)
-    assert site.state.checkpoint("notes", "objects").last_modified == "yesterday"
+    assert site.state.checkpoint("notes", "objects", since_seq=0).last_modified == "yesterday"
     moved = written(
         tmp_path, NOTES | {"source": {"kind": "jsonl", "prefix": "sources/moved/"}}, "moved.json"
     )
     outcome = site.answer("corpus", "add", str(moved), "--replace")
     assert outcome["reads_again"] is True
-    assert site.state.checkpoint("notes", "objects").last_modified is None
+    assert site.state.checkpoint("notes", "objects", since_seq=0).last_modified is None
 
 
 def test_a_live_run_is_not_disturbed(site: Site, tmp_path: Path, notes: Path) -> None:
@@ -297,7 +297,7 @@ def test_without_its_index_a_later_corpus_of_the_name_starts_anew(site: Site, no
     assert outcome["stay"] == []
     assert site.store.exists("indexes/notes-2/x")
     assert versions.read("notes", MODEL, ["a:1"]) == {}
-    assert site.state.checkpoint("notes", "objects") == EndpointCheckpoint()
+    assert site.state.checkpoint("notes", "objects", since_seq=0) == EndpointCheckpoint()
     assert site.state.lease("notes") is None
     # What is redriven of that run stays out.
     assert IndexFloor(site.dynamodb, site.table_name).read("notes") == 8

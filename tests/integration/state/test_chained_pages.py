@@ -37,7 +37,7 @@ def test_a_chain_is_followed_to_its_end(line: Line) -> None:
     progress = line.assert_exact(summary.run_id)
     assert (progress.run.status, progress.pages_done) == ("succeeded", 3)
     assert line.source.fetched == ["a", "b", "c"]
-    assert line.state.checkpoint(line.corpus, "list") == CHECKPOINT
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == CHECKPOINT
 
 
 def test_several_hundred_next_pages_join_at_once(line: Line) -> None:
@@ -180,7 +180,7 @@ def test_a_loop_leaves_a_gap_and_ends(line: Line, back_to: str) -> None:
     assert gap.query == {"page": back_to}
     (listed,) = line.store.list("raw/_gaps/")
     assert json.loads(line.store.get(listed.key).data)["code"] == "CURSOR_LOOP"
-    assert line.state.checkpoint(line.corpus, "list") == EndpointCheckpoint()
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()
 
 
 def test_two_pages_that_lead_to_the_same_one_are_a_loop_of_one(line: Line) -> None:

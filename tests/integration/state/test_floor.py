@@ -87,8 +87,8 @@ def test_the_etag_of_an_outdated_page_is_not_kept(shelf: Shelf) -> None:
     shelf.run(3, [FIRST])
     shelf.index(late)
     assert shelf.progress(2).pages_done == 2
-    assert shelf.state.page_etag(CORPUS, pages[0].page_id) == "e"
-    assert shelf.state.page_etag(CORPUS, pages[1].page_id) is None
+    assert shelf.state.page_etag(CORPUS, pages[0].page_id, since_seq=0) == "e"
+    assert shelf.state.page_etag(CORPUS, pages[1].page_id, since_seq=0) is None
 
 
 def test_the_etag_of_a_page_whose_entities_a_newer_job_began_is_not_kept(shelf: Shelf) -> None:
@@ -101,7 +101,7 @@ def test_the_etag_of_a_page_whose_entities_a_newer_job_began_is_not_kept(shelf: 
 
     shelf.finish(late)
     assert shelf.progress(1).pages_done == 1
-    assert shelf.state.page_etag(CORPUS, page.page_id) is None
+    assert shelf.state.page_etag(CORPUS, page.page_id, since_seq=0) is None
 
 
 def test_the_etag_of_a_run_from_before_a_restore_does_not_count(
@@ -123,7 +123,7 @@ def test_the_etag_of_a_run_from_before_a_restore_does_not_count(
     monkeypatch.setattr(UnchangedEntities, "begin_changed", restored_meanwhile)
     shelf.embedder.embed_part(job)  # finds all of it unchanged
     assert shelf.live() == checksums(FIRST)
-    assert shelf.state.page_etag(CORPUS, page.page_id) is None
+    assert shelf.state.page_etag(CORPUS, page.page_id, since_seq=0) is None
 
 
 def test_a_commit_that_is_under_way_while_a_sweep_decides_does_not_land(
@@ -337,11 +337,11 @@ def test_a_rebuild_over_a_restored_version_waits_for_the_run_that_relies_on_it(
         shelf.rebuild_all()
     assert shelf.live() == checksums(FIRST)
     shelf.sweep_all()
-    assert shelf.state.page_etag(CORPUS, page.page_id) == "e"
+    assert shelf.state.page_etag(CORPUS, page.page_id, since_seq=0) == "e"
     shelf.rebuilder.begin(CORPUS)
     shelf.rebuild_all()
     # Stored vectors know no restore; but the next run, of any mode, reads and mends it all.
-    assert shelf.state.page_etag(CORPUS, page.page_id) is None
+    assert shelf.state.page_etag(CORPUS, page.page_id, since_seq=0) is None
     shelf.run(4, [FIRST], mode="incremental")
     assert shelf.live() == checksums(FIRST)
 

@@ -82,8 +82,8 @@ def test_without_a_rebuild_the_next_run_embeds_it_again(bench: Bench, mode: str)
     bench.damage(shard.sidecar)
     bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=False)
     assert bench.shelf.maintenance.jobs == []
-    assert bench.shelf.state.checkpoint(CORPUS, "objects") == EndpointCheckpoint()
-    assert bench.shelf.state.page_etag(CORPUS, "p-1") is None
+    assert bench.shelf.state.checkpoint(CORPUS, "objects", since_seq=0) == EndpointCheckpoint()
+    assert bench.shelf.state.page_etag(CORPUS, "p-1", since_seq=0) is None
     assert bench.shelf.live() == checksums(HALVES[0])
     progress = bench.shelf.run(3, [SECOND], mode=mode)  # type: ignore[arg-type]
     assert progress.vectors == 2  # a:2 and a:4; a:1 was there
@@ -152,7 +152,7 @@ def test_an_unknown_shard_changes_nothing(bench: Bench) -> None:
     with pytest.raises(NotFoundError, match="no shard 0123456789abcdef"):
         bench.marker.mark_bad(CORPUS, "0123456789abcdef", rebuild=True)
     assert bench.shelf.manifest() == before
-    assert bench.shelf.state.checkpoint(CORPUS, "objects").last_modified == "run 2"
+    assert bench.shelf.state.checkpoint(CORPUS, "objects", since_seq=0).last_modified == "run 2"
     assert bench.shelf.state.lease(CORPUS) is None
 
 

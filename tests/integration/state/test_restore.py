@@ -28,8 +28,8 @@ def test_a_restored_version_is_what_is_found_and_remembered(two_runs: Shelf) -> 
     assert two_runs.live() == checksums(FIRST)
     found = two_runs.versions.read(CORPUS, MODEL, FIRST | SECOND)
     assert {key: version.seq for key, version in found.items()} == dict.fromkeys(FIRST, 1)
-    assert two_runs.state.checkpoint(CORPUS, "objects") == EndpointCheckpoint()
-    assert two_runs.state.page_etag(CORPUS, "p-0") is None
+    assert two_runs.state.checkpoint(CORPUS, "objects", since_seq=0) == EndpointCheckpoint()
+    assert two_runs.state.page_etag(CORPUS, "p-0", since_seq=0) is None
     assert two_runs.state.lease(CORPUS) is None
 
 
@@ -102,7 +102,9 @@ def test_a_version_that_never_was_changes_nothing(two_runs: Shelf) -> None:
     with pytest.raises(NotFoundError, match="version 99"):
         two_runs.restorer.restore(CORPUS, 99)
     assert two_runs.run(3, [SECOND]).vectors == 0
-    assert two_runs.state.checkpoint(CORPUS, "objects") == EndpointCheckpoint(last_modified="run 3")
+    assert two_runs.state.checkpoint(CORPUS, "objects", since_seq=0) == EndpointCheckpoint(
+        last_modified="run 3"
+    )
 
 
 def test_a_damaged_catalog_stops_the_restore_before_anything_is_changed(two_runs: Shelf) -> None:

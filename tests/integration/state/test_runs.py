@@ -94,8 +94,8 @@ def test_a_run_succeeds_when_its_last_page_is_indexed(world: World) -> None:
     assert progress.run.status == "succeeded"
     assert (progress.pages_done, progress.raw_records, progress.shards) == (2, 4, 3)
     assert world.corpora.lease(world.corpus) is None
-    assert world.corpora.checkpoint(world.corpus, "comics") == CHECKPOINTS["comics"]
-    assert world.corpora.page_etag(world.corpus, "q1") == "page-e"
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == CHECKPOINTS["comics"]
+    assert world.corpora.page_etag(world.corpus, "q1", since_seq=0) == "page-e"
 
 
 def test_a_run_of_no_pages_ends_at_once(world: World) -> None:
@@ -106,7 +106,7 @@ def test_a_run_of_no_pages_ends_at_once(world: World) -> None:
 def test_an_etag_is_not_trusted_before_its_page_is_indexed(world: World) -> None:
     [job] = world.start(1)
     world.runs.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q2")
-    assert world.corpora.page_etag(world.corpus, "q2") is None
+    assert world.corpora.page_etag(world.corpus, "q2", since_seq=0) is None
 
 
 @pytest.mark.parametrize("outcome", ["failed", "gap", "cancelled"])
@@ -126,11 +126,11 @@ def test_an_etag_is_not_trusted_while_a_later_stage_of_its_page_failed(
     for do in stages[:stages_done]:
         do()
     world.runs.end_page(job, outcome, "a later stage failed")
-    assert world.corpora.page_etag(world.corpus, "q3") is None
+    assert world.corpora.page_etag(world.corpus, "q3", since_seq=0) is None
     for do in stages[stages_done:]:  # what was given up is sent again, and succeeds
         do()
     assert world.runs.get_run(world.run_id).pages_done == 1
-    assert world.corpora.page_etag(world.corpus, "q3") == "page-e"
+    assert world.corpora.page_etag(world.corpus, "q3", since_seq=0) == "page-e"
 
 
 def test_a_gap_ends_the_run_incomplete_and_keeps_the_watermark(world: World) -> None:
@@ -140,7 +140,7 @@ def test_a_gap_ends_the_run_incomplete_and_keeps_the_watermark(world: World) -> 
     progress = world.runs.get_run(world.run_id)
     assert progress.run.status == "incomplete"
     assert progress.run.reason == "1 gaps and 0 failed pages of 2"
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
     assert world.corpora.lease(world.corpus) is None
 
 
@@ -153,7 +153,7 @@ def test_a_redriven_page_turns_an_incomplete_run_into_a_succeeded_one(world: Wor
     assert progress.run.status == "succeeded"
     assert (progress.pages_done, progress.pages_failed) == (2, 0)
     # The watermark stays: a page redriven late must not carry it behind a newer run's.
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
 
 
 def test_a_done_page_stays_done(world: World) -> None:
@@ -233,14 +233,14 @@ def test_a_full_run_asks_for_a_sweep_and_ends_with_it(world: World) -> None:
     assert world.runs.awaits_sweep(world.run_id)
     world.runs.end_page_if_complete(jobs[0])  # as every redelivery does
     assert world.sweeps == [world.run_id] * 2
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
 
     for _ in range(2):
         world.runs.finish_sweep(world.run_id, 7)
         progress = world.runs.get_run(world.run_id)
         assert (progress.run.status, progress.entities_deleted) == ("succeeded", 7)
     assert world.corpora.lease(world.corpus) is None
-    assert world.corpora.checkpoint(world.corpus, "comics") == CHECKPOINTS["comics"]
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == CHECKPOINTS["comics"]
     world.runs.end_page_if_complete(jobs[0])
     assert len(world.sweeps) == 2
     assert not world.runs.awaits_sweep(world.run_id)
@@ -271,7 +271,7 @@ def test_a_full_run_with_a_gap_is_swept_when_the_gap_is_closed(world: World) -> 
     assert world.runs.get_run(world.run_id).run.status == "incomplete"
     world.runs.finish_sweep(world.run_id, 1)
     assert world.runs.get_run(world.run_id).run.status == "succeeded"
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
 
 
 def test_a_sweep_that_stopped_itself_leaves_the_run_incomplete_for_good(world: World) -> None:
@@ -282,7 +282,7 @@ def test_a_sweep_that_stopped_itself_leaves_the_run_incomplete_for_good(world: W
     assert (progress.run.status, progress.run.reason) == ("incomplete", "too many")
     assert len(world.sweeps) == 1
     assert world.corpora.lease(world.corpus) is None
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
 
 
 def test_of_two_sweeps_at_once_the_first_to_finish_counts(
@@ -331,7 +331,7 @@ def test_a_run_without_its_lease_moves_no_watermark(world: World) -> None:
     world.runs.finish_sweep(world.run_id, 3)
     progress = world.runs.get_run(world.run_id)
     assert (progress.run.status, progress.entities_deleted) == ("succeeded", 3)
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
     held = world.corpora.lease(world.corpus)
     assert held is not None
     assert held.run_id == "restore-1"
@@ -341,8 +341,8 @@ def test_forgotten_progress_leaves_the_rest_of_a_corpus(world: World) -> None:
     [job] = world.start(1)
     world.finish_page(job)
     world.corpora.forget_progress(world.corpus)
-    assert world.corpora.checkpoint(world.corpus, "comics") == EndpointCheckpoint()
-    assert world.corpora.page_etag(world.corpus, "q1") is None
+    assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
+    assert world.corpora.page_etag(world.corpus, "q1", since_seq=0) is None
     assert world.corpora.latest_run(world.corpus) == PlannedRun(world.run_id, 1)
 
 

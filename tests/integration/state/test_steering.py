@@ -59,7 +59,7 @@ def test_a_cancelled_run_ends_at_once_and_frees_the_corpus(line: Line) -> None:
     assert (progress.pages_done, progress.pages_cancelled) == (1, 2)
     assert progress.run.reason == "cancelled; 2 pages were not finished"
     assert line.state.lease(line.corpus) is None
-    assert line.state.checkpoint(line.corpus, "list") == EndpointCheckpoint()
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()
     assert line.start("another").status == "running"
 
 
@@ -121,7 +121,7 @@ def test_the_last_page_of_a_run_that_is_being_cancelled_ends_it_cancelled(line: 
     line.runs.record_stage(job, "chunk", {}, parts=0)
     assert line.assert_exact(run_id).run.status == "cancelled"
     assert line.sweeps == []
-    assert line.state.checkpoint(line.corpus, "list") == EndpointCheckpoint()
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()
     assert line.state.lease(line.corpus) is None
 
 
@@ -151,7 +151,7 @@ def test_a_cancel_that_comes_as_the_run_is_about_to_end_counts(
     monkeypatch.setattr(line.runs, "_due_ending", cancelled_meanwhile)
     line.work()
     assert line.assert_exact(run_id).run.status == "cancelled"
-    assert line.state.checkpoint(line.corpus, "list") == EndpointCheckpoint()
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()
 
 
 def test_no_page_joins_a_cancelled_run(line: Line) -> None:
@@ -268,7 +268,7 @@ def test_a_run_whose_planning_was_cut_off_is_planned_again(
     assert line.steer("resume", run_id).status == "running"
     line.work()
     assert line.assert_exact(run_id).run.status == "succeeded"
-    assert line.state.checkpoint(line.corpus, "list") == CHECKPOINT
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == CHECKPOINT
 
 
 def test_a_running_run_is_resumed_at_its_first_unfetched_page(line: Line) -> None:
@@ -384,7 +384,7 @@ def test_retried_gaps_turn_the_run_into_a_succeeded_one(line: Line) -> None:
     assert (progress.run.status, progress.pages_done) == ("succeeded", 3)
     assert line.source.fetched.count("a") == 1
     # No newer run began, so the watermark moves as if there had been no gap.
-    assert line.state.checkpoint(line.corpus, "list") == CHECKPOINT
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == CHECKPOINT
     assert line.state.lease(line.corpus) is None
 
 
@@ -399,7 +399,7 @@ def test_a_full_run_is_swept_when_its_gaps_are_closed(line: Line) -> None:
     assert set(line.sweeps) == {run_id}
     line.runs.finish_sweep(run_id, 0)
     assert line.assert_exact(run_id).run.status == "succeeded"
-    assert line.state.checkpoint(line.corpus, "list") == CHECKPOINT
+    assert line.state.checkpoint(line.corpus, "list", since_seq=0) == CHECKPOINT
 
 
 def test_a_gap_that_stays_ends_the_run_incomplete_again(line: Line) -> None:
