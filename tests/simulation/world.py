@@ -1,7 +1,7 @@
 """The whole line over an AWS in memory: functions called by their queues, people, and the clock."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,6 +178,12 @@ class World:
             and self.scheduler.next_timer is None
             and all(self.aws.sqs.next_visible_at(one.url) is None for one in STAGE_FUNCTIONS)
         )
+
+    def dead_letters(self) -> Iterator[str]:
+        """Yield the bodies of all dead letters."""
+        for function in STAGE_FUNCTIONS:
+            for message in self.aws.sqs.messages(dead_letters_url(function.url)):
+                yield message.body
 
     def manifest(self) -> Manifest | None:
         """What is committed; the same object while it is the same."""
