@@ -263,6 +263,9 @@ class Operator:
         until = self.world.now() + timedelta(seconds=_BROKEN_SECONDS)
         self.world.broken_until[function.stage] = until
 
+    def _settle(self, _: int) -> None:
+        """Do nothing until what was begun has ended, which the simulation sees to."""
+
     def _fill_disk(self, argument: int) -> None:
         """Leave the workers of a stage no room for what they download."""
         function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]

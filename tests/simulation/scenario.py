@@ -10,8 +10,7 @@ from tests.simulation.faults import Fault, draw_faults
 OperationKind = Literal[
     "write", "delete", "spoil", "run_full", "run_incremental", "cancel", "retry_gaps", "resume",
     "redrive", "drop", "restore", "rebuild", "mark_bad", "maintain", "remove", "remove_index",
-    "add", "read",
-    "pause_stage", "break_stage", "fill_disk",
+    "add", "read", "pause_stage", "break_stage", "fill_disk", "settle",
 ]  # fmt: skip
 
 _WEIGHTS: dict[OperationKind, int] = {
@@ -19,6 +18,7 @@ _WEIGHTS: dict[OperationKind, int] = {
     "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2, "mark_bad": 1,
     "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2, "pause_stage": 2,
     "break_stage": 2, "spoil": 1, "fill_disk": 1,
+    "settle": 4,
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
@@ -32,8 +32,9 @@ _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
 
 _SOON, _LATER = (0.0, 0.3, 1.0, 3.0, 20.0), (60.0, 1800.0, 4 * 3600.0, 8 * 3600.0)
 _STALL_SHARES = (0.005, 0.02, 0.02, 0.1)
-_EPISODES = (1, 1, 2, 2, 3)
+_EPISODES = (1, 1, 1, 2)
 _STORYLESS_SHARE = 0.15
+_SETTLED_SHARE = 0.8
 _LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.1, 0.15, 0.8
 
 
@@ -61,61 +62,69 @@ def _step(*kinds: OperationKind, gaps: tuple[float, ...] = _SOON) -> _Step:
 
 
 _RUN: tuple[OperationKind, ...] = ("run_full", "run_incremental")
-_SOMETIME = (*_SOON, *_LATER)
 _STORIES: tuple[_Story, ...] = (
     # Late work of a run meets the sweep of a newer one.
     _Story((
-        _step("break_stage", gaps=_LATER), _step("write"), _step(*_RUN),
-        _step("delete", gaps=_LATER), _step("run_full"), _step("redrive", gaps=_SOMETIME),
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("delete"),
+        _step("run_full"), _step("settle"), _step("redrive"), _step("settle"),
         _step("run_incremental"),
-    )),
+    ), (_EMBED, _INDEX)),
+    _Story((
+        _step("pause_stage"), _step("write"), _step(*_RUN), _step("cancel", gaps=_LATER),
+        _step("delete"), _step("run_full"),
+    ), (_EMBED, _INDEX, _COMPACT)),
     # The source returns to what a late job read, after a newer run read something else.
     _Story((
-        _step("break_stage", gaps=_LATER), _step("write"), _step(*_RUN),
-        _step("write", gaps=_LATER), _step(*_RUN), _step("redrive", gaps=_SOMETIME),
-        _step("write", gaps=_LATER), _step("run_incremental"),
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("write"),
+        _step(*_RUN), _step("settle"), _step("redrive"), _step("settle"), _step("write"),
+        _step("run_incremental"),
     ), (_EMBED, _INDEX)),
     # What was deleted comes back as it was.
     _Story((
-        _step("delete", gaps=_LATER), _step("run_full"), _step("write", gaps=_LATER),
+        _step("settle"), _step("delete"), _step("run_full"), _step("settle"), _step("write"),
         _step(*_RUN),
     )),
     _Story((
-        _step("break_stage", gaps=_LATER), _step("delete"), _step("run_full"),
-        _step("write", gaps=_LATER), _step(*_RUN), _step("redrive", gaps=_SOMETIME),
+        _step("break_stage"), _step("delete"), _step("run_full"), _step("settle"), _step("write"),
+        _step(*_RUN), _step("settle"), _step("redrive"),
     ), (_COMPACT,)),
     # A restore beside runs, and late work after it.
     _Story((
-        _step("write", gaps=_LATER), _step(*_RUN), _step("cancel"), _step("restore"),
-        _step("run_incremental"), _step("run_full", gaps=_LATER),
+        _step("write"), _step(*_RUN), _step("cancel"), _step("restore"), _step("run_incremental"),
+        _step("settle"), _step("run_full"),
     )),
     _Story((
-        _step("break_stage", gaps=_LATER), _step("write"), _step(*_RUN),
-        _step("write", gaps=_LATER), _step("restore", gaps=_SOMETIME), _step("redrive"),
-        _step(*_RUN, gaps=_LATER), _step("run_incremental"),
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("write"),
+        _step("restore"), _step("redrive"), _step("settle"), _step(*_RUN), _step("settle"),
+        _step("run_incremental"),
     ), (_EMBED, _INDEX)),
     # A rebuild beside runs and restores.
     _Story((
-        _step("write", gaps=_LATER), _step("rebuild"), _step("run_incremental"), _step("delete"),
-        _step("run_full", gaps=_SOMETIME), _step("rebuild"),
+        _step("settle"), _step("rebuild"), _step("write", "delete"), _step(*_RUN),
+        _step("settle"), _step("rebuild"), _step("delete"), _step("run_full"),
     )),
     _Story((
-        _step("write", gaps=_LATER), _step(*_RUN), _step("restore", gaps=_SOMETIME),
+        _step("settle"), _step("write"), _step("run_full"), _step("settle"), _step("restore"),
         _step("rebuild"), _step("restore", "rebuild"), _step("run_incremental"),
     )),
     # An index is deleted beside work.
     _Story((
-        _step("pause_stage", gaps=_LATER), _step("write"), _step(*_RUN), _step("cancel"),
-        _step("remove_index", gaps=_SOMETIME), _step("add"), _step(*_RUN, gaps=_LATER),
+        _step("pause_stage", "write"), _step("write"), _step(*_RUN), _step("cancel"),
+        _step("remove_index"), _step("settle"), _step("add"), _step(*_RUN, gaps=_LATER),
+    )),
+    _Story((
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"),
+        _step("remove_index"), _step("rebuild", "redrive"), _step("settle"), _step("redrive"),
+        _step("settle"), _step("add"), _step("run_incremental", gaps=_LATER),
     )),
     # Shards are merged, marked bad and collected.
     _Story((
-        _step("write", gaps=_LATER), _step("run_incremental"), _step("mark_bad", gaps=_SOMETIME),
+        _step("settle"), _step("write"), _step("run_incremental"), _step("mark_bad"),
         _step("maintain"), _step(*_RUN), _step("maintain", gaps=(9 * 86_400.0,)),
     )),
     _Story((
-        _step("write", gaps=_LATER), _step(*_RUN), _step("read"), _step("write"), _step(*_RUN),
-        _step("maintain", "rebuild", gaps=_SOMETIME), _step("restore", "maintain"),
+        _step("settle"), _step("write"), _step(*_RUN), _step("read"), _step("settle"),
+        _step("write"), _step(*_RUN), _step("maintain", "rebuild"), _step("restore", "maintain"),
         _step("maintain", gaps=(2 * 86_400.0, 9 * 86_400.0)),
     )),
 )  # fmt: skip
@@ -173,6 +182,8 @@ def _draw_operations(random: Random) -> Iterator[Operation]:
     for entity in range(ENTITIES):
         yield Operation(0.0, "write", entity + ENTITIES * random.randrange(250))
     yield Operation(0.0, "run_full", 0)
+    if random.random() < _SETTLED_SHARE:
+        yield Operation(0.0, "settle", 0)
     moment = 0.0
     for _ in range(random.choice(_EPISODES)):
         for gap, kind, argument in _draw_episode(random):

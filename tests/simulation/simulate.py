@@ -38,6 +38,9 @@ from tests.simulation.world import START, World, document
 
 _MOST_TURNS = 60_000
 _LONGEST = timedelta(days=60)
+_LONGEST_SETTLING = timedelta(hours=12)
+# DynamoDB deletes what has expired some time later, within days.
+_EXPIRY_SHARE = 0.3
 
 
 @dataclass
@@ -104,7 +107,11 @@ class _Simulation:
         )
         for operation in world.scenario.operations:
             self._until(operation)
+            if world.random.random() < _EXPIRY_SHARE:
+                world.aws.dynamodb.expire(world.now())
             self._operator.do(operation)
+            if operation.kind == "settle":
+                self._settle()
         self._come_to_rest()
         self._make_equal()
 
@@ -117,6 +124,18 @@ class _Simulation:
                 continue
             following = world.next_event()
             world.scheduler.advance_to(moment if following is None else min(moment, following))
+
+    def _settle(self) -> None:
+        """Let things happen until nothing is left to do, or for half a day."""
+        world = self._world
+        ends_at = world.now() + _LONGEST_SETTLING
+        while world.now() < ends_at:
+            if self._turn():
+                continue
+            following = world.next_event() or world.trouble_ends_at
+            if following is None:
+                return
+            world.scheduler.advance_to(min(following, ends_at))
 
     def _come_to_rest(self) -> None:
         """No more faults: every message is done or given up, and every worker ends."""

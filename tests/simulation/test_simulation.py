@@ -18,9 +18,8 @@ from tests.simulation.simulate import shrunk, simulate
 from tests.simulation.truth import ViolationError
 from tests.simulation.world import MANIFEST_KEY, World
 
-# `make simulate` goes through many more. The last ones found a loss, which has a test of its own:
-# an etag kept by a run from before a restore, and a rebuild beside the deletion of its index.
-SEEDS = (*range(20), 499, 225)
+# `make simulate` goes through many more.
+SEEDS = range(20)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 

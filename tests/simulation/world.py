@@ -110,6 +110,13 @@ class World:
         task = self.scheduler.current
         return task is not None and self._lasts(self.full_until, task.name)
 
+    @property
+    def trouble_ends_at(self) -> datetime | None:
+        """When the last stage works again; None when all do."""
+        troubles = (self.broken_until, self.full_until, self.paused_until)
+        ends = (end for trouble in troubles for end in trouble.values())
+        return max((end for end in ends if end > self.now()), default=None)
+
     def _lasts(self, until: Mapping[str, datetime], stage: str) -> bool:
         return not self.faults.is_off and until.get(stage, START) > self.now()
 
