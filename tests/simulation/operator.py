@@ -38,7 +38,6 @@ _COMMAND_SECONDS, _INGEST_SECONDS, _COMPACTOR_SECONDS = 3600.0, 300.0, 900.0
 _ATTEMPTS = 3
 _BROKEN_SECONDS = 900.0
 _HELD_BY_READERS = timedelta(days=6)
-_TEXTS = 4
 
 
 class NoSchedules:
@@ -59,6 +58,7 @@ class Operator:
     world: World
     requests: int = 0
     spoilt: set[int] = field(default_factory=set)
+    _texts: int = 0
 
     def do(self, operation: Operation) -> None:
         """Begin an operation; those on the source are done at once."""
@@ -67,11 +67,17 @@ class Operator:
         work(operation.argument)
 
     def _write(self, argument: int) -> None:
-        entity, number = f"b{argument % ENTITIES}", argument // ENTITIES % _TEXTS
-        # Half of the texts come again: what returns to an older state must be shown, too.
-        is_new = number >= _TEXTS // 2
-        name = f"{self.world.scheduler.elapsed:.3f}" if is_new else str(number)
-        self._change(entity, f"The text {name} of {entity}. It is short.")
+        """Give an entity a text that it never had, of one of several lengths."""
+        self._texts += 1
+        name = f"{self._texts}" + " again" * (argument % 3)
+        self._change(f"b{argument % ENTITIES}", f"This is text {name}. It is short.")
+
+    def _revert(self, argument: int) -> None:
+        """Give an entity the text that it had before its last change; it may have had none."""
+        entity = f"b{argument % ENTITIES}"
+        changes = self.world.truth.source.changes.get(entity, [])
+        if len(changes) > 1:
+            self._change(entity, changes[-2][1])
 
     def _delete(self, argument: int) -> None:
         self._change(f"b{argument % ENTITIES}", None)

@@ -8,17 +8,16 @@ from typing import Any, Literal
 from tests.simulation.faults import Fault, draw_faults
 
 OperationKind = Literal[
-    "write", "delete", "spoil", "run_full", "run_incremental", "cancel", "retry_gaps", "resume",
-    "redrive", "drop", "restore", "rebuild", "mark_bad", "maintain", "remove", "remove_index",
-    "add", "read", "pause_stage", "break_stage", "fill_disk", "settle",
+    "write", "revert", "delete", "spoil", "run_full", "run_incremental", "cancel", "retry_gaps",
+    "resume", "redrive", "drop", "restore", "rebuild", "mark_bad", "maintain", "remove",
+    "remove_index", "add", "read", "pause_stage", "break_stage", "fill_disk", "settle",
 ]  # fmt: skip
 
 _WEIGHTS: dict[OperationKind, int] = {
-    "write": 8, "delete": 5, "run_full": 6, "run_incremental": 5, "cancel": 2, "retry_gaps": 1,
-    "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2, "mark_bad": 1,
-    "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2, "pause_stage": 2,
-    "break_stage": 2, "spoil": 1, "fill_disk": 1,
-    "settle": 4,
+    "write": 6, "revert": 4, "delete": 5, "spoil": 1, "run_full": 6, "run_incremental": 5,
+    "cancel": 2, "retry_gaps": 1, "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2,
+    "mark_bad": 1, "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2,
+    "pause_stage": 2, "break_stage": 2, "fill_disk": 1, "settle": 4,
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
@@ -62,6 +61,7 @@ def _step(*kinds: OperationKind, gaps: tuple[float, ...] = _SOON) -> _Step:
 
 
 _RUN: tuple[OperationKind, ...] = ("run_full", "run_incremental")
+_BACK: tuple[OperationKind, ...] = ("revert", "revert", "write")
 _STORIES: tuple[_Story, ...] = (
     # Late work of a run meets the sweep of a newer one.
     _Story((
@@ -75,17 +75,17 @@ _STORIES: tuple[_Story, ...] = (
     ), (_EMBED, _INDEX, _COMPACT)),
     # The source returns to what a late job read, after a newer run read something else.
     _Story((
-        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("write"),
-        _step(*_RUN), _step("settle"), _step("redrive"), _step("settle"), _step("write"),
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step(*_BACK),
+        _step(*_RUN), _step("settle"), _step("redrive"), _step("settle"), _step(*_BACK),
         _step("run_incremental"),
     ), (_EMBED, _INDEX)),
     # What was deleted comes back as it was.
     _Story((
-        _step("settle"), _step("delete"), _step("run_full"), _step("settle"), _step("write"),
+        _step("settle"), _step("delete"), _step("run_full"), _step("settle"), _step(*_BACK),
         _step(*_RUN),
     )),
     _Story((
-        _step("break_stage"), _step("delete"), _step("run_full"), _step("settle"), _step("write"),
+        _step("break_stage"), _step("delete"), _step("run_full"), _step("settle"), _step(*_BACK),
         _step(*_RUN), _step("settle"), _step("redrive"),
     ), (_COMPACT,)),
     # A restore beside runs, and late work after it.
@@ -94,7 +94,7 @@ _STORIES: tuple[_Story, ...] = (
         _step("settle"), _step("run_full"),
     )),
     _Story((
-        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("write"),
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step(*_BACK),
         _step("restore"), _step("redrive"), _step("settle"), _step(*_RUN), _step("settle"),
         _step("run_incremental"),
     ), (_EMBED, _INDEX)),
@@ -109,7 +109,7 @@ _STORIES: tuple[_Story, ...] = (
     )),
     # An index is deleted beside work.
     _Story((
-        _step("pause_stage", "write"), _step("write"), _step(*_RUN), _step("cancel"),
+        _step("pause_stage", "write"), _step(*_BACK), _step(*_RUN), _step("cancel"),
         _step("remove_index"), _step("settle"), _step("add"), _step(*_RUN, gaps=_LATER),
     )),
     _Story((
@@ -124,7 +124,7 @@ _STORIES: tuple[_Story, ...] = (
     )),
     _Story((
         _step("settle"), _step("write"), _step(*_RUN), _step("read"), _step("settle"),
-        _step("write"), _step(*_RUN), _step("maintain", "rebuild"), _step("restore", "maintain"),
+        _step(*_BACK), _step(*_RUN), _step("maintain", "rebuild"), _step("restore", "maintain"),
         _step("maintain", gaps=(2 * 86_400.0, 9 * 86_400.0)),
     )),
 )  # fmt: skip
@@ -180,7 +180,7 @@ class Scenario:
 
 def _draw_operations(random: Random) -> Iterator[Operation]:
     for entity in range(ENTITIES):
-        yield Operation(0.0, "write", entity + ENTITIES * random.randrange(250))
+        yield Operation(0.0, "write", entity)
     yield Operation(0.0, "run_full", 0)
     if random.random() < _SETTLED_SHARE:
         yield Operation(0.0, "settle", 0)
@@ -205,7 +205,7 @@ def _draw_episode(random: Random) -> Iterator[tuple[float, OperationKind, int]]:
         kind, argument = random.choice(step.kinds), random.randrange(1000)
         if kind in {"break_stage", "pause_stage", "redrive", "drop"}:
             argument = stage
-        elif kind in {"write", "delete"} and random.random() < _SAME_ENTITY_SHARE:
+        elif kind in {"write", "revert", "delete"} and random.random() < _SAME_ENTITY_SHARE:
             argument += entity - argument % ENTITIES
         yield gap, kind, argument
         if random.random() < _INSERTED_SHARE:

@@ -8,8 +8,8 @@ from tests.simulation.scenario import ENTITIES, Operation, OperationKind, Scenar
 from tests.simulation.simulate import simulate
 
 HOUR_SECONDS = 3600.0
-# The first two are written in the same words each time, the third in others of another length.
-OLD, OTHER_OLD, NEW = (number * ENTITIES for number in range(3))
+# Both are of one entity, and of other lengths.
+FIRST, SECOND = 0, ENTITIES
 Step = tuple[OperationKind, int]
 
 
@@ -26,7 +26,7 @@ def violation_of(steps: Sequence[Step]) -> str | None:
 @pytest.mark.parametrize("second", ["run_full", "run_incremental"])
 def test_a_source_that_returns_to_its_older_content_is_read(second: OperationKind) -> None:
     assert violation_of([
-        ("write", OLD), ("run_full", 0), ("write", NEW), (second, 0), ("write", OLD),
+        ("write", FIRST), ("run_full", 0), ("write", SECOND), (second, 0), ("revert", 0),
         ("run_incremental", 0),
     ]) is None  # fmt: skip
 
@@ -34,7 +34,7 @@ def test_a_source_that_returns_to_its_older_content_is_read(second: OperationKin
 @pytest.mark.parametrize("last", ["run_full", "run_incremental"])
 def test_what_was_deleted_comes_back_as_it_was(last: OperationKind) -> None:
     assert violation_of([
-        ("write", OLD), ("run_full", 0), ("delete", 0), ("run_full", 0), ("write", OLD), (last, 0),
+        ("write", FIRST), ("run_full", 0), ("delete", 0), ("run_full", 0), ("revert", 0), (last, 0),
     ]) is None  # fmt: skip
 
 
