@@ -1,0 +1,58 @@
+"""Fuzzes one target with atheris; `tests.fuzz.run` starts it in a process of its own.
+
+    .venv-fuzz/bin/python -m tests.fuzz.one_target TARGET [-OPTION_OF_LIBFUZZER=VALUE ...]
+
+The only module that imports atheris, which is in no other environment.
+"""
+
+import hashlib
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import atheris
+
+from tests.fuzz.catalogue import load, seeds
+from tests.fuzz.folders import Folders
+
+# Our code, and the libraries in Python that read the input: their branches guide the fuzzer.
+INSTRUMENTED = (
+    "shared",
+    "services",
+    "defusedxml",
+    "jmespath",
+    "mwparserfromhell",
+    "protego",
+    "w3lib",
+)
+
+
+def main(arguments: list[str]) -> None:
+    name, *options = arguments
+    folders = Folders(name)
+    folders.make()
+    with atheris.instrument_imports(include=list(INSTRUMENTED), enable_loader_override=False):
+        target = load(name)
+        for data in seeds(name, target):
+            write_seed(folders.seeds, data)
+            # For what a parser imports at its first call; libFuzzer repeats it, and tells.
+            with suppress(Exception):
+                target.check(data)
+    command = [
+        sys.argv[0],
+        f"-max_len={target.maximum_bytes}",
+        f"-artifact_prefix={folders.failures}/",
+        *options,
+        str(folders.corpus),
+        str(folders.seeds),
+    ]
+    atheris.Setup(command, target.check)
+    atheris.Fuzz()
+
+
+def write_seed(folder: Path, data: bytes) -> None:
+    (folder / hashlib.sha256(data).hexdigest()[:40]).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

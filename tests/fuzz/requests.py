@@ -1,0 +1,112 @@
+"""What callers of the API, of the functions and of the command hand in, and what they are told."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from services.cli.api import read_answer as read_api_answer
+from services.compactor.request import parse_request as parse_compactor_request
+from services.ingest.request import parse_request, parse_run_request
+from services.orchestrator.chat import read_request
+from services.orchestrator.retrieval import read_answer
+from services.retrieve.api import query_parameters
+from services.retrieve.contracts import RetrieveRequest
+from services.retrieve.parsing import parse_group, parse_payload, parse_query_string, parse_recall
+from shared.corpora import check_corpus, corpus_document, parse_corpus
+from shared.errors import InvalidInputError, SettingsError, TextTooLongError, UltronError
+from shared.http_api import problem_document
+from shared.index.group_messages import SearchRequest
+from tests.fuzz.target import Target, text_of
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+REFUSALS = (InvalidInputError, TextTooLongError)
+
+
+def answered(ask: Callable[[], object]) -> None:
+    """A caller is refused in words that can be sent."""
+    try:
+        ask()
+    except REFUSALS as error:
+        json.dumps(problem_document(error, "id"), ensure_ascii=False).encode()
+
+
+def json_of(data: bytes) -> Any:
+    """An event, which Lambda has parsed; None where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def use(request: RetrieveRequest) -> None:
+    request.filters.search_filters()
+    json.dumps(request.filters.given(), ensure_ascii=False).encode()
+    request.q.encode()
+
+
+def retrieve_query(data: bytes) -> None:
+    parameters = parse_qs(text_of(data), keep_blank_values=True, errors="replace")
+    event = {"multiValueQueryStringParameters": parameters}
+    answered(lambda: use(parse_query_string(query_parameters(event))))
+
+
+def retrieve_payload(data: bytes) -> None:
+    payload = json_of(data)
+    answered(lambda: use(parse_payload(payload)))
+    answered(lambda: parse_recall(payload))
+    answered(lambda: _as_group(payload))
+
+
+def _as_group(payload: Any) -> None:
+    request = parse_group(payload)
+    if isinstance(request, SearchRequest):
+        asked = request.query()
+        assert SearchRequest.of(request.scope, asked).query().terms == asked.terms
+
+
+def chat_request(data: bytes) -> None:
+    answered(lambda: read_request(text_of(data)).message.encode())
+
+
+def ingest_request(data: bytes) -> None:
+    event = json_of(data)
+    if isinstance(event, dict):
+        answered(lambda: parse_request(event, "invocation").run_id(NOW))
+        answered(lambda: parse_run_request(event))
+
+
+def compactor_request(data: bytes) -> None:
+    event = json_of(data)
+    if isinstance(event, dict):
+        answered(lambda: parse_compactor_request(event).corpus)
+
+
+def corpus_document_(data: bytes) -> None:
+    try:
+        corpus = parse_corpus(text_of(data), "/the/parameter")
+    except SettingsError as error:
+        str(error).encode()
+    else:
+        assert parse_corpus(corpus_document(corpus), "/the/parameter") == corpus
+    answered(lambda: check_corpus(json_of(data), "the file"))
+
+
+def api_answer(data: bytes) -> None:
+    for read in (read_answer, lambda body: read_api_answer(200, body)):
+        try:
+            read(data)
+        except UltronError as error:
+            assert str(error)
+
+
+TARGETS = {
+    "api_answer": Target(api_answer),
+    "chat_request": Target(chat_request),
+    "compactor_request": Target(compactor_request),
+    "corpus_document": Target(corpus_document_),
+    "ingest_request": Target(ingest_request),
+    "retrieve_payload": Target(retrieve_payload),
+    "retrieve_query": Target(retrieve_query),
+}
