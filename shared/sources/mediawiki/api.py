@@ -129,7 +129,8 @@ def is_busy(response: HttpResponse) -> bool:
     except (ValueError, RecursionError):
         return False
     failure = document.get("error") if isinstance(document, dict) else None
-    return isinstance(failure, dict) and failure.get("code") in _BUSY
+    code = failure.get("code") if isinstance(failure, dict) else None
+    return isinstance(code, str) and code in _BUSY
 
 
 def _described(failure: object) -> str:
