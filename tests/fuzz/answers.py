@@ -121,10 +121,10 @@ def page_line_of(data: bytes) -> None:
 
 TARGETS = {
     "link_header": Target(link_header, maximum_bytes=1000),
-    "marvel_answer": Target(marvel_answer),
-    "page_answer": Target(page_answer),
+    "marvel_answer": Target(marvel_answer, is_json=True),
+    "page_answer": Target(page_answer, is_json=True),
     "page_line": Target(page_line_of),
     "robots": Target(robots),
     "sitemap": Target(sitemap),
-    "wiki_answer": Target(wiki_answer),
+    "wiki_answer": Target(wiki_answer, is_json=True),
 }

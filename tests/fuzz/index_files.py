@@ -220,9 +220,9 @@ def unchanged() -> list[bytes]:
 TARGETS = {
     "array_archive": Target(array_archive, archive_seeds),
     "catalog": Target(catalog, unchanged, 512),
-    "catalog_header": Target(catalog_header, header_seeds),
+    "catalog_header": Target(catalog_header, header_seeds, is_json=True),
     "graph": Target(graph, unchanged, 256),
-    "manifest": Target(manifest),
+    "manifest": Target(manifest, is_json=True),
     "sidecar": Target(sidecar, unchanged, 256),
     "vectors": Target(vectors, unchanged, 512),
 }

@@ -129,10 +129,10 @@ def group_answer(data: bytes) -> None:
 
 
 TARGETS = {
-    "dead_letter": Target(dead_letter),
-    "group_answer": Target(group_answer),
-    "job": Target(job),
-    "json_lines": Target(json_lines, lambda: [encode_lines(['{"a": 1}', "b"])]),
-    "page_query": Target(page_query),
+    "dead_letter": Target(dead_letter, is_json=True),
+    "group_answer": Target(group_answer, is_json=True),
+    "job": Target(job, is_json=True),
+    "json_lines": Target(json_lines, lambda: [encode_lines(['{"a": 1}', "b"])], is_json=True),
+    "page_query": Target(page_query, is_json=True),
     "shard_key": Target(shard_key, maximum_bytes=400),
 }

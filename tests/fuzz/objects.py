@@ -81,8 +81,8 @@ def json_document(data: bytes) -> None:
 
 TARGETS = {
     "csv": Target(csv),
-    "expression": Target(expression),
+    "expression": Target(expression, is_json=True),
     "gzip": Target(gzip, lambda: [gzip_format.compress(b"a" * 300) + bytes(3)]),
-    "json_document": Target(json_document),
+    "json_document": Target(json_document, is_json=True),
     "json_line_ranges": Target(json_line_ranges),
 }

@@ -14,6 +14,7 @@ import atheris
 
 from tests.fuzz.catalogue import load, seeds
 from tests.fuzz.folders import Folders
+from tests.fuzz.json_mutation import mutated
 
 # Our code, and the libraries in Python that read the input: their branches guide the fuzzer.
 INSTRUMENTED = (
@@ -46,8 +47,17 @@ def main(arguments: list[str]) -> None:
         str(folders.corpus),
         str(folders.seeds),
     ]
-    atheris.Setup(command, target.check)
+    mutator = {"custom_mutator": mutate_json} if target.is_json else {}
+    atheris.Setup(command, target.check, **mutator)
     atheris.Fuzz()
+
+
+def mutate_json(data: bytes, maximum_bytes: int, seed: int) -> bytes:
+    """Change a value of a document, or, each third time and in what is none, its bytes."""
+    found = mutated(data, seed) if seed % 3 else None
+    if found is None or len(found) > maximum_bytes:
+        return bytes(atheris.Mutate(data, maximum_bytes))
+    return found
 
 
 def write_seed(folder: Path, data: bytes) -> None:

@@ -74,8 +74,8 @@ def web_page(data: bytes) -> None:
 
 
 TARGETS = {
-    "mapped_record": Target(mapped_record),
-    "marvel_record": Target(marvel_record),
-    "web_page": Target(web_page, maximum_bytes=LONGEST_PAGE_BYTES),
-    "wiki_page": Target(wiki_page, maximum_bytes=LONGEST_PAGE_BYTES),
+    "mapped_record": Target(mapped_record, is_json=True),
+    "marvel_record": Target(marvel_record, is_json=True),
+    "web_page": Target(web_page, maximum_bytes=LONGEST_PAGE_BYTES, is_json=True),
+    "wiki_page": Target(wiki_page, maximum_bytes=LONGEST_PAGE_BYTES, is_json=True),
 }

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from pydantic import TypeAdapter
+
 from services.cli.api import read_answer as read_api_answer
 from services.compactor.request import parse_request as parse_compactor_request
 from services.ingest.request import parse_request, parse_run_request
@@ -18,9 +20,11 @@ from shared.corpora import check_corpus, corpus_document, parse_corpus
 from shared.errors import InvalidInputError, SettingsError, TextTooLongError, UltronError
 from shared.http_api import problem_document
 from shared.index.group_messages import SearchRequest
+from shared.models.base import RunId
 from tests.fuzz.target import Target, text_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+RUN_ID: TypeAdapter[str] = TypeAdapter(RunId)
 REFUSALS = (InvalidInputError, TextTooLongError)
 
 
@@ -73,7 +77,7 @@ def chat_request(data: bytes) -> None:
 def ingest_request(data: bytes) -> None:
     event = json_of(data)
     if isinstance(event, dict):
-        answered(lambda: parse_request(event, "invocation").run_id(NOW))
+        answered(lambda: RUN_ID.validate_python(parse_request(event, "invocation").run_id(NOW)))
         answered(lambda: parse_run_request(event))
 
 
@@ -98,15 +102,15 @@ def api_answer(data: bytes) -> None:
         try:
             read(data)
         except UltronError as error:
-            assert str(error)
+            json.dumps(problem_document(error, "id"), ensure_ascii=False).encode()
 
 
 TARGETS = {
-    "api_answer": Target(api_answer),
-    "chat_request": Target(chat_request),
-    "compactor_request": Target(compactor_request),
-    "corpus_document": Target(corpus_document_),
-    "ingest_request": Target(ingest_request),
-    "retrieve_payload": Target(retrieve_payload),
+    "api_answer": Target(api_answer, is_json=True),
+    "chat_request": Target(chat_request, is_json=True),
+    "compactor_request": Target(compactor_request, is_json=True),
+    "corpus_document": Target(corpus_document_, is_json=True),
+    "ingest_request": Target(ingest_request, is_json=True),
+    "retrieve_payload": Target(retrieve_payload, is_json=True),
     "retrieve_query": Target(retrieve_query),
 }

@@ -14,12 +14,14 @@ class Target:
 
     `check` returns where the parser read the bytes, or refused them with the error that its
     docstring names; whatever else it raises is a finding. `seeds` makes valid inputs, beside those
-    in `corpus/<name>`. The fuzzer makes no input that is longer than `maximum_bytes`.
+    in `corpus/<name>`. The fuzzer makes no input that is longer than `maximum_bytes`. `is_json`:
+    inputs are JSON documents, of which it mostly changes single values.
     """
 
     check: Callable[[bytes], None]
     seeds: Callable[[], Iterable[bytes]] = tuple
     maximum_bytes: int = 4096
+    is_json: bool = False
 
 
 def text_of(data: bytes) -> str:
