@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from shared.canonical.web_text import is_refused
 from shared.errors import SourceError
 from shared.models.sources import (
     CursorPaging,
@@ -19,7 +20,10 @@ from shared.sources.http_json.pagers import LedPager
 from shared.sources.marvel.wrapper import parse_error, parse_page
 from shared.sources.mediawiki.api import WikiAnswer, is_busy
 from shared.sources.mediawiki.pages import CollectedPages
+from shared.sources.outbound import OutboundGuard
 from shared.sources.raw_json import load_json
+from shared.sources.redirects import Credentials, OutboundRequest, origin, place
+from shared.sources.retry import parse_retry_after
 from shared.sources.sitemap.addresses import ending_of_no_page, is_below, normal_address
 from shared.sources.sitemap.documents import read_sitemap
 from shared.sources.sitemap.robots import Robots
@@ -29,6 +33,7 @@ from tests.fuzz.target import Target, first_line, text_of
 
 HOME = "https://a.example/api"
 SINCE = datetime(2024, 1, 2, tzinfo=UTC)
+LONGEST_WAIT_SECONDS = 1e12
 PAGINGS = (CursorPaging(next_cursor="next"), NextUrlPaging(next_url="next"))
 
 
@@ -110,6 +115,22 @@ def marvel_answer(data: bytes) -> None:
         assert all("\n" not in line for line in page.lines)
 
 
+def response_headers(data: bytes) -> None:
+    """A header, as it is read where a source sends it."""
+    text = data.decode("latin-1")
+    seconds = parse_retry_after(text, SINCE)
+    assert seconds is None or 0 <= seconds < LONGEST_WAIT_SECONDS
+    is_refused(text)
+    asked = OutboundRequest(HOME, {"Accept": "a"}, Credentials({"Authorization": "secret"}))
+    with suppress(SourceError):
+        led = asked.redirected(text)
+        is_at_home = origin(led.url) == origin(HOME)
+        assert is_at_home or "Authorization" not in led.full_headers
+        place(led.url)
+        OutboundGuard().check_url(led.full_url)
+        led.full_url.encode()
+
+
 def page_line_of(data: bytes) -> None:
     """The first line is the type that the answer says it has."""
     content_type, body = first_line(data)
@@ -124,6 +145,7 @@ TARGETS = {
     "marvel_answer": Target(marvel_answer, is_json=True),
     "page_answer": Target(page_answer, is_json=True),
     "page_line": Target(page_line_of),
+    "response_headers": Target(response_headers, maximum_bytes=500),
     "robots": Target(robots),
     "sitemap": Target(sitemap),
     "wiki_answer": Target(wiki_answer, is_json=True),

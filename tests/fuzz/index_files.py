@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.embedding.model_files import read_model_identity
 from shared.errors import CorruptObjectError
 from shared.index.array_archive import read_arrays
 from shared.index.catalog import (
@@ -30,6 +31,7 @@ from shared.models.chunk import ChunkMetadata
 from shared.models.entity import Scalar
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.manifest import ModelIdentity
+from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import StoredObject
 from tests.fuzz.target import Target, change, changed
 
@@ -213,6 +215,13 @@ def manifest(data: bytes) -> None:
         assert again == read
 
 
+def model_description(data: bytes) -> None:
+    store = MemoryObjectStore()
+    store.put("models/m/1/model.json", data)
+    with suppress(CorruptObjectError):
+        assert read_model_identity(store, "models/m/1/").id == "m"
+
+
 def unchanged() -> list[bytes]:
     return [b"", change(0, 1, 4, 1), change(1, 2, 8, 0xFFFFFFFF), change(2, 3, 100, 0)]
 
@@ -223,6 +232,7 @@ TARGETS = {
     "catalog_header": Target(catalog_header, header_seeds, is_json=True),
     "graph": Target(graph, unchanged, 256),
     "manifest": Target(manifest, is_json=True),
+    "model_description": Target(model_description, is_json=True),
     "sidecar": Target(sidecar, unchanged, 256),
     "vectors": Target(vectors, unchanged, 512),
 }

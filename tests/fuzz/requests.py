@@ -1,14 +1,17 @@
 """What callers of the API, of the functions and of the command hand in, and what they are told."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from pydantic import TypeAdapter
 
 from services.cli.api import read_answer as read_api_answer
+from services.cli.corpus_files import read_corpus_file
 from services.compactor.request import parse_request as parse_compactor_request
 from services.ingest.request import parse_request, parse_run_request
 from services.orchestrator.chat import read_request
@@ -97,6 +100,15 @@ def corpus_document_(data: bytes) -> None:
     answered(lambda: check_corpus(json_of(data), "the file"))
 
 
+def corpus_file(data: bytes) -> None:
+    """The first byte says whether the file is TOML."""
+    ending = ".toml" if data and data[0] % 2 else ".json"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"corpus{ending}"
+        path.write_bytes(data[1:])
+        answered(lambda: read_corpus_file(path, "fuzz"))
+
+
 def api_answer(data: bytes) -> None:
     for read in (read_answer, lambda body: read_api_answer(200, body)):
         try:
@@ -110,6 +122,7 @@ TARGETS = {
     "chat_request": Target(chat_request, is_json=True),
     "compactor_request": Target(compactor_request, is_json=True),
     "corpus_document": Target(corpus_document_, is_json=True),
+    "corpus_file": Target(corpus_file),
     "ingest_request": Target(ingest_request, is_json=True),
     "retrieve_payload": Target(retrieve_payload, is_json=True),
     "retrieve_query": Target(retrieve_query),
