@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.fuzz.catalogue import NAMES, load, seeds
+from tests.fuzz.target import INPUT_TIMEOUT_SECONDS
 
 
 def main(arguments: list[str]) -> int:
@@ -23,7 +24,9 @@ def main(arguments: list[str]) -> int:
     inputs = [path.read_bytes() for path in given.files] or list(seeds(given.target, target))
     faulthandler.enable()
     for data in inputs:
+        faulthandler.dump_traceback_later(INPUT_TIMEOUT_SECONDS, exit=True)
         target.check(data)
+        faulthandler.cancel_dump_traceback_later()
     sys.stdout.write(f"{given.target}: held, inputs: {len(inputs)}\n")
     return 0
 

@@ -14,9 +14,8 @@ import sys
 from tests.fuzz.catalogue import NAMES
 from tests.fuzz.folders import ROOT, Folders
 from tests.fuzz.outcome import Outcome
+from tests.fuzz.target import INPUT_TIMEOUT_SECONDS
 
-# By the clock: what takes milliseconds can take seconds where others use the processors.
-INPUT_TIMEOUT_SECONDS = 10
 MEMORY_LIMIT_MEGABYTES = 2048
 # For the start, and for going through what earlier runs have kept.
 SECONDS_BESIDES = 120

@@ -4,6 +4,8 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+# By the clock: what takes milliseconds can take seconds where others use the processors.
+INPUT_TIMEOUT_SECONDS = 10
 _CHANGE = struct.Struct("<BBHI")
 _KINDS = 5
 

@@ -1,10 +1,14 @@
 """The parsers hold against the corpus and against what once failed, without a fuzzer."""
 
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+from tests.fuzz import run
 from tests.fuzz.catalogue import CORPUS, GROUPS, NAMES, REGRESSIONS, load, seeds
+from tests.fuzz.replay import main
 
 LARGEST_FILE_BYTES = 4096
 
@@ -16,6 +20,23 @@ def test_a_target_holds_against_all_that_a_run_begins_with(name: str) -> None:
     assert inputs
     for data in inputs:
         target.check(data)
+
+
+def test_one_input_is_run_by_its_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(b"a,b\n1,2\n")
+    assert main(["csv", str(path)]) == 0
+    assert capfd.readouterr().out == "csv: held, inputs: 1\n"
+
+
+@pytest.mark.parametrize("command", [main, run.main])
+def test_an_unknown_target_ends_with_the_names_of_all(
+    command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command(["nope"])
+    assert ended.value.code == 2
+    assert "graph" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("group", GROUPS)
