@@ -52,6 +52,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "sitemap",
         "wiki_answer",
     ),
+    "sources": ("foreign_source", "page_job"),
     "texts": ("chunking", "date", "html_text", "printing", "question", "words"),
 }
 NAMES = tuple(name for names in GROUPS.values() for name in names)

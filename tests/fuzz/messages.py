@@ -34,7 +34,9 @@ from shared.models.jobs import ChunkJob, DeriveJob, EmbedJob, IndexJob, Job, Pag
 from shared.models.maintenance import maintenance_job
 from shared.models.manifest import ModelIdentity
 from shared.printing import json_text, printable
+from shared.sources.base import FetchedPage
 from shared.sources.http_json.step import Step
+from shared.sources.raw_object import raw_metadata
 from shared.sources.sitemap.walk import Walk
 from shared.storage.jsonl import decode_lines, encode_lines
 from shared.storage.part_keys import parse_vectors_key
@@ -56,6 +58,8 @@ def job(data: bytes) -> None:
             read = parse_job(body, job_type)
             assert parse_job(read.model_dump_json(), job_type) == read
             assert job_part(read) is None or job_part(read) == getattr(read, "part", None)
+            if isinstance(read, PageJob):
+                raw_metadata(read, "fuzz", FetchedPage())
     with suppress(InvalidJobError):
         task = parse_maintenance_job(body)
         assert parse_maintenance_job(maintenance_job.dump_json(task).decode()) == task

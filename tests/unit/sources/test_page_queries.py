@@ -1,0 +1,22 @@
+"""A page job says what to fetch; one whose query is of another form becomes a gap, not a crash."""
+
+import pytest
+
+from shared.errors import SourceError
+from shared.sources.http import HttpResponse
+from tests.fuzz.sources import source_over
+
+NESTED = "[" * 2000
+UNANSWERED = HttpResponse(404, {}, b"")
+
+
+@pytest.mark.parametrize("written", ["", "no json", NESTED, "[]", "[1]", "[[1, 2, 3]]", "{}"])
+def test_a_page_of_a_sitemap_corpus_that_names_no_urls(written: str) -> None:
+    with pytest.raises(SourceError, match="names no urls"):
+        source_over("sitemap", UNANSWERED).fetch("pages", {"urls": written}, None)
+
+
+@pytest.mark.parametrize("written", ["", "no json", NESTED, "[]", '{"a": 1}'])
+def test_a_listing_page_of_a_wiki_that_continues_nowhere(written: str) -> None:
+    with pytest.raises(SourceError, match="continues nowhere"):
+        source_over("wiki", UNANSWERED).fetch("listing", {"continue": written}, None)
