@@ -1,10 +1,11 @@
 """Whole sources, to each of whose questions a stranger gives the same answer; and page jobs."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import PostponedError, SourceError
 from shared.models.corpus import Corpus
@@ -14,6 +15,7 @@ from shared.models.sources import RateLimit
 from shared.sources.base import FetchedPage, PlannedPage, Source
 from shared.sources.http import HttpClient, HttpResponse
 from shared.sources.marvel.signing import MarvelKeys
+from shared.sources.outbound import OutboundGuard
 from shared.sources.rates import Place
 from shared.sources.raw_object import raw_metadata, read_attribution
 from shared.sources.registry import SourceTools, make_source
@@ -23,6 +25,7 @@ from shared.storage.keys import raw_key
 from shared.storage.memory import MemoryObjectStore
 from tests.fuzz.target import Target, first_line, text_of
 
+QUERY: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 RUN = "20261123T060000Z-1a2b3c4d"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SINCE = EndpointCheckpoint(last_modified="2024-01-02T03:04:05+00:00")
@@ -48,9 +51,11 @@ class _Stranger(HttpClient):
 
     def __init__(self, answer: HttpResponse) -> None:
         super().__init__()
+        self._own_guard = OutboundGuard()
         self._answer = answer
 
     def get(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
+        self._own_guard.check_url(url)
         return self._answer
 
 
@@ -139,16 +144,14 @@ def foreign_source(data: bytes) -> None:
 def page_job(data: bytes) -> None:
     """A job's query, as anyone may have put it into the queue; no source answers."""
     try:
-        query = json.loads(text_of(data))
-    except (ValueError, RecursionError):
+        query = QUERY.validate_json(text_of(data))
+    except ValidationError:
         return
-    if isinstance(query, dict):
-        asked = {str(name): str(value) for name, value in query.items()}
-        for name in SOURCES:
-            source = source_over(name, HttpResponse(404, {}, b""))
-            for endpoint in ENDPOINTS:
-                with suppress(SourceError, PostponedError):
-                    source.fetch(endpoint, asked, None)
+    for name in SOURCES:
+        source = source_over(name, HttpResponse(404, {}, b""))
+        for endpoint in ENDPOINTS:
+            with suppress(SourceError, PostponedError):
+                source.fetch(endpoint, query, None)
 
 
 TARGETS = {

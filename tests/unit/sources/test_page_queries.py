@@ -1,5 +1,7 @@
 """A page job says what to fetch; one whose query is of another form becomes a gap, not a crash."""
 
+import json
+
 import pytest
 
 from shared.errors import SourceError
@@ -14,6 +16,12 @@ UNANSWERED = HttpResponse(404, {}, b"")
 def test_a_page_of_a_sitemap_corpus_that_names_no_urls(written: str) -> None:
     with pytest.raises(SourceError, match="names no urls"):
         source_over("sitemap", UNANSWERED).fetch("pages", {"urls": written}, None)
+
+
+def test_a_wiki_that_wants_to_be_asked_with_half_of_a_character() -> None:
+    query = {"continue": json.dumps({"gapcontinue": "\ud800"})}
+    with pytest.raises(SourceError, match="half of a character"):
+        source_over("wiki", UNANSWERED).fetch("listing", query, None)
 
 
 @pytest.mark.parametrize("written", ["", "no json", NESTED, "[]", '{"a": 1}'])
