@@ -18,6 +18,20 @@ def test_a_page_of_a_sitemap_corpus_that_names_no_urls(written: str) -> None:
         source_over("sitemap", UNANSWERED).fetch("pages", {"urls": written}, None)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "query"),
+    [
+        ("pages", {"urls": '[["http://[", null]]'}),
+        ("sitemap", {"walk": '{"frames": [{"url": "http://["}]}'}),
+    ],
+)
+def test_a_page_of_a_sitemap_corpus_that_names_no_address(
+    endpoint: str, query: dict[str, str]
+) -> None:
+    with pytest.raises(SourceError, match="no web address"):
+        source_over("sitemap", UNANSWERED).fetch(endpoint, query, None)
+
+
 def test_a_wiki_that_wants_to_be_asked_with_half_of_a_character() -> None:
     query = {"continue": json.dumps({"gapcontinue": "\ud800"})}
     with pytest.raises(SourceError, match="half of a character"):
