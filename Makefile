@@ -16,6 +16,9 @@ SEEDS ?= 2000
 FIRST_SEED ?= 0
 # Further options for `mutants`, as in `make mutants MUTANT_OPTIONS="--seeds 200 --table"`.
 MUTANT_OPTIONS ?=
+# How long `fuzz` takes for each target, in seconds, and which targets it takes: all without a name.
+FUZZ_SECONDS ?= 10
+FUZZ_TARGETS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
 BENCH_OPTIONS ?=
 
@@ -23,7 +26,7 @@ BENCH_OPTIONS ?=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo down check test lint format type-check terraform-check unit simulate mutants integration e2e e2e-auth refusals \
+.PHONY: help demo down check test lint format type-check terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
@@ -71,6 +74,10 @@ simulate: environments ## the whole line in memory under SEEDS (2000) random ord
 
 mutants: environments ## which seeds notice when a safeguard is taken out of the code (hours)
 	@$(RUN) tests.simulation.mutants $(MUTANT_OPTIONS)
+
+fuzz: environments ## hostile input for each parser, FUZZ_SECONDS (10) each (Linux on x86-64 only)
+	@$(PYTHON) scripts/environments.py fuzz
+	@.venv-fuzz/bin/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 integration: environments ## tests against real parts on this machine
 	@$(RUN) pytest tests/integration $(IN_PARALLEL) $(PYTEST_OPTIONS)
@@ -155,6 +162,6 @@ terraform-tool:
 		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
 
 clean: down ## remove all that can be made again
-	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-checkov .local build *.egg-info
+	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .local build *.egg-info
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """Make the project's virtual environments; needs nothing but Python 3.11 or newer.
 
-    python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks] [checkov]
+    python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks] [fuzz] [checkov]
 
 Without names it makes the first two. An environment is stamped with all that decides its content,
 so a second call only compares stamps; one that was left half-made has no stamp and is made anew.
@@ -45,7 +45,8 @@ class Environment:
     """One virtual environment: where it is, what goes into it and at which versions.
 
     `builds_hnswlib` takes hnswlib out of what pip installs: its source distribution would need a
-    C++ compiler, which `scripts/build_hnswlib.py` brings along where there is none.
+    C++ compiler, which `scripts/build_hnswlib.py` brings along where there is none. `machine` and
+    `newest_python` are what a package of it has wheels for, where that is not every machine.
     """
 
     name: str
@@ -54,6 +55,8 @@ class Environment:
     builds_hnswlib: bool = False
     installs_project: bool = False
     constraints: str = CONSTRAINTS
+    machine: tuple[str, str] | None = None
+    newest_python: tuple[int, int] | None = None
 
 
 ENVIRONMENTS = {
@@ -63,6 +66,14 @@ ENVIRONMENTS = {
         Environment("local-aws", ".venv-local-aws", "requirements/local-aws.txt"),
         Environment("parity", ".venv-parity", "requirements/parity.txt", True),
         Environment("benchmarks", ".venv-benchmarks", "requirements/benchmarks.txt", True),
+        Environment(
+            "fuzz",
+            ".venv-fuzz",
+            "requirements/fuzz.txt",
+            True,
+            machine=("Linux", "x86_64"),
+            newest_python=(3, 13),
+        ),
         Environment(
             "checkov",
             ".venv-checkov",
@@ -144,6 +155,7 @@ def make(environment: Environment, root: Path = ROOT) -> bool:
     with _lock(root):
         if is_current(environment, root):
             return False
+        check_machine(environment)
         wanted = fingerprint(environment, root)
         directory = root / environment.directory
         if directory.exists():
@@ -163,6 +175,31 @@ def check_python(version: tuple[int, ...] = sys.version_info[:2]) -> None:
         raise EnvironmentMakingError(
             f"Python {needed} or newer is needed and {sys.executable} is {found}: name a newer one,"
             f" as in `make demo PYTHON=python{needed}`."
+        )
+
+
+def check_machine(
+    environment: Environment,
+    machine: tuple[str, str] | None = None,
+    version: tuple[int, ...] = sys.version_info[:2],
+) -> None:
+    """Raise EnvironmentMakingError where a package of the environment has no wheel.
+
+    `machine` is an operating system and its architecture; without it, those of this machine.
+    """
+    found = machine or (platform.system(), platform.machine())
+    if environment.machine not in (None, found):
+        raise EnvironmentMakingError(
+            f"{environment.directory} can be made on {' '.join(environment.machine or ())} only,"
+            f" and this machine is {' '.join(found)}: a package of {environment.requirements}"
+            " exists for no other."
+        )
+    if environment.newest_python is not None and version[:2] > environment.newest_python:
+        newest = ".".join(map(str, environment.newest_python))
+        raise EnvironmentMakingError(
+            f"{environment.directory} needs Python {newest} or older, and {sys.executable} is"
+            f" {'.'.join(map(str, version))}: name another one, as in `make"
+            f" {environment.name} PYTHON=python{newest}`."
         )
 
 

@@ -26,7 +26,10 @@ def error_summary(error: Exception) -> dict[str, Any]:
     Anything that is not a public `UltronError` becomes a bare 500 that shows nothing of the inside.
     """
     if isinstance(error, UltronError) and error.is_public:
-        return {"code": error.code, "message": str(error), "status": error.http_status}
+        # It may name what the caller sent, and JSON can hold halves of characters, which no answer
+        # can.
+        message = str(error).encode(errors="backslashreplace").decode()
+        return {"code": error.code, "message": message, "status": error.http_status}
     return {
         "code": _HIDDEN_CODE,
         "message": _HIDDEN_MESSAGE,

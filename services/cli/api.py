@@ -76,7 +76,7 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise UnavailableError(f"the API answered {status} with something that is no JSON object")

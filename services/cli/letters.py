@@ -22,7 +22,7 @@ def body_of(letter: DeadLetter) -> dict[str, Any]:
     """Return the job or event, empty when the body is none."""
     try:
         document = json.loads(letter.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -19,6 +19,13 @@ _USAGE = (
 )
 
 
+# A run is named and numbered after its time: it has four digits of a year, and is no less than 0.
+_Time = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 12, 31, tzinfo=UTC)),
+]
+
+
 class IngestRequest(Contract):
     """A request for a run.
 
@@ -29,7 +36,7 @@ class IngestRequest(Contract):
     corpus: CorpusName
     mode: RunMode = "incremental"
     request_id: Annotated[str, Field(min_length=1, max_length=200)]
-    time: AwareDatetime | None = None
+    time: _Time | None = None
 
     @property
     def request_hash(self) -> str:

@@ -129,7 +129,7 @@ def read_answer(body: bytes) -> Retrieved:
     """
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UltronError("retrieve answered something that is not JSON") from error
     if not isinstance(document, dict):
         raise UltronError("retrieve answered JSON that is not an object")

@@ -27,6 +27,9 @@ _HEADER = re.compile(
     rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
 )
 _IS_ENCRYPTED = 0x1
+# The characters of Unicode but for halves of surrogate pairs; of others numpy makes no text, or
+# one that cannot be encoded.
+_GREATEST_CHARACTER, _SURROGATES = 0x10FFFF, (0xD800, 0xDFFF)
 # What zipfile raises at bytes in memory that are no archive of its, or a cut or altered one.
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError,
@@ -76,5 +79,13 @@ def _parse(name: str, data: bytes) -> npt.NDArray[Any]:
     shape = tuple(int(length) for length in re.findall(rb"\d+", header[3]))
     if math.prod(shape) * dtype.itemsize != len(data) - begin or math.prod(shape) > len(data):
         raise ValueError(f"its {name[:40]!r} has another length than it says")
+    if dtype.kind == "U" and not _is_text(np.frombuffer(data, "<u4", offset=begin)):
+        raise ValueError(f"its {name[:40]!r} holds what is no text")
     order: Literal["C", "F"] = "F" if header[2] == b"True" else "C"
     return np.ndarray(shape, dtype, buffer=data, offset=begin, order=order)
+
+
+def _is_text(characters: npt.NDArray[np.uint32]) -> bool:
+    first, last = _SURROGATES
+    is_half = (characters >= first) & (characters <= last)
+    return not np.any(is_half | (characters > _GREATEST_CHARACTER))

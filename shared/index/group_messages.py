@@ -4,7 +4,6 @@ Numbers survive the way: JSON keeps every digit of a float, and vectors travel a
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
@@ -137,7 +136,7 @@ sample_answer: TypeAdapter[Sample] = TypeAdapter(Sample)
 def _vector(text: str, dims: int) -> Vectors:
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; letters beyond ASCII are another
         raise InvalidInputError("vector: is not base64") from None
     if len(data) != dims * 4:
         raise InvalidInputError(f"vector: has {len(data)} bytes; {dims} float32 are needed")

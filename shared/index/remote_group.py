@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from shared.errors import (
     DamagedIndexError,
@@ -85,7 +85,7 @@ class RemoteGroup:
             if isinstance(document, Mapping) and "error" in document:
                 raise _reported(document["error"])
             return adapter.validate_python(document)
-        except (ValueError, ValidationError):
+        except (ValueError, RecursionError):  # a ValidationError is a ValueError
             # Neither is repeated: both may quote texts.
             raise PartialFailureError("the group answered something unreadable") from None
 

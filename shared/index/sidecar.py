@@ -43,6 +43,8 @@ _PAGE_BYTES = 4096
 # The magic and the page size; no write-ahead log, no reserved bytes; fixed fractions of a page.
 _FILE_BEGINS = b"SQLite format 3\0" + _PAGE_BYTES.to_bytes(2, "big") + bytes((1, 1, 0, 64, 32, 32))
 _PAGES_AT, _HEADER_BYTES = 28, 100
+# Of others SQLite says no more than that something is wrong: the schema's format, and UTF-8.
+_NUMBERS_AT = {44: 4, 56: 1}
 _ROWS_AT_ONCE = 500
 _LABEL_BYTES, _COUNT_BYTES = 4, 2
 
@@ -131,8 +133,10 @@ class Sidecar:
         with locate().open("rb") as stream:
             head = stream.read(_HEADER_BYTES)
             self._size_bytes = os.fstat(stream.fileno()).st_size
-        pages = int.from_bytes(head[_PAGES_AT : _PAGES_AT + 4], "big")
-        if not head.startswith(_FILE_BEGINS) or pages * _PAGE_BYTES != self._size_bytes:
+        is_ours = head.startswith(_FILE_BEGINS) and all(
+            _number(head, offset) == expected for offset, expected in _NUMBERS_AT.items()
+        )
+        if not is_ours or _number(head, _PAGES_AT) * _PAGE_BYTES != self._size_bytes:
             raise self._damage("is no SQLite sidecar, or not all of one")
 
     def postings(self, words: Sequence[str]) -> dict[str, Postings]:
@@ -288,6 +292,10 @@ class Sidecar:
 
     def _damage(self, what: str) -> CorruptObjectError:
         return CorruptObjectError(f"{self._name} {what}; build the shard again")
+
+
+def _number(head: bytes, offset: int) -> int:
+    return int.from_bytes(head[offset : offset + 4], "big")
 
 
 def _is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:

@@ -11,6 +11,9 @@ LARGEST_MESSAGE_BYTES = 250_000
 """What a job may have as JSON: a queue takes 256 KiB, and a job that has to wait grows a little."""
 
 
+_LAST_SEQ = 253_402_300_799_999  # at the end of the year 9999: there is no later moment
+
+
 class Job(Contract):
     """What every job carries.
 
@@ -21,7 +24,7 @@ class Job(Contract):
     corpus: CorpusName
     run_id: RunId
     page_id: PageId
-    seq: Annotated[int, Field(ge=0)]
+    seq: Annotated[int, Field(ge=0, le=_LAST_SEQ)]
     postponements: Annotated[int, Field(ge=0)] = 0
 
 

@@ -9,6 +9,8 @@ _VECTORS = re.compile(
     r"/(?P<page>[^/]+)-(?P<part>\d{4,})\.npz"
 )
 _RUN_TIME = "%Y%m%dT%H%M%SZ"
+# Runs are numbered by the milliseconds since then.
+_FIRST_RUN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ def parse_vectors_key(key: str) -> PartKeys | None:
     try:
         started = datetime.strptime(found["run"][:16], _RUN_TIME).replace(tzinfo=UTC)
     except ValueError:  # digits, but no date
+        return None
+    if started < _FIRST_RUN:
         return None
     return PartKeys(
         vectors_key=key,

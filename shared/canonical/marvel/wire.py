@@ -26,7 +26,9 @@ def _object(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Identity = Annotated[int, Field(strict=True, ge=0)]
-Number = Annotated[int | float | None, BeforeValidator(_object)]
+# JSON has no infinity and no NaN: what is written of an entity would hold null in their place.
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[int | Finite | None, BeforeValidator(_object)]
 WholeNumber = Annotated[int | None, BeforeValidator(_object)]
 
 

@@ -108,11 +108,19 @@ class WikiApi:
         """Return the answer to a query.
 
         Raises:
-            SourceError: the wiki answered with an error, or with something else than JSON.
+            SourceError: the wiki answered with an error, or with something else than JSON; or the
+                question cannot be sent.
             SourceUnavailableError, BudgetExhaustedError, PostponedError: as `SourceClient.get`.
         """
         joint = "&" if "?" in self._api_url else "?"
-        url = f"{self._api_url}{joint}{urlencode({**self._common, **question})}"
+        try:
+            query = urlencode({**self._common, **question})
+        except UnicodeEncodeError:
+            # The wiki says itself how its next answer is asked for, and JSON can hold such a thing.
+            raise SourceError(
+                f"{place(self._api_url)} wants to be asked with half of a character"
+            ) from None
+        url = f"{self._api_url}{joint}{query}"
         response = self._client.get(url, refuses=is_busy)
         return WikiAnswer(response.body, place(self._api_url))
 
@@ -129,7 +137,8 @@ def is_busy(response: HttpResponse) -> bool:
     except (ValueError, RecursionError):
         return False
     failure = document.get("error") if isinstance(document, dict) else None
-    return isinstance(failure, dict) and failure.get("code") in _BUSY
+    code = failure.get("code") if isinstance(failure, dict) else None
+    return isinstance(code, str) and code in _BUSY
 
 
 def _described(failure: object) -> str:

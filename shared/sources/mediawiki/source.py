@@ -197,7 +197,7 @@ def _since(query: Mapping[str, str]) -> datetime | None:
 def _continuation(query: Mapping[str, str]) -> dict[str, str]:
     try:
         found = json.loads(query.get("continue", "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise SourceError("a listing page of a mediawiki corpus continues nowhere")

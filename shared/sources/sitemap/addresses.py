@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from shared.errors import SourceError
 from shared.text.marks import bounded_marks
 
 _LONGEST = 2000
@@ -48,8 +49,15 @@ def host_of(address: str) -> str:
 
 
 def origin_of(address: str) -> str:
-    """Return scheme and host of a normal address."""
-    parts = urlsplit(address)
+    """Return scheme and host of a normal address.
+
+    Raises:
+        SourceError: it is no address, though the page job has it.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise SourceError("a page of a sitemap corpus names what is no web address") from None
     return f"{parts.scheme}://{parts.netloc}"
 
 

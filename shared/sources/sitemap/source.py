@@ -253,7 +253,7 @@ def _addresses(query: Mapping[str, str]) -> list[Address]:
     try:
         found = json.loads(query.get("urls", ""))
         addresses = [(str(url), last_modified) for url, last_modified in found]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         addresses = []
     if not addresses:
         raise SourceError("a page of a sitemap corpus names no urls")

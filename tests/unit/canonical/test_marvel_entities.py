@@ -205,6 +205,13 @@ def test_a_broken_schema_names_the_field(changes: dict[str, Any], field_path: st
     assert caught.value.field_path == field_path
 
 
+@pytest.mark.parametrize("number", ["1e999", "nan", "-Infinity"])
+def test_a_number_that_json_does_not_have_breaks_the_schema(number: str) -> None:
+    with pytest.raises(RecordRejectedError) as caught:
+        canonicalise_marvel({"id": 1, "issueNumber": number}, context("comics"))
+    assert str(caught.value.field_path).startswith("issueNumber")
+
+
 def test_an_unknown_endpoint_is_refused() -> None:
     with pytest.raises(RecordRejectedError, match="no endpoint 'villains'"):
         canonicalise_marvel({"id": 1}, context("villains"))

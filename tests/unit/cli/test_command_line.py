@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from services.cli.api import read_answer
+from services.cli.errors import UnavailableError
 from services.cli.main import main
 from tests.unit.cli.fake_api import OUTPUTS, FakeApi, running_api, write_outputs
 
@@ -121,6 +123,11 @@ def test_no_line_of_an_answer_passes_for_a_citation(
         "  session s-2",
         "session s-1",
     ]
+
+
+def test_an_answer_that_is_nested_too_deeply_is_no_json_object() -> None:
+    with pytest.raises(UnavailableError, match="no JSON object"):
+        read_answer(200, b"[" * 2000)
 
 
 PROBLEM = {"detail": "k must be 1 to 50", "request_id": "r-1", "error": {"code": "INVALID_INPUT"}}

@@ -83,6 +83,10 @@ def test_any_body_can_be_looked_at(text: str) -> None:
         assert "no event of the schedule" in str(error)
 
 
+def test_a_body_that_is_nested_too_deeply_is_unreadable() -> None:
+    assert description("derive", letter("[" * 2000), None)["about"] == "unreadable"
+
+
 def test_a_recorded_reason_is_shown_before_any_other() -> None:
     recorded = {"code": "SOURCE", "reason": "it was strange", "failed_at": "then"}
     shown = description("fetch", letter(JOB.model_dump(mode="json")), recorded)

@@ -76,6 +76,8 @@ def test_an_altered_byte_raises_nothing_but_damage(position: int, change: int) -
         {"ids": np.array(["a"]), "vectors": np.ones((2, 3), np.float32)},
         {"ids": np.array(["a"]), "vectors": np.ones(1, np.float32)},
         {"ids": np.array(["a"]), "vectors": np.ones((1, 3), np.float64)},
+        {"ids": np.array(["\ud800"]), "vectors": np.ones((1, 3), np.float32)},
+        {"ids": np.array([0x110000], "<u4").view("<U1"), "vectors": np.ones((1, 3), np.float32)},
         {"ids": np.array([b"a"]), "vectors": np.ones((1, 3), np.float32)},
         {"ids": np.array(["a"]), "vectors": np.ones((1, 3), np.float32), "entities": np.array("[")},
         {"ids": np.array(["a"]), "vectors": np.ones((1, 3), np.float32), "entities": np.array(3)},

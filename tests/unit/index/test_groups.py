@@ -403,9 +403,18 @@ def test_a_vector_of_other_dimensions_is_refused(index: Index) -> None:
 
         return answer
 
-    for vector in ("AAAA", "no base64"):
+    for vector in ("AAAA", "no base64", "é"):
         with pytest.raises(InvalidInputError, match=r"^vector: "):
             index.search(query("dense"), halves(index), changed(vector))
+
+
+@pytest.mark.parametrize("answer", [b"no json", b"[" * 2000, b"[]", b"\xff"])
+def test_an_answer_that_cannot_be_read_is_a_failure_of_the_group(
+    index: Index, answer: bytes
+) -> None:
+    remote = RemoteGroup(scope(index.snapshot.manifest, index.shard_ids), Invoker(lambda _: answer))
+    with pytest.raises(PartialFailureError, match="unreadable"):
+        remote.sample(1, seed=0)
 
 
 def test_the_same_rows_are_drawn_for_a_seed(index: Index) -> None:

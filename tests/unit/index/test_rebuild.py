@@ -173,6 +173,7 @@ def test_keys_are_read_as_they_are_written() -> None:
         vectors_key().replace(".npz", ".npy"),
         vectors_key().replace("-0000", ""),
         vectors_key("20261301T060000Z-1a2b3c4d"),
+        vectors_key("19691231T235959Z-1a2b3c4d"),
         vectors_key() + "/more",
     ],
 )

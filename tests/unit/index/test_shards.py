@@ -257,6 +257,18 @@ def test_a_file_that_is_no_sidecar_is_refused_at_once(tmp_path: Path) -> None:
             Sidecar(lambda: path, model=MODEL, rows=2000, name="the-key")
 
 
+@pytest.mark.parametrize(("offset", "number"), [(44, 5), (44, 2**31), (56, 2)])
+def test_a_sidecar_in_another_format_or_encoding_is_refused_at_once(
+    tmp_path: Path, offset: int, number: int
+) -> None:
+    path = sidecar_file(tmp_path / "sidecar", ["text"])
+    data = bytearray(path.read_bytes())
+    data[offset : offset + 4] = number.to_bytes(4, "big")
+    path.write_bytes(data)
+    with pytest.raises(CorruptObjectError, match="the-key is no SQLite sidecar"):
+        Sidecar(lambda: path, model=MODEL, rows=1, name="the-key")
+
+
 def test_a_sidecar_that_is_damaged_or_of_another_schema_is_named_when_read(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     connection = sqlite3.connect(foreign)

@@ -37,6 +37,12 @@ def test_the_time_of_the_schedule_fixes_the_run() -> None:
     assert parse_request(event, "i").run_id(NOW).startswith("20261123T060000Z-")
 
 
+@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "9999-12-31T00:00:00Z"])
+def test_the_first_and_the_last_time_make_the_id_of_a_run(time: str) -> None:
+    run_id = parse_request({"corpus": "marvel", "time": time}, "i").run_id(NOW)
+    assert parse_run_request({"action": "resume", "run_id": run_id}).run_id == run_id
+
+
 def test_one_event_starts_different_runs_for_different_corpora() -> None:
     heroes = parse_request({"corpus": "heroes", "request_id": "event-1"}, "i")
     manuals = parse_request({"corpus": "manuals", "request_id": "event-1"}, "i")
@@ -53,6 +59,9 @@ def test_one_event_starts_different_runs_for_different_corpora() -> None:
         ({"corpus": "marvel", "request_id": "x" * 201}, "request_id: "),
         ({"corpus": "marvel", "time": "2026-11-23T08:00:00"}, "time: "),
         ({"corpus": "marvel", "time": "now"}, "time: "),
+        ({"corpus": "marvel", "time": "9999-12-31T23:59:59-12:00"}, "time: "),
+        ({"corpus": "marvel", "time": "0001-01-01T00:00:00+14:00"}, "time: "),
+        ({"corpus": "marvel", "time": "0999-01-01T00:00:00Z"}, "time: "),
         ({"corpus": "marvel", "extra": 1}, "extra: "),
     ],
 )

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from scripts import environments
 from scripts.environments import (
     CONSTRAINTS,
+    ENVIRONMENTS,
     STAMP_NAME,
     Environment,
     EnvironmentMakingError,
+    check_machine,
     check_python,
     fingerprint,
     flatten_requirements,
@@ -74,6 +76,23 @@ def test_an_old_python_is_told_which_is_needed(version: tuple[int, int]) -> None
 def test_this_python_serves() -> None:
     check_python((3, 11))
     check_python()
+
+
+@pytest.mark.parametrize("machine", [("Linux", "aarch64"), ("Darwin", "arm64")])
+def test_a_machine_without_a_wheel_is_told_where_there_is_one(machine: tuple[str, str]) -> None:
+    with pytest.raises(EnvironmentMakingError) as raised:
+        check_machine(ENVIRONMENTS["fuzz"], machine, (3, 11))
+    assert f"on Linux x86_64 only, and this machine is {' '.join(machine)}" in str(raised.value)
+
+
+def test_a_python_without_a_wheel_is_told_the_newest_that_has_one() -> None:
+    with pytest.raises(EnvironmentMakingError, match=r"needs Python 3\.13 or older"):
+        check_machine(ENVIRONMENTS["fuzz"], ("Linux", "x86_64"), (3, 14))
+
+
+def test_most_environments_can_be_made_on_any_machine() -> None:
+    check_machine(ENVIRONMENTS["fuzz"], ("Linux", "x86_64"), (3, 13))
+    check_machine(ENVIRONMENTS["development"], ("Darwin", "arm64"), (3, 15))
 
 
 @pytest.mark.parametrize("stamp", [None, "", "no json", "[]", '{"fingerprint": "other"}'])

@@ -57,6 +57,7 @@ def test_other_errors_show_nothing(report: object) -> None:
     [
         b"",
         b"no json",
+        b"[" * 2000,
         b"\xff\xfe\x00",
         b"[]",
         b"{}",

@@ -72,6 +72,12 @@ def test_public_errors_are_told(
         assert document["title"] == title
 
 
+def test_half_of_a_character_in_an_error_can_be_sent() -> None:
+    response = problem_response(InvalidInputError("filters.\ud800: unknown"), "request-1")
+    assert response.body is not None
+    assert json.loads(response.body.encode())["detail"] == "filters.\\ud800: unknown"
+
+
 @pytest.mark.parametrize(
     "error", [CorruptObjectError("indexes/secret-key is cut short"), ValueError("secret-key")]
 )

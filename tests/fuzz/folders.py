@@ -1,0 +1,45 @@
+"""Where what a target's runs find is kept, outside of git."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of one target."""
+
+    target: str
+
+    @property
+    def root(self) -> Path:
+        """All of them."""
+        return ROOT / ".local" / "fuzz" / self.target
+
+    @property
+    def corpus(self) -> Path:
+        """Inputs that reached something new; the next run begins with them."""
+        return self.root / "corpus"
+
+    @property
+    def seeds(self) -> Path:
+        """The inputs of this checkout that every run begins with, made anew each time."""
+        return self.root / "seeds"
+
+    @property
+    def failures(self) -> Path:
+        """Inputs that failed."""
+        return self.root / "failures"
+
+    @property
+    def log(self) -> Path:
+        """What the last run said."""
+        return self.root / "log.txt"
+
+    def make(self) -> None:
+        """Make them."""
+        shutil.rmtree(self.seeds, ignore_errors=True)
+        for folder in (self.corpus, self.seeds, self.failures):
+            folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,70 @@
+"""Fuzzes one target with atheris; `tests.fuzz.run` starts it in a process of its own.
+
+    .venv-fuzz/bin/python -m tests.fuzz.one_target TARGET [-OPTION_OF_LIBFUZZER=VALUE ...]
+
+The only module that imports atheris, which is in no other environment.
+"""
+
+import hashlib
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import atheris
+
+from tests.fuzz.catalogue import load, seeds
+from tests.fuzz.folders import Folders
+from tests.fuzz.json_mutation import mutated
+
+# Our code, and the libraries in Python that read the input: their branches guide the fuzzer.
+INSTRUMENTED = (
+    "shared",
+    "services",
+    "defusedxml",
+    "jmespath",
+    "mwparserfromhell",
+    "protego",
+    "w3lib",
+)
+
+
+def main(arguments: list[str]) -> None:
+    name, *options = arguments
+    folders = Folders(name)
+    folders.make()
+    with atheris.instrument_imports(include=list(INSTRUMENTED), enable_loader_override=False):
+        target = load(name)
+        for data in seeds(name, target):
+            write_seed(folders.seeds, data)
+            # For what a parser imports at its first call; libFuzzer repeats it, and tells.
+            with suppress(Exception):
+                target.check(data)
+    command = [
+        sys.argv[0],
+        f"-max_len={target.maximum_bytes}",
+        f"-artifact_prefix={folders.failures}/",
+        # A seed stays though it reaches no new branch of what is instrumented: pydantic is not.
+        "-keep_seed=1",
+        *options,
+        str(folders.corpus),
+        str(folders.seeds),
+    ]
+    mutator = {"custom_mutator": mutate_json} if target.is_json else {}
+    atheris.Setup(command, target.check, **mutator)
+    atheris.Fuzz()
+
+
+def mutate_json(data: bytes, maximum_bytes: int, seed: int) -> bytes:
+    """Change a value of a document, or, each third time and in what is none, its bytes."""
+    found = mutated(data, seed) if seed % 3 else None
+    if found is None or len(found) > maximum_bytes:
+        return bytes(atheris.Mutate(data, maximum_bytes))
+    return found
+
+
+def write_seed(folder: Path, data: bytes) -> None:
+    (folder / hashlib.sha256(data).hexdigest()[:40]).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
