@@ -73,11 +73,11 @@ class Operator:
         self._change(f"b{argument % ENTITIES}", f"This is text {name}. It is short.")
 
     def _revert(self, argument: int) -> None:
-        """Give an entity the text that it had before its last change; it may have had none."""
-        entity = f"b{argument % ENTITIES}"
+        """Give an entity the text that it had one or two changes ago; it may have had none."""
+        entity, depth = f"b{argument % ENTITIES}", 2 + argument // ENTITIES % 2
         changes = self.world.truth.source.changes.get(entity, [])
-        if len(changes) > 1:
-            self._change(entity, changes[-2][1])
+        if len(changes) >= depth:
+            self._change(entity, changes[-depth][1])
 
     def _delete(self, argument: int) -> None:
         self._change(f"b{argument % ENTITIES}", None)

@@ -34,6 +34,7 @@ _STALL_SHARES = (0.005, 0.02, 0.02, 0.1)
 _EPISODES = (1, 1, 1, 2)
 _STORYLESS_SHARE = 0.15
 _SETTLED_SHARE = 0.8
+_PRESENT_SHARE = 0.7
 _LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.1, 0.15, 0.8
 
 
@@ -98,6 +99,11 @@ _STORIES: tuple[_Story, ...] = (
         _step("restore"), _step("redrive"), _step("settle"), _step(*_RUN), _step("settle"),
         _step("run_incremental"),
     ), (_EMBED, _INDEX)),
+    _Story((
+        _step("settle"), _step("write"), _step("run_full"), _step("settle"),
+        _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("restore"),
+        _step("redrive"), _step("settle"), _step("revert"), _step(*_RUN),
+    ), (_INDEX,)),
     # A rebuild beside runs and restores.
     _Story((
         _step("settle"), _step("rebuild"), _step("write", "delete"), _step(*_RUN),
@@ -180,7 +186,8 @@ class Scenario:
 
 def _draw_operations(random: Random) -> Iterator[Operation]:
     for entity in range(ENTITIES):
-        yield Operation(0.0, "write", entity)
+        if random.random() < _PRESENT_SHARE:
+            yield Operation(0.0, "write", entity)
     yield Operation(0.0, "run_full", 0)
     if random.random() < _SETTLED_SHARE:
         yield Operation(0.0, "settle", 0)
