@@ -68,6 +68,12 @@ def _memory_gib() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / 2**30
 
 
+def resident_memory_bytes() -> int:
+    """The memory that this process has resident now (Linux only)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def peak_memory_bytes() -> int:
     """The most memory that this process ever had resident, of which files it maps are a part.
 
