@@ -6,7 +6,6 @@ it saw goes to a file.
 """
 
 import argparse
-import gc
 import importlib
 import json
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.memory_services import MemoryServices
-from benchmarks.table import resident_memory_bytes
+from benchmarks.table import held_memory_bytes, peak_memory_bytes
 from shared.errors import UltronError
 
 SOURCE_CORPUS, NOTES_CORPUS = "marvel", "notes"
@@ -193,9 +192,10 @@ def measure(line: HandlerLine, services: MemoryServices, name: str, warming: War
         done += 1
         since = done - warming.warm_up_calls
         if since >= 0 and since % warming.calls_between_readings == 0:
-            gc.collect()
-            readings.append((done, resident_memory_bytes()))
-    return {"calls": done, "seconds": time.monotonic() - started, "readings": readings}
+            readings.append((done, held_memory_bytes()))
+    seconds = time.monotonic() - started
+    peak = peak_memory_bytes()
+    return {"calls": done, "seconds": seconds, "readings": readings, "peak_bytes": peak}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
