@@ -73,8 +73,7 @@ def _memory_gib() -> float:
 def held_memory_bytes() -> int:
     """What this process has resident once it gave back all that it does not use (Linux only).
 
-    The allocator of glibc keeps freed memory for each thread that ever was, some MB of it: that
-    moves up and down, and hides whether the rest grows.
+    What glibc keeps of freed memory moves up and down, and hides whether the rest grows.
     """
     gc.collect()
     give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
