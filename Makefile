@@ -28,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down check test lint format type-check terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
-	bench-latency bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
+	bench-latency bench-load bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -144,6 +144,9 @@ bench-pipeline: terraform-tool environments ## the whole line and its stages on 
 
 bench-latency: environments ## cold and warm GET /retrieve, on the stack of `make demo`
 	@$(RUN) benchmarks.latency
+
+bench-load: terraform-tool environments ## GET /retrieve under load and beyond the plan, and the memory of warm handlers
+	@$(RUN) benchmarks.load $(BENCH_OPTIONS)
 
 bundles: environments ## the zips and layers; TARGET=aws for arm64, lambda for LocalStack (default: this machine)
 	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)

@@ -1,5 +1,7 @@
 """What every benchmark prints: the machine, the versions, and aligned columns."""
 
+import ctypes
+import gc
 import importlib.metadata
 import os
 import platform
@@ -66,6 +68,19 @@ def processor_name() -> str:
 
 def _memory_gib() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / 2**30
+
+
+def held_memory_bytes() -> int:
+    """What this process has resident once it gave back all that it does not use (Linux only).
+
+    What glibc keeps of freed memory moves up and down, and hides whether the rest grows.
+    """
+    gc.collect()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_memory_bytes() -> int:
