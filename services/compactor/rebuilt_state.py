@@ -6,7 +6,7 @@ rebuild deletes once more what the last sweep would have deleted, had it been th
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,18 +55,19 @@ class RebuiltState:
         """Whether a run may have found unchanged what the rebuild changes."""
         return any(self.before[key].has_content for key in self.changed & self.before.keys())
 
-    def deletion_shard(
+    def write_deletions(
         self, store: ObjectStore, corpus: str, model: ModelIdentity, origin: str
-    ) -> Iterator[ShardDescriptor]:
-        """Write and yield the shard of what is deleted; nothing where nothing is."""
-        if self.deleted and self.swept is not None:
-            entities = {
-                key: EntityVersion(found.seq, origin, found.checksum)
-                for key, found in self.deleted.items()
-            }
-            source = ShardSource(corpus, model, origin, self.swept.seq)
-            rows = np.empty((0, model.dims), dtype=np.float32)
-            yield write_shard(store, source, ShardContent(entities, []), rows)
+    ) -> list[ShardDescriptor]:
+        """Write the shard of what is deleted; none where nothing is."""
+        if self.swept is None or not self.deleted:
+            return []
+        entities = {
+            key: EntityVersion(found.seq, origin, found.checksum)
+            for key, found in self.deleted.items()
+        }
+        source = ShardSource(corpus, model, origin, self.swept.seq)
+        rows = np.empty((0, model.dims), dtype=np.float32)
+        return [write_shard(store, source, ShardContent(entities, []), rows)]
 
 
 @dataclass(frozen=True, slots=True)

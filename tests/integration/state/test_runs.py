@@ -98,6 +98,44 @@ def test_a_run_succeeds_when_its_last_page_is_indexed(world: World) -> None:
     assert world.corpora.page_etag(world.corpus, "q1", since_seq=0) == "page-e"
 
 
+def test_an_etag_is_trusted_by_the_run_that_it_was_kept_or_confirmed_before(world: World) -> None:
+    [job] = world.start(1)
+    world.finish_page(job)
+    etag = world.corpora.page_etag
+    assert etag(world.corpus, "q1", since_seq=job.seq) == "page-e"
+    assert etag(world.corpus, "q1", since_seq=job.seq + 1) is None
+    world.corpora.confirm_page_etag(world.corpus, "q1", "another-e", job.seq + 1)
+    world.corpora.confirm_page_etag(world.corpus, "another page", "page-e", job.seq + 1)
+    assert etag(world.corpus, "q1", since_seq=job.seq + 1) is None
+    assert etag(world.corpus, "another page", since_seq=0) is None
+    world.corpora.confirm_page_etag(world.corpus, "q1", "page-e", job.seq + 1)
+    world.corpora.confirm_page_etag(world.corpus, "q1", "page-e", job.seq)  # comes late
+    assert etag(world.corpus, "q1", since_seq=job.seq + 1) == "page-e"
+
+
+def test_the_etag_of_a_checkpoint_is_as_old_as_its_run(world: World) -> None:
+    world.start(0)
+    checkpoint = world.corpora.checkpoint
+    assert checkpoint(world.corpus, "comics", since_seq=1) == CHECKPOINTS["comics"]
+    aged = CHECKPOINTS["comics"].model_copy(update={"etag": None})
+    assert checkpoint(world.corpus, "comics", since_seq=2) == aged
+
+
+def test_a_run_follows_the_newest_one_that_had_pages(world: World) -> None:
+    first, second, third, fourth = (f"{world.run_id[:-1]}{letter}" for letter in "abcd")
+    [job] = world.start(1, first)
+    world.finish_page(job)
+    for run_id in (second, third):
+        world.start(0, run_id)
+    [job] = world.start(1, fourth)
+    runs = [world.runs.get_run(run_id).run for run_id in (first, second, third, fourth)]
+    assert [run.follows_seq for run in runs] == [0, *[runs[0].seq] * 3]
+    world.runs.request_cancel(fourth)
+    world.runs.finish_cancel(fourth)
+    world.start(0, f"{world.run_id[:-1]}e")
+    assert world.runs.get_run(f"{world.run_id[:-1]}e").run.follows_seq == runs[3].seq
+
+
 def test_a_run_of_no_pages_ends_at_once(world: World) -> None:
     world.start(0)
     assert world.runs.get_run(world.run_id).run.status == "succeeded"

@@ -83,14 +83,14 @@ MUTANTS = (
         if found.is_relied_upon:
             self.state.forget_progress(corpus)
         origin = f"rebuild/{job.rebuild_id}/deleted"
-        deletions = found.deletion_shard(self.store, corpus, self.model, origin)
+        deletions = found.write_deletions(self.store, corpus, self.model, origin)
         change = f"rebuild:{job.rebuild_id}"
         added = [*shards, *deletions]
         return self._manifests(corpus).rebuilt(plan.replaced, added, change, over=over)
 """,
         """\
         origin = f"rebuild/{job.rebuild_id}/deleted"
-        deletions = found.deletion_shard(self.store, corpus, self.model, origin)
+        deletions = found.write_deletions(self.store, corpus, self.model, origin)
         change = f"rebuild:{job.rebuild_id}"
         added = [*shards, *deletions]
         done = self._manifests(corpus).rebuilt(plan.replaced, added, change, over=over)
