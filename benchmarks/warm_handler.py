@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.memory_services import MemoryServices
 from benchmarks.table import held_memory_bytes, peak_memory_bytes
+from shared.command_line import run_command
 from shared.errors import UltronError
 
 SOURCE_CORPUS, NOTES_CORPUS = "marvel", "notes"
@@ -221,4 +222,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
