@@ -194,9 +194,11 @@ class CorpusState:
     def _progress(self, corpus: str, sort_key: str) -> Item | None:
         """Return what a run kept of its progress, unless the progress of that run is forgotten."""
         partition = corpus_partition(corpus)
-        found = self._table.get_many([(partition, _READ_AGAIN_KEY), (partition, sort_key)])
-        items = {item["SK"]: item for item in found}
-        forgotten: int = items[_READ_AGAIN_KEY]["seq"] if _READ_AGAIN_KEY in items else -1
-        item = items.get(sort_key)
+        # In this order: what is forgotten between the two reads does not count.
+        item = self._table.get(partition, sort_key)
+        if item is None:
+            return None
+        forgotten = self._table.get(partition, _READ_AGAIN_KEY)
         # An item of an earlier release says nothing of its run.
-        return None if item is None or item.get("seq", 0) <= forgotten else item
+        is_forgotten = forgotten is not None and item.get("seq", 0) <= forgotten["seq"]
+        return None if is_forgotten else item

@@ -35,7 +35,7 @@ _EPISODES = (1, 1, 1, 2)
 _STORYLESS_SHARE = 0.15
 _SETTLED_SHARE = 0.8
 _PRESENT_SHARE = 0.7
-_LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.1, 0.15, 0.8
+_LEFT_OUT_SHARE, _INSERTED_SHARE, _SAME_ENTITY_SHARE = 0.08, 0.12, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ _STORIES: tuple[_Story, ...] = (
     _Story((
         _step("settle"), _step("write"), _step("run_full"), _step("settle"),
         _step("break_stage"), _step("write"), _step(*_RUN), _step("settle"), _step("restore"),
-        _step("redrive"), _step("settle"), _step("revert"), _step(*_RUN),
+        _step("settle"), _step("redrive"), _step("settle"), _step("revert"), _step(*_RUN),
     ), (_INDEX,)),
     # A rebuild beside runs and restores.
     _Story((
