@@ -88,6 +88,8 @@ class Truth:
     `needs_full_run`: after a shard was marked bad, an incremental run relies on the rebuild.
     `removals` counts the deletions of the whole index;
     `is_removal_cut_off`: the last one is under way, or was not done to its end.
+    `rebuilt_at` is when the index was last rebuilt after a restore: stored vectors know no restore,
+    so it may show a newer text than the source has, until a later run succeeds.
     """
 
     source: SourceHistory
@@ -97,6 +99,7 @@ class Truth:
     disturbing: int = 0
     removals: int = 0
     is_removal_cut_off: bool = False
+    rebuilt_at: datetime | None = None
 
     def note_ended(self, progress: RunProgress, *, was_alone: bool) -> None:
         """Look at a run that ended; `was_alone`: no newer run had begun when it did.
@@ -145,8 +148,9 @@ class Truth:
             for run in self.succeeded.values()
             if run.began > self.disturbed_at and (run.is_full or not self.needs_full_run)
         ]
-        if runs:
-            self._check_present(shown, max(run.began for run in runs))
+        latest = max((run.began for run in runs), default=None)
+        if latest is not None and (self.rebuilt_at is None or latest > self.rebuilt_at):
+            self._check_present(shown, latest)
         swept = [run.began for run in runs if run.is_swept]
         if swept:
             self._check_deleted(shown, max(swept))

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from shared.index.manifest_changes import REBUILD_CHANGE, RESTORE_CHANGE
 from shared.index.manifest_format import parse_manifest
 from shared.models.manifest import Manifest
 from shared.storage.keys import index_prefix, manifest_key
@@ -84,6 +85,7 @@ class World:
         self._parsed: tuple[str, Manifest] | None = None
         self._violation: ViolationError | None = None
         self._version = 0
+        self._was_restored = False
         self._folders = 0
         for function in STAGE_FUNCTIONS:
             self.aws.sqs.add_queue(
@@ -297,6 +299,9 @@ class World:
         if manifest.version <= self._version:
             raise ViolationError(f"version {manifest.version} follows {self._version}")
         self._version = manifest.version
+        self._was_restored |= manifest.change.startswith(RESTORE_CHANGE)
+        if self._was_restored and manifest.change.startswith(REBUILD_CHANGE):
+            self.truth.rebuilt_at = self.now()
         origins = [shard.origin for shard in manifest.shards]
         if len(set(origins)) < len(origins):
             raise ViolationError(f"an origin stands twice in version {manifest.version}")
