@@ -192,7 +192,8 @@ class Sweeper:
         newer = self.versions.begin(job.corpus, self.model, vanished)
         deleted = {key: v.checksum for key, v in sorted(vanished.items()) if key not in newer}
         if not deleted:
-            return {}
+            # A twin may have decided, and deleted all, after this delivery looked for a decision.
+            return self._recorded(job) or {}
         rows = np.empty((0, self.model.dims), dtype=np.float32)
         stored = StoredVectors((), rows, sweep_origin(job.run_id), job.seq, deleted)
         metadata = {"model-id": self.model.id, "model-revision": self.model.revision}

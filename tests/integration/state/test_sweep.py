@@ -41,6 +41,32 @@ def test_what_a_full_run_did_not_see_is_deleted(shelf: Shelf) -> None:
     assert shelf.versions.read(CORPUS, MODEL, ["a:2"])["a:2"].checksum == NO_CONTENT
 
 
+def test_a_sweep_that_its_twin_overtakes_counts_what_the_twin_deleted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.run(1, [FIRST])
+    (page,) = shelf.plan(2, 1)
+    shelf.finish(shelf.chunked(page, without("a:2")))
+    job = shelf.sweeps.pop()
+    keep_older_runs_out = Sweeper._keep_older_runs_out
+
+    def die(*_: Any, **__: Any) -> None:
+        raise WorkerDiedError
+
+    def twin_goes_first(sweeper: Sweeper, job: Any) -> None:
+        monkeypatch.setattr(Sweeper, "_keep_older_runs_out", keep_older_runs_out)
+        with monkeypatch.context() as patch, pytest.raises(WorkerDiedError):
+            patch.setattr(shelf.runs, "finish_sweep", die)
+            sweeper.sweep(job)
+        keep_older_runs_out(sweeper, job)
+
+    monkeypatch.setattr(Sweeper, "_keep_older_runs_out", twin_goes_first)
+    shelf.sweeper.sweep(job)
+    progress = shelf.progress(2)
+    assert (progress.run.status, progress.entities_deleted) == ("succeeded", 1)
+    assert shelf.live() == checksums(without("a:2"))
+
+
 def test_what_comes_back_unchanged_is_indexed_again(shelf: Shelf) -> None:
     shelf.run(1, [FIRST])
     shelf.run(2, [without("a:2")])

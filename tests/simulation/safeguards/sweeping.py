@@ -6,6 +6,13 @@ _SWEEP = "services/compactor/sweep.py"
 
 MUTANTS = (
     Mutant(
+        "sweep-overlooks-its-twin",
+        "services/compactor/sweep.py",
+        "            return self._recorded(job) or {}\n",
+        "            return {}\n",
+        "A sweep that its twin overtakes counts what the twin deleted.",
+    ),
+    Mutant(
         "sweep-that-is-not-due",
         _SWEEP,
         "if not self.runs.awaits_sweep(job.run_id):",
