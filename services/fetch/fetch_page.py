@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -98,10 +99,11 @@ class Fetcher:
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:
         """Return the etag of what is indexed of the page; a full run reads everything anew."""
+        etag_since = partial(self.state.page_etag, job.corpus, page_hash)
+        if etag_since(since_seq=0) is None:
+            return None  # as of most pages; the run need not be read
         run = self.runs.get_run(job.run_id).run
-        if run.mode == "full":
-            return None
-        return self.state.page_etag(job.corpus, page_hash, since_seq=run.trusted_seq)
+        return None if run.mode == "full" else etag_since(since_seq=run.trusted_seq)
 
     def _keep(self, job: PageJob, source: str, page: FetchedPage) -> _KeptPage:
         """Keep the page unless an earlier delivery kept it: its records and the pages it told of

@@ -49,8 +49,8 @@ MUTANTS = (
     Mutant(
         "full-run-trusts-etags",
         _FETCH,
-        'if run.mode == "full":',
-        "if False:",
+        'return None if run.mode == "full" else etag_since(since_seq=run.trusted_seq)',
+        "return etag_since(since_seq=run.trusted_seq)",
         "A full run reads every page, as it must know all that the source has.",
     ),
     Mutant(
