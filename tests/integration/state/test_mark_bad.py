@@ -106,6 +106,15 @@ def test_a_rebuild_does_not_bring_back_what_is_deleted_while_its_shard_is_missin
     assert bench.shelf.live() == checksums(left)
 
 
+def test_late_work_of_earlier_runs_is_kept_out_from_a_mark_on(bench: Bench) -> None:
+    (page,) = bench.shelf.plan(3, 1, mode="incremental")
+    late = bench.shelf.give_up_indexing(page, {"a:9": "nine"})
+    bench.marker.mark_bad(CORPUS, bench.shard_of("p-1").shard_id, rebuild=False)
+    bench.shelf.index(late)
+    assert bench.shelf.progress(3).parts_outdated == 1
+    assert "a:9" not in bench.shelf.live()
+
+
 def test_of_a_shard_whose_catalog_is_damaged_all_is_embedded_again(bench: Bench) -> None:
     shard = bench.shard_of("p-1")
     bench.damage(shard.catalog)
