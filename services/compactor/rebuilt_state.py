@@ -6,7 +6,7 @@ rebuild deletes once more what the last sweep would have deleted, had it been th
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,20 +35,16 @@ Versions = Mapping[str, EntityVersion]
 
 @dataclass(frozen=True, slots=True)
 class RebuiltState:
-    """The versions of entities before and after a rebuild; nothing where that is not known.
+    """The versions of entities before a rebuild, none where they are not known, and its effect.
 
-    `deleted` are those that `swept`, the last run whose sweep was done, did not see.
+    `changed` are the entities of which the index holds another version afterwards. `deleted` are
+    those that `swept`, the last run whose sweep was done, did not see.
     """
 
     before: Versions
-    after: Versions
+    changed: Set[str]
     deleted: Versions
     swept: PlannedRun | None
-
-    @property
-    def changed(self) -> set[str]:
-        """The entities of which the index holds another version afterwards."""
-        return differing_entities(self.before, self.after)
 
     @property
     def is_relied_upon(self) -> bool:
@@ -96,7 +92,8 @@ class StateReader:
             catalogs = open_live_catalogs(rebuilt, cache)
             before = self._before(present, cache)
         deleted = self._deleted(catalogs, before, swept)
-        return RebuiltState(before, live_versions(catalogs) | deleted, deleted, swept)
+        changed = differing_entities(before, live_versions(catalogs) | deleted)
+        return RebuiltState(before, changed, deleted, swept)
 
     def _before(self, present: Sequence[ShardDescriptor], cache: ShardCache) -> Versions:
         try:
