@@ -19,7 +19,7 @@ from services.compactor.live_versions import (
     open_live_catalogs,
 )
 from services.compactor.seen_entities import seen_keys
-from shared.errors import CorruptObjectError
+from shared.errors import CorruptObjectError, NotFoundError
 from shared.index.catalog import hash_entity_key
 from shared.index.shard_cache import ShardCache
 from shared.index.shard_writer import ShardContent, ShardSource, write_shard
@@ -118,7 +118,13 @@ class StateReader:
         brought_back = {key for key in shown if key not in before or not before[key].has_content}
         if not brought_back:
             return {}
-        seen = {hash_entity_key(key) for key in seen_keys(self.store, self.runs, swept.run_id)}
+        try:
+            seen = {hash_entity_key(key) for key in seen_keys(self.store, self.runs, swept.run_id)}
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"what run {swept.run_id} saw in the source is gone, so that it is not known which "
+                f"entities were deleted: {error}; run in full, and begin the rebuild again"
+            ) from error
         return {
             key: EntityVersion(swept.seq, "", NO_CONTENT)
             for key in brought_back

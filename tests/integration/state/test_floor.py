@@ -14,7 +14,7 @@ from services.cli.corpora import CorpusAdministration
 from services.cli.schedules import Schedules
 from services.embedder.unchanged import UnchangedEntities
 from shared.corpora import CorpusDocuments
-from shared.errors import ConflictError, PostponedError
+from shared.errors import ConflictError, NotFoundError, PostponedError
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest
 from shared.state.entity_versions import EntityVersions
@@ -357,6 +357,22 @@ def test_a_rebuild_does_not_bring_back_what_was_deleted_after_a_restore(shelf: S
     assert shelf.live() == checksums(FIRST)
     shelf.run(4, [NEW])  # it is in the source again
     assert shelf.live() == checksums(NEW)
+
+
+def test_a_rebuild_that_cannot_know_what_was_deleted_says_what_to_do(shelf: Shelf) -> None:
+    shelf.run(1, [FIRST])
+    shelf.run(2, [NEW])
+    shelf.restorer.restore(CORPUS, 1)
+    shelf.run(3, [FIRST])
+    for found in list(shelf.store.list("derived/")):
+        shelf.store.delete(found.key)
+    shelf.rebuilder.begin(CORPUS)
+    with pytest.raises(NotFoundError, match="run in full, and begin the rebuild again"):
+        shelf.rebuild_all()
+    shelf.run(4, [FIRST])
+    shelf.rebuilder.begin(CORPUS)
+    shelf.rebuild_all()
+    assert shelf.live() == checksums(FIRST)
 
 
 def test_a_sweep_that_ends_while_a_rebuild_compares_is_not_missed(shelf: Shelf) -> None:
