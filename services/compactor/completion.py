@@ -60,22 +60,23 @@ class Completion:
         logger.info("readers move to another model", extra={"corpus": corpus, "to": self.model.id})
         return None
 
-    def _behind(self, corpus: CorpusName) -> tuple[Manifest, int] | None:
-        """The index while it is behind, and the generation that readers keep to."""
+    def _behind(self, corpus: CorpusName) -> tuple[Manifest | None, int] | None:
+        """The index, if any, while it is behind, and the generation that readers keep to."""
         try:
             index = ManifestStore(self.store, corpus, self.model).read().manifest
         except NotFoundError:
-            return None
+            index = None
         manifests = present_manifests(self.store, corpus)
         newest = newest_generation(manifests)
         if newest is None or not is_behind(index, manifests):
             return None
         return index, newest
 
-    def _missing(self, corpus: CorpusName, index: Manifest, seen: Iterable[str]) -> int:
+    def _missing(self, corpus: CorpusName, index: Manifest | None, seen: Iterable[str]) -> int:
         self.work_directory.mkdir(parents=True, exist_ok=True)
+        shards = () if index is None else index.shards
         with tempfile.TemporaryDirectory(dir=self.work_directory) as folder:
-            catalogs = open_live_catalogs(index.shards, ShardCache(self.store, Path(folder)))
+            catalogs = open_live_catalogs(shards, ShardCache(self.store, Path(folder)))
             known = {
                 entity_hash.tobytes()
                 for found in catalogs

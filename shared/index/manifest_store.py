@@ -202,18 +202,17 @@ class ManifestStore:
     def complete(self, generation: int) -> Manifest:
         """Have readers keep to this index from now on, in one new version.
 
-        One that they keep to already, or that has no manifest yet, is left as it is.
+        One that they keep to already is left as it is. One without a manifest is empty from now on:
+        nothing was left in the source to be indexed.
 
         Raises:
             ConflictError, CorruptObjectError, DimensionMismatchError: as `commit`.
         """
 
-        def step(seen: SeenManifest) -> Manifest:
-            if seen.stored is None:
-                return seen.manifest
-            return completed(seen.manifest, generation, self._object.clock())
-
-        return self._object.swap(step, "complete the index")
+        return self._object.swap(
+            lambda seen: completed(seen.manifest, generation, self._object.clock()),
+            "complete the index",
+        )
 
     def restore(self, version: int, *, over: CommittedManifest | None) -> Manifest | None:
         """Make a new version that holds what an older one held; nothing is forgotten by it.

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.index.generations import is_behind, manifest_keys, newest_generation, present_manifests
+from shared.index.generations import is_behind, newest_generation, present_manifests
 from shared.index.manifest_format import encode_manifest
 from shared.index.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ModelIdentity
@@ -56,9 +56,11 @@ def test_completing_is_done_once_and_lasts(store: MemoryObjectStore) -> None:
     assert grow(store, "b", OTHER).generation == 1
 
 
-def test_what_is_not_there_cannot_be_completed(store: MemoryObjectStore) -> None:
-    index(store).complete(1)
-    assert list(manifest_keys(store, CORPUS)) == []
+def test_an_index_of_nothing_is_empty_once_it_is_complete(store: MemoryObjectStore) -> None:
+    grow(store, "a")
+    empty = index(store, OTHER).complete(1)
+    assert (empty.version, empty.generation, empty.shards) == (1, 1, ())
+    assert index(store, OTHER).read().manifest == empty
 
 
 def test_a_manifest_of_the_first_generation_can_be_read_by_releases_that_know_of_none(
