@@ -12,6 +12,7 @@ from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
 from services.compactor.seen_entities import seen_keys
 from shared.corpora import CorpusRegistry
+from shared.embedding.model_files import model_prefix
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.index.catalog import hash_entity_key
 from shared.index.manifest_store import ManifestStore
@@ -35,6 +36,7 @@ from shared.storage.object_store import ObjectStore
 
 _FEWEST_FOR_VALVE = 20
 _SET_BACK = "the index was restored, mended or deleted after the run had begun; run in full again"
+_OTHER_MODEL = "the model changed after the run had begun; the next run is a full one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ class Sweeper:
             logger.info("no sweep is due", extra={"swept_run_id": job.run_id})
             return
         progress = self.runs.get_run(job.run_id)
-        outcome = self._sweep_alone(job, progress)
+        if progress.run.is_of_model(model_prefix(self.model)):
+            outcome = self._sweep_alone(job, progress)
+        else:
+            outcome = SweepOutcome(0, reason=f"nothing was swept: {_OTHER_MODEL}")
         self.runs.finish_sweep(
             job.run_id, outcome.deleted, status=outcome.status, reason=outcome.reason
         )

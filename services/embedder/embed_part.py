@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.embedder.unchanged import UnchangedEntities
 from shared.embedding.encoder import Encoder, Vectors
+from shared.embedding.model_files import model_prefix
 from shared.errors import CorruptObjectError
 from shared.index.origin import shard_origin
 from shared.index.shard_writer import ShardContent, ShardSource, collect_content, write_shard
@@ -60,21 +61,24 @@ class Embedder:
         """Do the job; running it again leads to the same state.
 
         A job below the corpus's floor is outdated and embeds nothing. The floor may rise at any
-        moment, so it is the indexer that enforces it; here it saves work.
+        moment, so it is the indexer that enforces it; here it saves work. So is a job of a run
+        that began under another model: its page's marks say that a part is indexed, and not where,
+        so all parts of a run are indexed under one model.
 
         Raises:
             CorruptObjectError: the chunk file cannot be read; names the key.
-            NotFoundError: the corpus is gone.
+            NotFoundError: the corpus or the run is gone.
             SettingsError: its model is not deployed.
             DimensionMismatchError, InvalidInputError: the encoder returned unusable vectors.
         """
-        if job.seq < self.floor.read(job.corpus):
+        model = self.model_of(job.corpus)
+        is_of_model = self.runs.record(job.run_id).is_of_model(model_prefix(model.identity()))
+        if not is_of_model or job.seq < self.floor.read(job.corpus):
             self.runs.record_outdated_part(job, part=job.part, parts=job.parts)
             logger.info("dropped an outdated part", extra={"page_id": job.page_id})
             return
         origin = shard_origin(job)
         found = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
-        model = self.model_of(job.corpus)
         entities = self.unchanged.begin_changed(job.corpus, model.identity(), found.entities)
         if entities.superseded:
             self.runs.note_superseded_part(job, part=job.part)

@@ -43,6 +43,7 @@ def _steering() -> Steering:
         clock=clock,
         planning_lease_seconds=settings.planning_lease_seconds,
         lease_seconds=settings.lease_seconds,
+        models=settings.models,
         needs_full_run=ModelChange(store, settings.models).needs_full_run,
         close_stalled=StalledRuns(aws.sqs_client(), settings.stage_queue_urls, runs, clock).close,
     )

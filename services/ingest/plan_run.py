@@ -6,6 +6,7 @@ from functools import partial
 
 from services.ingest.request import IngestRequest
 from shared.corpora import CorpusRegistry
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import LeaseHeldError, PostponedError, RunCancelledError, SourceError
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import Contract
@@ -32,7 +33,8 @@ class RunSummary(Contract):
 class Planner:
     """Starts runs, and resumes one whose planning was cut off.
 
-    An incremental run of a corpus that `needs_full_run` is made a full one. `clock` is the table's:
+    An incremental run is made a full one where the corpus `needs_full_run`, and where the run
+    before it was of another model. `clock` is the table's:
     runs are named and numbered by it, whatever machine plans them. `close_stalled` ends the run of
     an id if nothing can move it any more, and says whether it did.
     """
@@ -45,6 +47,7 @@ class Planner:
     clock: TableClock
     planning_lease_seconds: int
     lease_seconds: int
+    models: ModelPrefixes
     needs_full_run: Callable[[Corpus], bool]
     close_stalled: Callable[[str], bool]
 
@@ -61,10 +64,11 @@ class Planner:
             # An earlier attempt may have died just before it ended a run without pages.
             self.runs.end_run_if_complete(run_id)
             return self.summary(run_id)
-        request = self._widened(corpus, request)
+        model_prefix = self.models.of(corpus)
+        request = self._widened(corpus, request, model_prefix)
         try:
             self.take_lease(corpus.name, run_id)
-            record = self.runs.start_run(self._new_record(request, run_id))
+            record = self.runs.start_run(self._new_record(request, run_id, model_prefix))
         except LeaseHeldError as error:
             return self._busy(corpus.name, error)
         if record.status in TERMINAL_STATUSES:
@@ -98,13 +102,17 @@ class Planner:
                 raise
             self.state.acquire_lease(corpus, run_id, self.planning_lease_seconds)
 
-    def _widened(self, corpus: Corpus, request: IngestRequest) -> IngestRequest:
-        if request.mode == "full" or not self.needs_full_run(corpus):
+    def _widened(self, corpus: Corpus, request: IngestRequest, model_prefix: str) -> IngestRequest:
+        if request.mode == "full":
+            return request
+        latest = self.state.latest_run(corpus.name)
+        is_other = latest is not None and latest.model_prefix not in {None, model_prefix}
+        if not is_other and not self.needs_full_run(corpus):
             return request
         logger.info("the run is made a full one: the model changed", extra={"corpus": corpus.name})
         return request.model_copy(update={"mode": "full"})
 
-    def _new_record(self, request: IngestRequest, run_id: str) -> RunRecord:
+    def _new_record(self, request: IngestRequest, run_id: str, model_prefix: str) -> RunRecord:
         # Not the request's time: a late event must still order after runs that ended before it.
         now = self.clock.now()
         return RunRecord(
@@ -114,6 +122,7 @@ class Planner:
             status="planning",
             seq=int(now.timestamp() * 1000),
             started_at=now.isoformat(timespec="milliseconds"),
+            model_prefix=model_prefix,
         )
 
     def plan_pages(self, record: RunRecord) -> None:

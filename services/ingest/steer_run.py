@@ -92,6 +92,11 @@ class Steering:
                 f"run {run.run_id} began before the index of {run.corpus} was restored, mended or "
                 f"deleted; start a new run: `ultron run start --corpus {run.corpus}`"
             )
+        if not run.is_of_model(self.planner.models.of(self.planner.corpora.get(run.corpus))):
+            raise ConflictError(
+                f"run {run.run_id} began before the model of {run.corpus} changed; "
+                f"start a new run: `ultron run start --corpus {run.corpus}`"
+            )
 
     @contextmanager
     def _held(self, corpus: str, run_id: str) -> Iterator[None]:

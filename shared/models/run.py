@@ -33,8 +33,9 @@ class RunRecord(Contract):
     `pages_planned` counts every page that joined the run so far: those that were planned, and
     those that fetched pages told of. `records_planned` is how many different records the source
     said that the pages hold. `cancel_requested` is when somebody asked for the run to be cancelled.
-    `follows_seq` is the `seq` of the newest run before this one that had pages; None in a record of
-    an earlier release.
+    `follows_seq` is the `seq` of the newest run before this one that had pages. `model_prefix` is
+    where the one model lies under which its parts are indexed. Both are None in a record of an
+    earlier release.
     """
 
     run_id: RunId
@@ -43,6 +44,7 @@ class RunRecord(Contract):
     status: RunStatus
     seq: Annotated[int, Field(ge=0)]
     follows_seq: int | None = None
+    model_prefix: str | None = None
     started_at: str
     ended_at: str | None = None
     pages_planned: Annotated[int, Field(ge=0)] = 0
@@ -60,6 +62,10 @@ class RunRecord(Contract):
         """
         return self.seq if self.follows_seq is None else self.follows_seq
 
+    def is_of_model(self, model_prefix: str) -> bool:
+        """Whether the run began under a model; what it did under another says nothing of this."""
+        return self.model_prefix in {None, model_prefix}
+
 
 class RunProgress(Contract):
     """A run with its counters.
@@ -67,9 +73,9 @@ class RunProgress(Contract):
     In every terminal state pages planned = done + gaps + failed + cancelled. `pages_unchanged`
     pages are also counted in `pages_done`. `chunks` are either embedded anew (`vectors`) or found
     indexed already (`chunks_unchanged`). `parts_outdated` are parts of pages that came after their
-    index was swept, restored or deleted, and did not enter it. `left_out` records were not meant
-    to become entities, unlike `rejects`. `entities_deleted` are those that a full run no longer
-    saw. `moved_at` is when a counter last moved, ISO 8601 in UTC.
+    index was swept, restored or deleted, or after the model changed, and did not enter it.
+    `left_out` records were not meant to become entities, unlike `rejects`. `entities_deleted` are
+    those that a full run no longer saw. `moved_at` is when a counter last moved, ISO 8601 in UTC.
     """
 
     run: RunRecord

@@ -22,10 +22,11 @@ _READ_AGAIN_KEY = "READ_AGAIN"
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run that was planned for a corpus."""
+    """A run that was planned for a corpus; `model_prefix` as in its record."""
 
     run_id: str
     seq: int
+    model_prefix: str | None = None
 
 
 class CorpusState:
@@ -139,7 +140,9 @@ class CorpusState:
     def latest_run(self, corpus: str) -> PlannedRun | None:
         """Return the newest run of a corpus; no other had a greater `seq`."""
         item = self._table.get(corpus_partition(corpus), "LATEST")
-        return None if item is None else PlannedRun(item["run_id"], item["seq"])
+        if item is None:
+            return None
+        return PlannedRun(item["run_id"], item["seq"], item.get("model_prefix"))
 
     def note_swept(self, corpus: str, run_id: str, seq: int) -> None:
         """Remember the last run after which what it did not see was deleted."""

@@ -126,6 +126,11 @@ class RunEndings(RunRecords):
                 f"of {run.pages_planned}"
             )
             return ("incomplete", reason) if run.status == "running" else None
+        if progress.parts_outdated:
+            return "incomplete", (
+                f"{progress.parts_outdated} parts did not enter the index: it was swept, restored "
+                "or deleted, or the model changed, after the run had begun; start a new run"
+            )
         return "succeeded", None
 
     def awaits_sweep(self, run_id: str) -> bool:
@@ -172,7 +177,7 @@ class RunEndings(RunRecords):
             ConflictError: the corpus is not under the lease `expired` any more.
         """
         run, status = progress.run, ending[0]
-        if run.status == status and deleted is None:
+        if (run.status, run.reason) == ending and deleted is None:
             return True
         writes = [self._ending_write(item, ending, is_swept=deleted is not None)]
         if deleted:

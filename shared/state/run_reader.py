@@ -58,6 +58,17 @@ class RunReader:
             for record in records
         )
 
+    def record(self, run_id: str) -> RunRecord:
+        """Return a run without its counters, in one read.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        item = self._table.get(run_partition(run_id), "RUN")
+        if item is None:
+            raise NotFoundError(f"there is no run {run_id}")
+        return _record(item)
+
     def get_run(self, run_id: str) -> RunProgress:
         """Return a run with its counters.
 
@@ -122,8 +133,11 @@ def _progress(record: Item, rows: Iterable[Item]) -> RunProgress:
     counters: dict[str, Any] = {}
     for row in rows:
         _add_counters(counters, row)
-    fields = {name: record[name] for name in RunRecord.model_fields if name in record}
-    return RunProgress(run=RunRecord.model_validate(fields), **counters)
+    return RunProgress(run=_record(record), **counters)
+
+
+def _record(item: Item) -> RunRecord:
+    return RunRecord.model_validate({n: item[n] for n in RunRecord.model_fields if n in item})
 
 
 def _add_counters(counters: dict[str, Any], item: Item) -> None:

@@ -91,6 +91,8 @@ class RunRecords(RunReader):
     ) -> "list[TransactWriteItemTypeDef]":
         corpus, run_id = corpus_partition(record.corpus), record.run_id
         latest = {"PK": corpus, "SK": "LATEST", "run_id": run_id, "seq": record.seq}
+        if record.model_prefix is not None:
+            latest["model_prefix"] = record.model_prefix
         is_unchanged, values = "attribute_not_exists(PK)", {}
         if last_seq is not None:
             is_unchanged, values = "seq = :last", {":last": last_seq}

@@ -11,6 +11,7 @@ from services.ingest.plan_run import Planner, RunSummary
 from services.ingest.request import IngestRequest, RunRequest
 from services.ingest.steer_run import Steering
 from shared.corpora import CorpusRegistry
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import SourceUnavailableError
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.stage import skip_recorded
@@ -112,6 +113,7 @@ class Line:
             clock=clock,
             planning_lease_seconds=330,
             lease_seconds=3600,
+            models=ModelPrefixes("models/m/1/"),
             needs_full_run=lambda _: False,
             close_stalled=lambda _: False,
         )

@@ -14,6 +14,7 @@ from services.embedder.embed_part import Embedder
 from services.embedder.unchanged import UnchangedEntities
 from services.indexer.group_commit import GroupCommitter
 from shared.corpora import CorpusRegistry
+from shared.embedding.model_files import model_prefix
 from shared.index.content import content_checksum
 from shared.index.manifest_store import ManifestStore
 from shared.index.shard_cache import ShardCache
@@ -187,11 +188,12 @@ class Shelf:
     ) -> list[PageJob]:
         """Begin a run, as the planner does; `records` is how many the source speaks of."""
         run_id = f"20261123T060000Z-{number:08x}"
+        model = self.embedder.model_of(CORPUS).identity()
         self.state.acquire_lease(CORPUS, run_id, 3600)
         self.runs.start_run(
             RunRecord(
                 run_id=run_id, corpus=CORPUS, mode=mode, status="planning", seq=number,
-                started_at="now",
+                started_at="now", model_prefix=model_prefix(model),
             )
         )  # fmt: skip
         jobs = [

@@ -1,5 +1,6 @@
 """A change of model: runs become full ones, and readers move when all is there."""
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -26,6 +27,17 @@ class OtherModel(RememberedModel):
 
     def identity(self) -> ModelIdentity:
         return OTHER
+
+
+class KilledError(Exception):
+    """A worker ends here."""
+
+
+class DyingPublisher:
+    """Ends its worker before anything is published."""
+
+    def publish(self, _: object) -> None:
+        raise KilledError
 
 
 def move(shelf: Shelf, model: ModelIdentity) -> None:
@@ -94,11 +106,51 @@ def test_a_run_that_was_under_way_when_the_model_changed_completes_nothing(shelf
     shelf.sweep_all()
     progress = shelf.progress(2)
     assert progress.run.status == "incomplete"
-    assert progress.run.reason is not None
-    assert progress.run.reason.startswith("3 entities are not indexed under the model other yet")
-    assert shelf.manifest().generation is None
+    assert (progress.run.reason or "").startswith("1 parts did not enter the index")
+    assert progress.parts_outdated == 1
     assert shelf.run(3, [TEXTS, {"a:4": "four"}]).run.status == "succeeded"
     assert shelf.manifest().generation == 1
+
+
+def test_a_part_that_was_begun_under_a_former_model_is_not_taken_for_indexed(
+    shelf: Shelf,
+) -> None:
+    shelf.run(1, [{"a:9": "nine"}])
+    (page,) = shelf.plan(2, 1, mode="incremental")
+    job = shelf.chunked(page, {"a:1": "one"})
+    dying = replace(shelf.embedder, publisher=cast(JobPublisher, DyingPublisher()))
+    with pytest.raises(KilledError):
+        dying.embed_part(job)
+    move(shelf, OTHER)
+    shelf.finish(job)
+    move(shelf, MODEL)
+    shelf.run(3, [{"a:1": "one", "a:9": "nine"}])
+    assert shelf.live() == checksums({"a:1": "one", "a:9": "nine"})
+
+
+def test_a_sweep_under_another_model_deletes_nothing_and_moves_no_reader(shelf: Shelf) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    shelf.run(2, [TEXTS])
+    move(shelf, MODEL)
+    changed = TEXTS | {"a:2": "zwei"}
+    for page in shelf.plan(3, 1):
+        shelf.finish(shelf.chunked(page, changed))
+    move(shelf, OTHER)
+    before = shelf.manifest()
+    shelf.sweep_all()
+    run = shelf.progress(3).run
+    assert run.reason is not None
+    assert run.reason.startswith("nothing was swept: the model changed after the run had begun")
+    assert shelf.manifest() == before
+
+
+def test_a_source_that_is_empty_by_now_leaves_an_empty_index(shelf: Shelf) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    assert shelf.run(2, [{}]).run.status == "succeeded"
+    assert (shelf.manifest().generation, shelf.live()) == (1, {})
+    assert not needs_full_run(shelf, OTHER)
 
 
 def test_a_run_with_a_gap_leaves_readers_where_they_are(shelf: Shelf) -> None:

@@ -12,6 +12,7 @@ from services.ingest.plan_run import Planner
 from services.ingest.request import IngestRequest
 from shared import aws, wiring
 from shared.corpora import CorpusRegistry
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import SweepJob, maintenance_job
 from shared.models.run import EndpointCheckpoint, RunMode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SEQ = int(NOW.timestamp() * 1000)
+MODEL_PREFIX = "models/m/1/"
 
 
 class EmptySource:
@@ -58,6 +60,7 @@ def planner(
         clock=GivenTime(lambda: NOW),
         planning_lease_seconds=330,
         lease_seconds=3600,
+        models=ModelPrefixes(MODEL_PREFIX),
         needs_full_run=lambda _: False,
         close_stalled=lambda _: False,
     )
@@ -73,7 +76,7 @@ def test_a_full_run_is_noted_and_asks_for_its_sweep(
 ) -> None:
     summary = planner.plan(IngestRequest(corpus=CORPUS, mode="full", request_id="r"))
     assert summary.status == "running"
-    assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ)
+    assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ, MODEL_PREFIX)
     (body,) = waiting(sqs_client, queue_url)
     job = SweepJob(corpus=CORPUS, run_id=summary.run_id, seq=SEQ)
     assert maintenance_job.validate_json(body) == job
@@ -85,7 +88,7 @@ def test_an_incremental_run_is_noted_and_asks_for_none(
 ) -> None:
     summary = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
     assert summary.status == "succeeded"
-    assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ)
+    assert planner.state.latest_run(CORPUS) == PlannedRun(summary.run_id, SEQ, MODEL_PREFIX)
     assert waiting(sqs_client, queue_url) == []
 
 
@@ -98,3 +101,17 @@ def test_an_incremental_run_is_made_full_where_the_model_changed(
     assert len(waiting(sqs_client, queue_url)) == 1
     again = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
     assert again.run_id == summary.run_id
+
+
+def test_an_incremental_run_is_made_full_where_the_last_one_was_of_another_model(
+    planner: Planner,
+) -> None:
+    other = replace(planner, models=ModelPrefixes("models/other/1/"))
+    modes = []
+    for number, moved in enumerate((planner, other, planner, planner)):
+        run_id = moved.plan(IngestRequest(corpus=CORPUS, request_id=str(number))).run_id
+        run = moved.runs.get_run(run_id).run
+        moved.runs.finish_sweep(run_id, 0)
+        assert run.model_prefix == moved.models.default
+        modes.append(run.mode)
+    assert modes == ["incremental", "full", "full", "incremental"]

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shared.embedding.encoder import Vectors
+from shared.embedding.model_files import model_prefix
 from shared.models.entity_version import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import ModelIdentity
+from shared.models.run import RunRecord
 
 MODEL = ModelIdentity(id="tiny", revision="1", dims=3)
 Order = tuple[int, str]
@@ -65,6 +67,13 @@ class RememberedRuns:
     step: Hook = lambda: None
     marks: set[tuple[str, str]] = field(default_factory=set)
     counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def record(self, run_id: str) -> RunRecord:
+        seq = int(run_id.rpartition("-")[2], 16)
+        return RunRecord(
+            run_id=run_id, corpus="shelf", mode="full", status="running", seq=seq, started_at="now",
+            model_prefix=model_prefix(MODEL),
+        )  # fmt: skip
 
     def indexed_origins(self, origins: Iterable[str]) -> set[str]:
         self.step()
