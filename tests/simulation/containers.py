@@ -24,10 +24,13 @@ from services.embedder.embed_part import Embedder
 from services.embedder.unchanged import UnchangedEntities
 from services.fetch.fetch_page import Fetcher
 from services.indexer.group_commit import GroupCommitter
+from services.ingest.model_change import ModelChange
 from services.ingest.plan_run import Planner
 from services.ingest.stalled_run import StalledRuns
 from services.ingest.steer_run import Steering
 from shared.corpora import CorpusRegistry
+from shared.embedding.model_files import model_prefix
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.index.compaction_plan import CompactionPolicy
 from shared.index.garbage import GarbagePolicy
 from shared.messaging.compaction_requests import CompactionRequests
@@ -57,7 +60,8 @@ from tests.simulation.wire import Clients
 
 TABLE, BUCKET, PARAMETERS = "table", "bucket", "/corpora"
 MAXIMUM_RECEIVES = 5
-MODEL = ModelIdentity(id="hash-a", revision="1", dims=DIMENSIONS)
+MODELS = tuple(ModelIdentity(id=f"hash-{x}", revision="1", dims=DIMENSIONS) for x in "ab")
+"""Those that a deployment may have; it begins with the first."""
 POLICY = CompactionPolicy(fan_in=4)
 STAGE_QUEUES: Mapping[str, str] = {
     "fetch": "page-jobs", "derive": "derive-jobs", "chunk": "chunk-jobs",
@@ -73,12 +77,13 @@ def queue_url(queue: str) -> str:
 
 @dataclass
 class Container:
-    """What one worker has: its clients, a clock that may be wrong, and a folder."""
+    """What one worker has: its clients, a clock that may be wrong, a folder, and the model."""
 
     clients: Clients
     scheduler: Scheduler
     skew: timedelta
     directory: Path
+    model: ModelIdentity
 
     def wall(self) -> datetime:
         """The time by this machine's own clock."""
@@ -204,7 +209,7 @@ def embed(container: Container) -> Process:
     state = container.stage_state("embed")
     embedder = Embedder(
         store=container.store,
-        model_of=lambda _: HashModel(MODEL),
+        model_of=lambda _: HashModel(container.model),
         publisher=container.publisher("index"),
         runs=state.runs,
         unchanged=UnchangedEntities(versions=container.versions, runs=state.runs),
@@ -237,7 +242,7 @@ def compactor_tasks(container: Container) -> Tasks:
     requests = container.compaction_requests()
     common: dict[str, Any] = {
         "store": store,
-        "model": MODEL,
+        "model": container.model,
         "runs": container.runs,
         "state": container.state,
         "floor": container.floor,
@@ -249,11 +254,11 @@ def compactor_tasks(container: Container) -> Tasks:
         publisher=requests.publisher,
         maximum_bytes=POLICY.maximum_bytes,
     )
-    completion = Completion(store, MODEL, container.versions, folder)
+    completion = Completion(store, container.model, container.versions, folder)
     return Tasks(
         Compactor(store, folder, requests.request_merges, clock),
         Sweeper(**common, corpora=container.corpora, completion=completion),
-        Maintainer(store, MODEL, folder, requests, GarbagePolicy(), clock),
+        Maintainer(store, container.model, folder, requests, GarbagePolicy(), clock),
         rebuilder,
         Restorer(**common),
         ShardMarker(**common, rebuilder=rebuilder),
@@ -264,6 +269,7 @@ def steering(container: Container) -> Steering:
     """The ingest function."""
     urls = [queue_url(queue) for queue in STAGE_QUEUES.values()]
     runs, clock = container.runs, container.clock
+    models = ModelPrefixes(model_prefix(container.model))
     planner = Planner(
         corpora=container.corpora,
         make_source=container.make_source,
@@ -273,7 +279,8 @@ def steering(container: Container) -> Steering:
         clock=clock,
         planning_lease_seconds=330,
         lease_seconds=6 * 3600,
-        needs_full_run=lambda _: False,
+        models=models,
+        needs_full_run=ModelChange(container.store, models).needs_full_run,
         close_stalled=StalledRuns(container.clients.sqs, urls, runs, clock).close,
     )
     return Steering(planner, container.floor)

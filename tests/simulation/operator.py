@@ -160,7 +160,7 @@ class Operator:
         )
 
     def _restore(self, argument: int) -> None:
-        manifest = self.world.manifest()
+        manifest = self.world.index(self.world.model)
         version = 1 if manifest is None else 1 + argument % manifest.version
         task = DirectRequest(restore=RestoreTask(corpus=CORPUS.name, version=version))
         self._ask_compactor(f"restore {version}", task, disturbs=True)
@@ -170,7 +170,7 @@ class Operator:
         self._ask_compactor("rebuild", task)
 
     def _mark_bad(self, argument: int) -> None:
-        manifest = self.world.manifest()
+        manifest = self.world.index(self.world.model)
         if manifest is None or not manifest.shards:
             return
         shard = manifest.shards[argument % len(manifest.shards)].shard_id
@@ -236,7 +236,7 @@ class Operator:
 
     def _read(self, argument: int) -> None:
         """Hold a version for a while, as a reader does, and then still find all of it."""
-        manifest = self.world.manifest()
+        manifest = self.world.served()
         if manifest is not None and not self.world.truth.is_removal_cut_off:
             seconds = (1.0, 60.0, 3600.0, _HELD_BY_READERS.total_seconds())[argument % 4]
             begun = self.world.truth.removals
@@ -268,6 +268,10 @@ class Operator:
         function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]
         until = self.world.now() + timedelta(seconds=_BROKEN_SECONDS)
         self.world.broken_until[function.stage] = until
+
+    def _change_model(self, _: int) -> None:
+        """Deploy the other model, which every worker has that starts from now on."""
+        self.world.change_model()
 
     def _settle(self, _: int) -> None:
         """Do nothing until what was begun has ended, which the simulation sees to."""

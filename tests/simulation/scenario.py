@@ -11,6 +11,7 @@ OperationKind = Literal[
     "write", "revert", "delete", "spoil", "run_full", "run_incremental", "cancel", "retry_gaps",
     "resume", "redrive", "drop", "restore", "rebuild", "mark_bad", "maintain", "remove",
     "remove_index", "add", "read", "pause_stage", "break_stage", "fill_disk", "settle",
+    "change_model",
 ]  # fmt: skip
 
 _WEIGHTS: dict[OperationKind, int] = {
@@ -18,6 +19,7 @@ _WEIGHTS: dict[OperationKind, int] = {
     "cancel": 2, "retry_gaps": 1, "resume": 1, "redrive": 3, "drop": 1, "restore": 2, "rebuild": 2,
     "mark_bad": 1, "maintain": 2, "remove": 1, "remove_index": 1, "add": 2, "read": 2,
     "pause_stage": 2, "break_stage": 2, "fill_disk": 1, "settle": 4,
+    "change_model": 1,
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
@@ -30,6 +32,7 @@ _GAP_WEIGHTS = (6, 6, 6, 4, 2, 2, 1, 1)
 
 
 _SOON, _LATER = (0.0, 0.3, 1.0, 3.0, 20.0), (60.0, 1800.0, 4 * 3600.0, 8 * 3600.0)
+_DURING = (0.3, 0.6, 0.9, 1.2, 1.5)
 _STALL_SHARES = (0.005, 0.02, 0.02, 0.1)
 _EPISODES = (1, 1, 1, 2)
 _STORYLESS_SHARE = 0.15
@@ -132,6 +135,28 @@ _STORIES: tuple[_Story, ...] = (
         _step("settle"), _step("write"), _step(*_RUN), _step("read"), _step("settle"),
         _step(*_BACK), _step(*_RUN), _step("maintain", "rebuild"), _step("restore", "maintain"),
         _step("maintain", gaps=(2 * 86_400.0, 9 * 86_400.0)),
+    )),
+    # The model changes before, while and after runs, and back again.
+    _Story((
+        _step("settle"), _step("write"), _step(*_RUN), _step("change_model", gaps=_DURING),
+        _step("settle"), _step("write", "change_model"), _step("run_full"), _step("settle"),
+        _step("run_incremental"),
+    )),
+    _Story((
+        _step("pause_stage", "break_stage"), _step("write"), _step(*_RUN),
+        _step("change_model", gaps=_DURING), _step("settle"), _step("change_model"),
+        _step("run_full"), _step("settle"), _step("redrive"), _step("settle"),
+    ), (_EMBED,)),
+    _Story((
+        _step("settle"), _step("change_model"), _step("run_full"), _step("settle"),
+        _step("change_model"), _step("write"), _step("run_full"), _step("settle"),
+        _step("run_full"), _step("change_model", gaps=_DURING), _step("settle"),
+    )),
+    _Story((
+        _step("settle"), _step("change_model"), _step("write", "delete"), _step(*_RUN),
+        _step("cancel", "change_model", "settle", gaps=_DURING),
+        _step("change_model", "rebuild", "restore"), _step(*_RUN), _step("settle"),
+        _step("remove_index", "rebuild", "maintain"), _step("run_incremental"),
     )),
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
 os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
 os.environ.setdefault("LOG_LEVEL", "CRITICAL")
 
+from shared.embedding.model_files import model_prefix
 from shared.models.manifest import Manifest
 from shared.state.run_reader import RunReader
 from shared.storage.s3 import S3ObjectStore
@@ -213,12 +214,19 @@ class _Simulation:
 
     def _check_runs(self) -> None:
         newer_began: str | None = None
+        served = self._world.served()
+        is_behind = served is not None and served.model != self._world.model
         for progress in self._reader.list_runs(CORPUS.name):
             run = progress.run
             if progress.is_ended:
                 # Beside a newer run, entities may be left to that one, which is not done yet.
                 was_alone = newer_began is None or (run.ended_at or "") < newer_began
-                self._world.truth.note_ended(progress, was_alone=was_alone)
+                self._world.truth.note_ended(
+                    progress,
+                    was_alone=was_alone,
+                    is_of_model=run.is_of_model(model_prefix(self._world.model)),
+                    is_behind=is_behind,
+                )
                 pages = self._reader.pages(run.run_id)
                 check_counts(progress, Counter(str(page.get("outcome")) for page in pages))
                 if run.run_id not in self._ended:
@@ -230,12 +238,19 @@ class _Simulation:
         self._world.truth.check(self._shown())
 
     def _shown(self) -> dict[str, str]:
-        manifest = self._world.manifest()
+        manifest = self._world.served()
         if manifest is None:
             return {}
         if self._last is None or self._last[0] is not manifest:
-            self._last = manifest, shown_by(manifest, self._store, self._read)
+            before, shown = self._last, shown_by(manifest, self._store, self._read)
+            self._last = manifest, shown
+            if before is not None and self._is_handed_over(before[0], manifest):
+                self._world.truth.check_handed_over(before[1], shown)
         return self._last[1]
+
+    def _is_handed_over(self, before: Manifest, after: Manifest) -> bool:
+        """Whether readers moved from one model to another, and not from an index that is gone."""
+        return before.model != after.model and self._world.index(before.model) is not None
 
 
 def _memory_folder() -> str | None:

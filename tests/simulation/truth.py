@@ -88,6 +88,9 @@ class Truth:
     `needs_full_run`: after a shard was marked bad, an incremental run relies on the rebuild.
     `removals` counts the deletions of the whole index;
     `is_removal_cut_off`: the last one is under way, or was not done to its end.
+    `model_changed_at` is when another model was last deployed: the index that readers have goes on
+    showing what it did, until a run that began later has made the other one complete.
+    `ended` are the runs that were looked at before.
     `rebuilt_at` is when the index was last rebuilt after a restore: stored vectors know no restore,
     so it may show a newer text than the source has, until a later run succeeds.
     """
@@ -100,9 +103,16 @@ class Truth:
     removals: int = 0
     is_removal_cut_off: bool = False
     rebuilt_at: datetime | None = None
+    model_changed_at: datetime | None = None
+    ended: frozenset[str] = frozenset()
 
-    def note_ended(self, progress: RunProgress, *, was_alone: bool) -> None:
-        """Look at a run that ended; `was_alone`: no newer run had begun when it did.
+    def note_ended(
+        self, progress: RunProgress, *, was_alone: bool, is_of_model: bool, is_behind: bool
+    ) -> None:
+        """Look at a run that ended.
+
+        `was_alone`: no newer run had begun when it did. `is_of_model`: it is of the model that is
+        deployed now. `is_behind`: readers have the index of another one.
 
         Raises:
             ViolationError: its counters do not add up, or it does not say what happened.
@@ -124,7 +134,15 @@ class Truth:
         )
         began = datetime.fromtimestamp(run.seq / 1000, self.disturbed_at.tzinfo)
         is_full = run.mode == "full"
-        if not was_alone:
+        is_first, self.ended = run.run_id not in self.ended, self.ended | {run.run_id}
+        if not (was_alone and is_of_model):
+            return
+        if is_behind:
+            is_left_alone = not self.disturbing and began > self.disturbed_at + _MARGIN
+            _require(
+                run.reason is not None or not (is_first and is_left_alone),
+                f"run {run.run_id} succeeded, and readers have the index of another model",
+            )
             return
         found = _Succeeded(began, is_full, is_full and run.reason is None)
         self.succeeded.setdefault(run.run_id, found)
@@ -146,14 +164,29 @@ class Truth:
         runs = [
             run
             for run in self.succeeded.values()
-            if run.began > self.disturbed_at and (run.is_full or not self.needs_full_run)
+            if run.began > self.disturbed_at + _MARGIN and (run.is_full or not self.needs_full_run)
         ]
         latest = max((run.began for run in runs), default=None)
-        if latest is not None and (self.rebuilt_at is None or latest > self.rebuilt_at):
+        if latest is not None and (self.rebuilt_at is None or latest > self.rebuilt_at + _MARGIN):
             self._check_present(shown, latest)
         swept = [run.began for run in runs if run.is_swept]
         if swept:
             self._check_deleted(shown, max(swept))
+
+    def check_handed_over(self, before: dict[str, str], after: dict[str, str]) -> None:
+        """Compare what readers see under another model with what they saw until then.
+
+        Raises:
+            ViolationError: an entity is missing that the source has had all the while.
+        """
+        if self.disturbing or self.model_changed_at is None:
+            return
+        if self.disturbed_at >= self.model_changed_at:
+            return
+        for entity, text in self.source.unchanged_since(self.model_changed_at - _MARGIN):
+            key = f"book:{entity}"
+            if text is not None and key in before:
+                _require(key in after, f"{entity} is lost: the other model's index has it not")
 
     def _check_present(self, shown: dict[str, str], since: datetime) -> None:
         for entity, text in self.source.unchanged_since(since - _MARGIN):

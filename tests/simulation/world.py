@@ -8,9 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from shared.index.generations import is_behind, newest_generation
 from shared.index.manifest_changes import REBUILD_CHANGE, RESTORE_CHANGE
 from shared.index.manifest_format import parse_manifest
-from shared.models.manifest import Manifest
+from shared.models.manifest import Manifest, ModelIdentity
 from shared.storage.keys import index_prefix, manifest_key
 from shared.storage.object_store import StoredObject
 from tests.simulation.aws.dynamodb import MemoryDynamoDB
@@ -20,7 +21,7 @@ from tests.simulation.aws.ssm import MemorySSM
 from tests.simulation.containers import (
     BUCKET,
     MAXIMUM_RECEIVES,
-    MODEL,
+    MODELS,
     STAGE_FUNCTIONS,
     TABLE,
     Container,
@@ -34,7 +35,7 @@ from tests.simulation.truth import CORPUS, SourceHistory, Truth, ViolationError
 from tests.simulation.wire import Clients
 
 START = datetime(2026, 11, 23, 6, tzinfo=UTC)
-MANIFEST_KEY = manifest_key(CORPUS.name, MODEL)
+MANIFEST_KEYS = {model: manifest_key(CORPUS.name, model) for model in MODELS}
 _LOST_DELETE_SHARE = 0.02
 _CALL_SHARE = 0.3
 _WARM_SHARE = 0.7
@@ -71,6 +72,7 @@ class World:
         )
         self.aws.dynamodb.add_table(TABLE)
         self.aws.s3.add_bucket(BUCKET)
+        self.model = MODELS[0]
         self.truth = Truth(SourceHistory(), START)
         self.paused_until: dict[str, datetime] = {}
         self.broken_until: dict[str, datetime] = {}
@@ -82,9 +84,9 @@ class World:
         self._warm: dict[str, list[_Worker]] = {stage.stage: [] for stage in STAGE_FUNCTIONS}
         self._walls: dict[Task, Callable[[], datetime]] = {}
         self._followers: dict[Task, Callable[[], None]] = {}
-        self._parsed: tuple[str, Manifest] | None = None
+        self._parsed: dict[str, tuple[str, Manifest]] = {}
         self._violation: ViolationError | None = None
-        self._version = 0
+        self._versions = dict.fromkeys(MANIFEST_KEYS.values(), 0)
         self._was_restored = False
         self._folders = 0
         for function in STAGE_FUNCTIONS:
@@ -137,7 +139,7 @@ class World:
             return self._lasts(self.broken_until, stage)
 
         clients = Clients(self.aws, self.scheduler, self.faults, self._observe, is_broken)
-        return Container(clients, self.scheduler, skew, folder)
+        return Container(clients, self.scheduler, skew, folder, self.model)
 
     def begin(
         self, name: str, container: Container, work: Callable[[], None], timeout_seconds: float
@@ -194,14 +196,32 @@ class World:
             for message in self.aws.sqs.messages(dead_letters_url(function.url)):
                 yield message.body
 
-    def manifest(self) -> Manifest | None:
-        """What is committed; the same object while it is the same."""
-        if not self.has_object(MANIFEST_KEY):
+    def change_model(self) -> None:
+        """Deploy the next model: what works goes on with the former one, what rests is gone."""
+        self.model = MODELS[(MODELS.index(self.model) + 1) % len(MODELS)]
+        self.truth.model_changed_at = self.now()
+        for resting in self._warm.values():
+            resting.clear()
+
+    def served(self) -> Manifest | None:
+        """The index that readers are answered from; the same object while it is the same."""
+        own = self.index(self.model)
+        found = [index for model in MODELS if (index := self.index(model)) is not None]
+        if not is_behind(own, found):
+            return own
+        newest = newest_generation(found)
+        return next(index for index in found if index.generation == newest)
+
+    def index(self, model: ModelIdentity) -> Manifest | None:
+        """What is committed under a model; the same object while it is the same."""
+        key = MANIFEST_KEYS[model]
+        if not self.has_object(key):
             return None
-        found = self.aws.s3.get_object(Bucket=BUCKET, Key=MANIFEST_KEY)
-        if self._parsed is None or self._parsed[0] != found["ETag"]:
-            self._parsed = found["ETag"], parsed_manifest(found["Body"].read())
-        return self._parsed[1]
+        found = self.aws.s3.get_object(Bucket=BUCKET, Key=key)
+        parsed = self._parsed.get(key)
+        if parsed is None or parsed[0] != found["ETag"]:
+            parsed = self._parsed[key] = found["ETag"], parsed_manifest(found["Body"].read())
+        return parsed[1]
 
     def has_object(self, key: str) -> bool:
         """Whether the bucket holds an object."""
@@ -239,7 +259,7 @@ class World:
                     self._delete(function.url, record["receiptHandle"])
 
         def rest() -> None:
-            if not task.is_killed:
+            if not task.is_killed and worker.container.model == self.model:
                 self._warm[function.stage].append(worker)
 
         task = self.begin(function.stage, worker.container, work, function.timeout_seconds)
@@ -288,17 +308,17 @@ class World:
             self._violation = error
 
     def _check_effect(self, operation: str, request: Mapping[str, Any]) -> None:
-        if operation == "put_object" and request["Key"] == MANIFEST_KEY:
+        if operation == "put_object" and request["Key"] in self._versions:
             self.has_news = True
-            self._check_commit(parsed_manifest(request["Body"]))
+            self._check_commit(request["Key"], parsed_manifest(request["Body"]))
         elif operation == "delete_object":
             self._check_deletion(request["Key"])
 
-    def _check_commit(self, manifest: Manifest) -> None:
-        self.note(f"version {manifest.version}: {manifest.change}")
-        if manifest.version <= self._version:
-            raise ViolationError(f"version {manifest.version} follows {self._version}")
-        self._version = manifest.version
+    def _check_commit(self, key: str, manifest: Manifest) -> None:
+        self.note(f"{manifest.model.id}: version {manifest.version}: {manifest.change}")
+        if manifest.version <= self._versions[key]:
+            raise ViolationError(f"version {manifest.version} follows {self._versions[key]}")
+        self._versions[key] = manifest.version
         self._was_restored |= manifest.change.startswith(RESTORE_CHANGE)
         if self._was_restored and manifest.change.startswith(REBUILD_CHANGE):
             self.truth.rebuilt_at = self.now()
@@ -313,12 +333,13 @@ class World:
                     )
 
     def _check_deletion(self, key: str) -> None:
-        if key == MANIFEST_KEY:
-            self._version = 0
+        if key in self._versions:
+            self._versions[key] = 0
             return
-        if not key.startswith(index_prefix(CORPUS.name, MODEL)):
+        model = next((m for m in MODELS if key.startswith(index_prefix(CORPUS.name, m))), None)
+        if model is None:
             return
-        manifest = self.manifest()
+        manifest = self.index(model)
         named = {file.key for shard in manifest.shards for file in shard.files} if manifest else ()
         if key in named:
             raise ViolationError(f"{key} is deleted, though the present version names it")
@@ -364,7 +385,7 @@ def _ends_a_run(operation: str, request: Mapping[str, Any]) -> bool:
 
 def parsed_manifest(data: bytes) -> Manifest:
     """Read what is committed."""
-    return parse_manifest(StoredObject(MANIFEST_KEY, data, ""), CORPUS.name)
+    return parse_manifest(StoredObject("manifest.json", data, ""), CORPUS.name)
 
 
 def dead_letters_url(url: str) -> str:

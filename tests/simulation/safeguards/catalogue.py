@@ -8,6 +8,7 @@ from tests.simulation.safeguards import (
     manifests,
     mending,
     messages,
+    model_change,
     planning,
     rebuilding,
     run_ends,
@@ -31,6 +32,7 @@ BY_AREA: Mapping[str, tuple[Mutant, ...]] = {
     "sweep": sweeping.MUTANTS,
     "restore, mark-bad and removal": mending.MUTANTS,
     "rebuild": rebuilding.MUTANTS,
+    "change of model": model_change.MUTANTS,
 }
 
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in BY_AREA.values() for mutant in area)
