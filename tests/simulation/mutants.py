@@ -1,132 +1,43 @@
 """Take one safeguard of the code away at a time, and see which seed of the simulation notices.
 
-python -m tests.simulation.mutants [--seeds N] [--processes N] [--only NAME ...] [--table]
+python -m tests.simulation.mutants [--seeds N] [--tests] [--processes N] [--only NAME ...] [--table]
+
+With `--tests`, what no seed notices is shown to the tests of its area; with `--seeds 0`, to these
+alone.
 
 The code as it is goes first, unless mutants are named: where the simulation fails without any
 mutant, what it says of mutants is worth nothing.
 """
 
 import argparse
-import compileall
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal, TextIO
+from typing import TextIO
 
-from tests.simulation.safeguards.catalogue import MUTANTS
+from tests.simulation.safeguards.catalogue import MUTANTS, folders_of_tests
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
+from tests.simulation.trials import ROOT, Tree, Verdict, run_tests, simulate
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("shared", "services", "scripts", "tests")
-"""What a simulation imports; it is copied once for each process and not for each mutant."""
-
-_FAILS = re.compile(r"seed (?P<seed>\d+) fails: (?P<sentence>.+)")
 _LONGEST_SENTENCE = 100
-_LONGEST_ERROR = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a mutant; `seed` and `sentence` are those of what noticed it.
-
-    `late`: the time limit was over first, so that nothing is known. `unmade`: it fits the code no
-    longer, or the simulation ended in another way than it should; `sentence` says in which.
-    """
-
-    kind: Literal["caught", "survives", "late", "unmade"]
-    seed: int | None = None
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A copy of the code, in which one file at a time is another one."""
-
-    folder: Path
-
-    @classmethod
-    def copied(cls, folder: Path, root: Path = ROOT) -> "Tree":
-        """Copy the code, compiled, so that a simulation begins at once."""
-        for name in FOLDERS:
-            if (root / name).exists():
-                ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".*")
-                shutil.copytree(root / name, folder / name, ignore=ignored)
-        compileall.compile_dir(folder, quiet=2)
-        return cls(folder)
-
-    @contextmanager
-    def with_mutant(self, mutant: Mutant) -> Iterator[None]:
-        """Have the code without a safeguard for the block.
-
-        Raises:
-            CannotBeMadeError: it does not fit the code.
-        """
-        path = self.folder / mutant.path
-        if not path.is_file():
-            raise CannotBeMadeError(f"{mutant.name}: there is no {mutant.path}")
-        source, found = path.read_bytes(), path.stat()
-        path.write_text(mutant.applied_to(source.decode()), encoding="utf-8")
-        # Another time than that of the compiled file, which would be used in its place.
-        os.utime(path, (0, 0))
-        try:
-            yield
-        finally:
-            path.write_bytes(source)
-            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
-def simulate(tree: Tree, seeds: int, limit_seconds: float) -> Verdict:
-    """Run the simulation in a tree until a seed fails."""
-    command = [sys.executable, "-m", "tests.simulation.simulate", "--seeds", str(seeds)]
-    command += ["--stop-at-first", "--no-shrink", "--processes", "1"]
-    # No compiled file of a mutant may stay; and nothing of another checkout may be imported.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    try:
-        done = subprocess.run(
-            command,
-            cwd=tree.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=limit_seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Verdict("late", sentence=f"no answer within {limit_seconds:.0f} s")
-    return read_answer(done.returncode, done.stdout, done.stderr)
-
-
-def read_answer(status: int, output: str, errors: str) -> Verdict:
-    """Read what a simulation printed: its last line names the seed that failed."""
-    if status == 0:
-        return Verdict("survives")
-    last = (output.strip().splitlines() or [""])[-1]
-    if status == 1 and (found := _FAILS.fullmatch(last.strip())):
-        return Verdict("caught", int(found["seed"]), found["sentence"])
-    said = (errors.strip() or output.strip() or "nothing was said").splitlines()[-1]
-    return Verdict("unmade", sentence=f"exit status {status}: {said[:_LONGEST_ERROR]}")
-
-
-def try_mutant(
-    trees: "SimpleQueue[Tree]", run: Callable[[Tree], Verdict], mutant: Mutant
-) -> Verdict:
+def try_mutant(trees: "SimpleQueue[Tree]", options: argparse.Namespace, mutant: Mutant) -> Verdict:
     """Try a mutant in a tree that nobody uses."""
     tree = trees.get()
     try:
         with tree.with_mutant(mutant):
-            return run(tree)
+            verdict = Verdict("survives")
+            if options.seeds:
+                verdict = simulate(tree, options.seeds, options.time_limit)
+            if options.tests and verdict.kind == "survives":
+                verdict = run_tests(tree, folders_of_tests(mutant), options.time_limit)
+            return verdict
     except CannotBeMadeError as error:
         return Verdict("unmade", sentence=str(error))
     finally:
@@ -136,6 +47,8 @@ def try_mutant(
 def described(verdict: Verdict, seeds: int) -> str:
     """A verdict in some words."""
     match verdict.kind:
+        case "caught" if verdict.seed is None:
+            return f"caught by {verdict.sentence}"
         case "caught":
             return f"caught by seed {verdict.seed}: {_shortened(verdict.sentence)}"
         case "survives":
@@ -150,6 +63,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     """How many mutants there were, and how many of them were noticed."""
     counts = {kind: sum(v.kind == kind for v in verdicts) for kind in ("caught", "late", "unmade")}
     words = f"{len(verdicts)} mutants, {counts['caught']} caught"
+    if by_tests := sum(v.kind == "caught" and v.seed is None for v in verdicts):
+        words += f" ({by_tests} of them by tests)"
     if counts["late"]:
         words += f", {counts['late']} undecided"
     if counts["unmade"]:
@@ -159,7 +74,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 def table(found: Mapping[Mutant, Verdict], seeds: int) -> str:
     """The verdicts as a table of Markdown."""
-    lines = ["| safeguard | where | caught by |", "| --- | --- | --- |"]
+    lines = ["| safeguard | where | noticed by |", "| --- | --- | --- |"]
     for mutant, verdict in found.items():
         cells = (
             mutant.safeguard.removesuffix("."),
@@ -172,6 +87,8 @@ def table(found: Mapping[Mutant, Verdict], seeds: int) -> str:
 
 def _table_words(verdict: Verdict, seeds: int) -> str:
     match verdict.kind:
+        case "caught" if verdict.seed is None:
+            return f"`{verdict.sentence.rpartition('::')[2]}`"
         case "caught":
             return f"seed {verdict.seed}: {_shortened(verdict.sentence)}"
         case "survives":
@@ -194,16 +111,15 @@ def run_all(
     Raises:
         CannotBeMadeError: the simulation does not hold without any mutant.
     """
-    run = partial(simulate, seeds=options.seeds, limit_seconds=options.time_limit)
     trees: SimpleQueue[Tree] = SimpleQueue()
     found: dict[Mutant, Verdict] = {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for number in range(options.processes):
             trees.put(Tree.copied(Path(folder, str(number)), root))
         if not options.only:
-            _require_holds(trees, run, options.seeds)
+            _require_holds(trees, options)
         with ThreadPoolExecutor(options.processes) as pool:
-            verdicts = pool.map(partial(try_mutant, trees, run), mutants)
+            verdicts = pool.map(partial(try_mutant, trees, options), mutants)
             for mutant, verdict in zip(mutants, verdicts, strict=True):
                 found[mutant] = verdict
                 out.write(f"{mutant.name}: {described(verdict, options.seeds)}\n")
@@ -212,13 +128,13 @@ def run_all(
     return found
 
 
-def _require_holds(trees: "SimpleQueue[Tree]", run: Callable[[Tree], Verdict], seeds: int) -> None:
+def _require_holds(trees: "SimpleQueue[Tree]", options: argparse.Namespace) -> None:
     tree = trees.get()
-    verdict = run(tree)
+    verdict = simulate(tree, options.seeds, options.time_limit)
     trees.put(tree)
     if verdict.kind != "survives":
         raise CannotBeMadeError(
-            f"the simulation does not hold without any mutant: {described(verdict, seeds)}"
+            f"the simulation does not hold without any mutant: {described(verdict, options.seeds)}"
         )
 
 
@@ -243,6 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="mutants at once; default all"
     )
+    parser.add_argument("--tests", action="store_true", help="also the tests, of what survives")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants only")
     parser.add_argument("--table", action="store_true", help="print a table of Markdown")
     parser.add_argument(

@@ -6,19 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import (
-    Tree,
-    Verdict,
-    chosen,
-    described,
-    main,
-    read_answer,
-    run_all,
-    summary,
-    table,
-)
+from tests.simulation.mutants import chosen, described, main, run_all, summary, table
+from tests.simulation.safeguards.catalogue import MUTANTS, folders_of_tests
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
+from tests.simulation.trials import Tree, Verdict, read_answer, read_tests, run_tests
 
+ROOT = Path(__file__).resolve().parents[3]
 SIMULATION = """
 import sys, time
 from shared.guarded import IS_SAFE
@@ -49,6 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 def options(**given: object) -> Namespace:
     defaults = {"seeds": 3, "processes": 2, "only": None, "time_limit": 30.0, "table": False}
+    defaults |= {"tests": False}
     return Namespace(**defaults | given)
 
 
@@ -100,11 +94,51 @@ def test_an_answer_is_believed_only_in_its_form(status: int, output: str, kind: 
     assert read_answer(status, output, "").kind == kind
 
 
+GUARD_TEST = """
+from shared.guarded import IS_SAFE
+
+def test_that_holds():
+    assert True
+
+def test_the_guard():
+    assert IS_SAFE == 1
+"""
+
+
+def test_the_first_test_that_fails_is_named(root: Path, tmp_path: Path) -> None:
+    (root / "tests/test_guard.py").write_text(GUARD_TEST)
+    (root / "pyproject.toml").write_text('[tool.pytest.ini_options]\npythonpath = ["."]\n')
+    tree = Tree.copied(tmp_path / "tree", root)
+    assert run_tests(tree, ["tests"], 60.0) == Verdict("survives")
+    with tree.with_mutant(mutant("a", "IS_SAFE = 9")):
+        verdict = run_tests(tree, ["tests"], 60.0)
+    assert verdict == Verdict("caught", None, "tests/test_guard.py::test_the_guard")
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "kind"),
+    [
+        (0, "3 passed", "survives"),
+        (1, "FAILED tests/a.py::test_b - assert 0", "caught"),
+        (2, "ERROR tests/a.py", "unmade"),
+        (1, "", "unmade"),
+    ],
+)
+def test_a_failed_test_is_believed_only_in_its_form(status: int, output: str, kind: str) -> None:
+    assert read_tests(status, output, "").kind == kind
+
+
+def test_each_area_has_tests_that_are_there() -> None:
+    folders = {folder for found in MUTANTS for folder in folders_of_tests(found)}
+    assert all((ROOT / folder).is_dir() for folder in folders)
+
+
 def test_words_for_people() -> None:
     verdicts = [Verdict("caught", 1, "x" * 200), Verdict("survives"), Verdict("late", None, "slow")]
     words = [described(verdict, 50) for verdict in verdicts]
     assert words[0].endswith("x ...")
     assert words[1:] == ["SURVIVES 50 seeds", "UNDECIDED: slow"]
+    assert described(Verdict("caught", None, "tests/a.py::b"), 50) == "caught by tests/a.py::b"
     assert summary(verdicts) == "3 mutants, 1 caught, 1 undecided"
 
 
