@@ -176,8 +176,8 @@ MUTANTS = (
     Mutant(
         "embedder-ignores-the-floor",
         _EMBED,
-        "if job.seq < self.floor.read(job.corpus):",
-        "if False:",
+        "if not is_of_model or job.seq < self.floor.read(job.corpus):",
+        "if not is_of_model:",
         "A part that the index would refuse is not embedded.",
     ),
     Mutant(
