@@ -63,7 +63,7 @@ class RunRecord(Contract):
         return self.seq if self.follows_seq is None else self.follows_seq
 
     def is_of_model(self, model_prefix: str) -> bool:
-        """Whether the run began under a model; what it did under another says nothing of this."""
+        """Whether the run indexes under a model; a run of an earlier release does under any."""
         return self.model_prefix in {None, model_prefix}
 
 
