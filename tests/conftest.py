@@ -87,9 +87,10 @@ def everything_logged() -> Iterator[io.StringIO]:
     written = io.StringIO()
     formatted = logging.StreamHandler(written)
     formatted.setFormatter(logger.registered_formatter)
-    own, root = logging.getLogger(logger.name), logging.getLogger()
-    levels = own.level, root.level
-    handlers = {own: (formatted, _WholeRecords(written)), root: (_WholeRecords(written),)}
+    own, library, root = map(logging.getLogger, (logger.name, "shared", None))
+    levels = {at: at.level for at in (own, library, root)}
+    both = (formatted, _WholeRecords(written))
+    handlers = {own: both, library: both, root: both[1:]}
     for at, added in handlers.items():
         at.setLevel(logging.DEBUG)
         for handler in added:
@@ -98,5 +99,4 @@ def everything_logged() -> Iterator[io.StringIO]:
     for at, added in handlers.items():
         for handler in added:
             at.removeHandler(handler)
-    own.setLevel(levels[0])
-    root.setLevel(levels[1])
+        at.setLevel(levels[at])

@@ -1,5 +1,6 @@
 """The models of a deployment, each loaded when it is first needed and dropped when others are."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import CorruptObjectError, NotFoundError, SettingsError
 from shared.models.corpus import Corpus
 from shared.models.manifest import ModelIdentity
-from shared.observability import logger
 from shared.storage.object_store import ObjectStore
+
+_logger = logging.getLogger(__name__)
 
 # What the memory of a function has room for beside its other work.
 LOADED_AT_ONCE = 2
@@ -120,7 +122,7 @@ class DeployedModels:
             try:
                 found.append(self._model(prefix).identity())
             except (SettingsError, CorruptObjectError) as error:
-                logger.warning("a deployed model is left out", extra={"reason": str(error)})
+                _logger.warning("a deployed model is left out", extra={"reason": str(error)})
         return found
 
     def under(self, identity: ModelIdentity) -> DeployedModel:

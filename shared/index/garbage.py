@@ -6,6 +6,7 @@ is deleted when it has been condemned for its grace and the manifest and its his
 still do not name it. Dying between any two steps does no harm: the next collection goes on.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +18,10 @@ from shared.index.manifest_history import KeptVersion, ManifestHistory
 from shared.index.manifest_store import ManifestStore
 from shared.models.base import Contract, CorpusName
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.observability import logger
 from shared.storage.keys import maintenance_key, shards_prefix
 from shared.storage.object_store import ObjectStore, ObjectSummary
+
+_logger = logging.getLogger(__name__)
 
 LIST_NAME = "garbage.json"
 _LONGEST_TASK = timedelta(days=1)
@@ -163,7 +165,7 @@ class _Collection:
             return CondemnedFiles.model_validate_json(stored.data), stored.etag
         except ValidationError:
             # Without it every grace begins again, which deletes nothing too early.
-            logger.error("the list of condemned files is begun anew", extra={"key": stored.key})
+            _logger.error("the list of condemned files is begun anew", extra={"key": stored.key})
             return CondemnedFiles(collected_at=self._now), stored.etag
 
     def _present(self) -> Manifest | None:

@@ -4,6 +4,7 @@ An index that begins beside another one is built in the background: it has no ge
 full run has put all there is into it. Then it gets one above all others.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 
@@ -11,8 +12,9 @@ from shared.errors import CorruptObjectError, NotFoundError
 from shared.index.manifest_format import parse_manifest
 from shared.models.base import CorpusName
 from shared.models.manifest import Manifest
-from shared.observability import logger
 from shared.storage.object_store import ObjectStore
+
+_logger = logging.getLogger(__name__)
 
 _MANIFEST_KEY = re.compile(r"indexes/[^/]+/model=[^/]+/dims=\d+/manifest\.json")
 
@@ -31,7 +33,7 @@ def present_manifests(store: ObjectStore, corpus: CorpusName) -> list[Manifest]:
         try:
             manifests.append(parse_manifest(store.get(key), corpus))
         except (CorruptObjectError, NotFoundError) as error:
-            logger.warning("an index is left out", extra={"reason": str(error)})
+            _logger.warning("an index is left out", extra={"reason": str(error)})
     return manifests
 
 

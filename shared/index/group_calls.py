@@ -1,5 +1,6 @@
 """Asks all groups of an index side by side, and says what becomes of those that fail."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -10,7 +11,8 @@ from typing import Generic, TypeVar
 
 from shared.errors import DamagedIndexError, PartialFailureError, UltronError
 from shared.index.shard_group import ShardGroup
-from shared.observability import logger
+
+_logger = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 
@@ -115,4 +117,4 @@ class GroupCalls:
 
     def _fail(self, number: int, code: str, reason: str) -> None:
         self._failed.add(number)
-        logger.error("a group failed", extra={"group": number, "code": code, "reason": reason})
+        _logger.error("a group failed", extra={"group": number, "code": code, "reason": reason})

@@ -1,5 +1,6 @@
 """The manifest of an index: reading it, changing it, and the versions before it."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -28,9 +29,10 @@ from shared.index.manifest_object import (
 )
 from shared.models.base import CorpusName
 from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
-from shared.observability import logger
 from shared.storage.keys import shards_prefix
 from shared.storage.object_store import ObjectStore
+
+_logger = logging.getLogger(__name__)
 
 __all__ = [
     "CommitRetry",
@@ -107,7 +109,7 @@ class ManifestStore:
             newest = self.read().manifest
             yield newest
         except (NotFoundError, CorruptObjectError, DimensionMismatchError) as error:
-            logger.warning("the present manifest is left out", extra={"reason": str(error)})
+            _logger.warning("the present manifest is left out", extra={"reason": str(error)})
         for kept in sorted(self._history.listed(), key=lambda kept: -kept.version):
             if newest is not None and kept.version == newest.version:
                 continue
@@ -115,7 +117,7 @@ class ManifestStore:
                 manifest = self._history.read(kept.version)
                 self._object.require_model(manifest.model, kept.key)
             except (NotFoundError, CorruptObjectError, DimensionMismatchError) as error:
-                logger.warning("an older manifest is left out", extra={"reason": str(error)})
+                _logger.warning("an older manifest is left out", extra={"reason": str(error)})
             else:
                 yield manifest
 
@@ -359,7 +361,7 @@ class ManifestCache:
         try:
             return self._manifests.read_if_changed(held.etag) or held
         except Exception as error:  # noqa: BLE001 - whatever ails the store, a good manifest serves
-            logger.error(
+            _logger.error(
                 "the last good manifest goes on serving",
                 extra={"manifest": self._manifests.key, "reason": repr(error)},
             )

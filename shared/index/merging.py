@@ -6,6 +6,7 @@ of the new shard at most, however many shards the index has beside those that ar
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ from shared.index.shard_cache import ShardCache
 from shared.index.shard_writer import ShardSource, upload_shard
 from shared.index.sidecar import Sidecar
 from shared.models.manifest import Manifest, ShardDescriptor
-from shared.observability import logger
 from shared.storage.object_store import ObjectStore
+
+_logger = logging.getLogger(__name__)
 
 _PARALLEL_DOWNLOADS = 8
 _OUTSIDE_ENTITIES_AT_ONCE = 200_000
@@ -170,7 +172,7 @@ def _readable(
         return list(shards), _fetch_catalogs(shards, cache)
     except CorruptObjectError as error:
         if len(shards) == 1:
-            logger.error(
+            _logger.error(
                 "a damaged shard is left out of a merge of others",
                 extra={"shard_id": shards[0].shard_id, "reason": str(error)},
             )

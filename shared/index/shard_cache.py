@@ -1,6 +1,7 @@
 """Shard files on this machine, fetched once and checked as they come."""
 
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from shared.errors import CorruptObjectError, NotFoundError, OverloadedError
 from shared.models.manifest import FileReference
-from shared.observability import logger
 from shared.storage.object_store import ObjectStore
+
+_logger = logging.getLogger(__name__)
 
 _ABANDONED_SECONDS = 3600.0
 
@@ -123,7 +125,7 @@ class ShardCache:
                 break
             path.unlink(missing_ok=True)
             excess -= present[path].st_size
-            logger.debug("removed a shard file from the cache", extra={"file": path.name})
+            _logger.debug("removed a shard file from the cache", extra={"file": path.name})
 
     def _present(self) -> dict[Path, os.stat_result]:
         """The files that are there; those that a process left unfinished long ago go."""

@@ -1,5 +1,6 @@
 """The open shards of one manifest version, and how they follow the manifest."""
 
+import logging
 import threading
 import time
 import weakref
@@ -18,7 +19,8 @@ from shared.index.shard_cache import HeldFile, ShardCache
 from shared.index.shard_reader import OpenFiles, SearchTuning, Shard, check_catalog
 from shared.models.base import CorpusName
 from shared.models.manifest import FileReference, Manifest, ShardDescriptor
-from shared.observability import logger
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def _named(corpus: CorpusName, shard: ShardDescriptor) -> Iterator[None]:
 
 
 def _log(what: str, error: Exception) -> None:
-    logger.error(what, extra={"reason": str(error), "cause": str(error.__cause__ or "")})
+    _logger.error(what, extra={"reason": str(error), "cause": str(error.__cause__ or "")})
 
 
 class _Opener:
