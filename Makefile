@@ -51,9 +51,10 @@ test: terraform-tool environments ## all checks and all tests
 	@$(RUN) scripts.side_by_side --command "$(MAKE)" \
 		"lint:120 type-check:300 unit:900 integration:1800 terraform-check:900" "e2e:2700"
 
-lint: environments ## style and likely mistakes
+lint: environments ## style, likely mistakes, and who may import what
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 format: environments ## rewrite the code in the project's style
 	@$(RUN) ruff check --fix .
