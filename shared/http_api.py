@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import InvalidInputError, TextTooLongError, UltronError
+from shared.foreign_json import parse_foreign_json
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -116,8 +117,8 @@ def parse_json_object(body: str | None, *, maximum_bytes: int) -> dict[str, Any]
     if len(body) > maximum_bytes or len(body.encode(errors="replace")) > maximum_bytes:
         raise TextTooLongError(f"the body exceeds {maximum_bytes:,} bytes")
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        document = parse_foreign_json(body)
+    except ValueError as error:
         raise InvalidInputError("the body is not valid JSON") from error
     if not isinstance(document, dict):
         raise InvalidInputError("the body must be a JSON object")

@@ -1,12 +1,12 @@
 """Calls of the deployed API."""
 
-import json
 from typing import Any
 
 import urllib3
 
 from services.cli.errors import RefusedError, UnavailableError
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, UltronError
+from shared.foreign_json import parse_foreign_json
 
 # API Gateway gives up after 29 seconds.
 _TIMEOUT = urllib3.Timeout(connect=5, read=35)
@@ -75,8 +75,8 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
             problem document (RFC 9457) or of API Gateway.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = parse_foreign_json(body)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise UnavailableError(f"the API answered {status} with something that is no JSON object")

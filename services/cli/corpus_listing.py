@@ -1,6 +1,5 @@
 """What there is to know of the corpora of a deployment."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ from services.cli.names import require_corpus_name
 from services.cli.schedules import Schedules, expressions_of
 from shared.corpora import CorpusDocuments, StoredCorpus
 from shared.errors import NotFoundError, SettingsError
+from shared.foreign_json import parse_foreign_json
 from shared.state.corpus_state import CorpusState
 from shared.state.run_reader import RunReader
 
@@ -85,6 +85,6 @@ class CorpusListing:
 
 def _document(stored: StoredCorpus) -> Any:
     try:
-        return json.loads(stored.document)
+        return parse_foreign_json(stored.document)
     except ValueError:
         return stored.document

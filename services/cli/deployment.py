@@ -1,12 +1,12 @@
 """Where a deployment is found: what `terraform output -json` says of it."""
 
-import json
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import InvalidInputError
+from shared.foreign_json import parse_foreign_json
 
 
 class Deployment(BaseModel):
@@ -38,7 +38,7 @@ class Deployment(BaseModel):
             InvalidInputError: it is something else; names `where` and the outputs that lack.
         """
         try:
-            document: dict[str, Any] = json.loads(text)
+            document: dict[str, Any] = parse_foreign_json(text)
             return cls.model_validate({name: item["value"] for name, item in document.items()})
         except ValidationError as error:
             lacking = ", ".join(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from services.cli.errors import UnavailableError
 from shared import errors
 from shared.errors import UltronError
+from shared.foreign_json import parse_foreign_json
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -22,7 +23,7 @@ def invoke(client: "LambdaClient", function_name: str, event: dict[str, Any]) ->
     if answer.get("FunctionError"):
         raise raised_by_function(payload)
     try:
-        document = json.loads(payload)
+        document = parse_foreign_json(payload)
     except ValueError:
         document = None
     if not isinstance(document, dict):
@@ -33,7 +34,7 @@ def invoke(client: "LambdaClient", function_name: str, event: dict[str, Any]) ->
 def raised_by_function(payload: bytes) -> UltronError:
     """The error that a function's failed invocation tells of: `errorType` and `errorMessage`."""
     try:
-        document: Any = json.loads(payload)
+        document: Any = parse_foreign_json(payload)
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -1,6 +1,5 @@
 """What a dead letter is about: read from its body, whatever that holds. Pure."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from services.cli.dead_letter_queue import DeadLetter
 from services.cli.schedules import KINDS
 from shared.errors import InvalidInputError
+from shared.foreign_json import parse_foreign_json
 from shared.models.jobs import Job
 
 SCHEDULE = "ingest"
@@ -21,8 +21,8 @@ _LONGEST_SHOWN_BODY = 2000
 def body_of(letter: DeadLetter) -> dict[str, Any]:
     """Return the job or event, empty when the body is none."""
     try:
-        document = json.loads(letter.body)
-    except (ValueError, RecursionError):
+        document = parse_foreign_json(letter.body)
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

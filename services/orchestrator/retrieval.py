@@ -18,6 +18,7 @@ from shared.errors import (
     TextTooLongError,
     UltronError,
 )
+from shared.foreign_json import parse_foreign_json
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -128,8 +129,8 @@ def read_answer(body: bytes) -> Retrieved:
         UltronError: the error it reports, of the same class where that is public.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        document = parse_foreign_json(body)
+    except ValueError as error:
         raise UltronError("retrieve answered something that is not JSON") from error
     if not isinstance(document, dict):
         raise UltronError("retrieve answered JSON that is not an object")

@@ -7,6 +7,8 @@ half a minute. None of what is cut here is text of the page.
 import json
 from typing import TYPE_CHECKING, Any
 
+from shared.foreign_json import parse_foreign_json
+
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
@@ -44,8 +46,8 @@ def bound(tree: "HtmlElement") -> None:
 def _linked(text: str) -> str:
     """Return JSON-LD with its first values, each cut where it is long; nothing if it is damaged."""
     try:
-        document = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        document = parse_foreign_json(text, strict=False)
+    except ValueError:
         return text if len(text) <= _LONGEST_DAMAGED else ""
     values = 0
 

@@ -1,11 +1,11 @@
 """Manifests as bytes: reading them with an error that says what is wrong with which object."""
 
-import json
 from typing import Any
 
 from pydantic import ValidationError
 
 from shared.errors import CorruptObjectError
+from shared.foreign_json import parse_foreign_json
 from shared.models.manifest import Manifest
 from shared.storage.object_store import StoredObject
 
@@ -69,7 +69,7 @@ def salvaged_version(data: bytes) -> int:
 
 def _field(data: bytes, name: str) -> Any:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = parse_foreign_json(data)
+    except ValueError:
         return None
     return document.get(name) if isinstance(document, dict) else None

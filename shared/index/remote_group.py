@@ -14,6 +14,7 @@ from shared.errors import (
     TextTooLongError,
     UltronError,
 )
+from shared.foreign_json import parse_foreign_json
 from shared.index.group_messages import (
     GroupRequest,
     GroupScope,
@@ -81,11 +82,11 @@ class RemoteGroup:
     def _ask(self, request: GroupRequest, adapter: TypeAdapter[AnswerT]) -> AnswerT:
         payload = json.dumps({"group": request.model_dump(mode="json")}).encode()
         try:
-            document = json.loads(self._invoker.invoke(payload))
+            document = parse_foreign_json(self._invoker.invoke(payload))
             if isinstance(document, Mapping) and "error" in document:
                 raise _reported(document["error"])
             return adapter.validate_python(document)
-        except (ValueError, RecursionError):  # a ValidationError is a ValueError
+        except ValueError:  # a ValidationError is a ValueError
             # Neither is repeated: both may quote texts.
             raise PartialFailureError("the group answered something unreadable") from None
 

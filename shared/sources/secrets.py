@@ -1,6 +1,5 @@
 """Credentials of sources, from Secrets Manager."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -9,6 +8,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from shared.errors import SourceCredentialsError
+from shared.foreign_json import parse_foreign_json
 from shared.sources.marvel.signing import MarvelKeys
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SourceSecrets:
         """
         document = self._document(name)
         try:
-            fields = json.loads(document)
+            fields = parse_foreign_json(document)
         except ValueError:
             fields = None
         value = fields.get(field) if isinstance(fields, dict) else None

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from shared.errors import SourceError
+from shared.foreign_json import parse_foreign_json
 from shared.sources.client import SourceClient
 from shared.sources.http import HttpResponse
 from shared.sources.raw_json import array_element_texts, load_json
@@ -133,8 +134,8 @@ def is_busy(response: HttpResponse) -> bool:
     if len(response.body) > _LONGEST_ERROR_BYTES:
         return False
     try:
-        document = json.loads(response.body)
-    except (ValueError, RecursionError):
+        document = parse_foreign_json(response.body)
+    except ValueError:
         return False
     failure = document.get("error") if isinstance(document, dict) else None
     code = failure.get("code") if isinstance(failure, dict) else None

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.errors import BudgetExhaustedError, PostponedError, SourceError
+from shared.foreign_json import parse_foreign_json
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import MediaWikiSource
 from shared.sources.base import (
@@ -196,8 +197,8 @@ def _since(query: Mapping[str, str]) -> datetime | None:
 
 def _continuation(query: Mapping[str, str]) -> dict[str, str]:
     try:
-        found = json.loads(query.get("continue", "{}"))
-    except (ValueError, RecursionError):
+        found = parse_foreign_json(query.get("continue", "{}"))
+    except ValueError:
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise SourceError("a listing page of a mediawiki corpus continues nowhere")

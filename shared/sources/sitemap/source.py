@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from shared.errors import BudgetExhaustedError, PostponedError, SourceError
+from shared.foreign_json import parse_foreign_json
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import RateLimit, SitemapSource
 from shared.observability import logger
@@ -251,7 +252,7 @@ def _content(addresses: Sequence[Address], origin: str) -> PlannedPage:
 
 def _addresses(query: Mapping[str, str]) -> list[Address]:
     try:
-        found = json.loads(query.get("urls", ""))
+        found = parse_foreign_json(query.get("urls", ""))
         addresses = [(str(url), last_modified) for url, last_modified in found]
     except (ValueError, TypeError, RecursionError):
         addresses = []

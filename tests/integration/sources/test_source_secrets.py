@@ -28,7 +28,14 @@ def test_a_field_is_read_without_white_space_around_it(
 
 @pytest.mark.parametrize(
     "document",
-    ['{"other": "HIDDEN"}', '{"token": ""}', '{"token": ["HIDDEN"]}', '["HIDDEN"]', "HIDDEN"],
+    [
+        '{"other": "HIDDEN"}',
+        '{"token": ""}',
+        '{"token": ["HIDDEN"]}',
+        '["HIDDEN"]',
+        "HIDDEN",
+        "[" * 20_000,
+    ],
 )
 def test_a_secret_without_the_field_is_named_and_never_shown(
     secrets_client: "SecretsManagerClient", prefix: str, document: str
