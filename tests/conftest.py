@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from scripts.local_aws.account import CREDENTIALS, REGION
 
@@ -19,6 +19,9 @@ os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
 # How long an example takes is a property of the machine and of what else it does.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+# To know only whether a test fails: the smallest example may take minutes to find.
+_WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+settings.register_profile("first-failure", deadline=None, phases=_WITHOUT_SHRINKING)
 # Of these the upgrade drill is told from which commit, and where a mirror of Terraform's lies.
 _PERSONAL = ("AWS_", "ULTRON_", "MARVEL_")
 _KEPT = {"ULTRON_UPGRADE_FROM", "ULTRON_TERRAFORM_MIRROR"}

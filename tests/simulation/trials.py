@@ -89,7 +89,10 @@ def simulate(tree: Tree, seeds: int, limit_seconds: float) -> Verdict:
 def run_tests(tree: Tree, tests: Sequence[str], limit_seconds: float) -> Verdict:
     """Run tests in a tree until one fails."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
-    command += ["-p", "no:cacheprovider", *tests]
+    command += ["-p", "no:cacheprovider"]
+    if (tree.folder / "tests/conftest.py").exists():
+        command.append("--hypothesis-profile=first-failure")
+    command += tests
     return _answer(tree, command, limit_seconds, read_tests)
 
 
