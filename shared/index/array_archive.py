@@ -27,6 +27,8 @@ _HEADER = re.compile(
     rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
 )
 _IS_ENCRYPTED = 0x1
+# The end record: disks, entries on this disk, entries, size and place of their list, comment.
+_END, _END_SIGNATURE = struct.Struct("<4s4H2LH"), b"PK\x05\x06"
 # The characters of Unicode but for halves of surrogate pairs; of others numpy makes no text, or
 # one that cannot be encoded.
 _GREATEST_CHARACTER, _SURROGATES = 0x10FFFF, (0xD800, 0xDFFF)
@@ -47,6 +49,7 @@ def read_arrays(data: bytes) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
+            _check_count(entries, data)
             _check_entries(entries, len(data))
             return {
                 entry.filename.removesuffix(_SUFFIX): _parse(entry.filename, archive.read(entry))
@@ -54,6 +57,17 @@ def read_arrays(data: bytes) -> Arrays:
             }
     except _DAMAGE as error:
         raise ValueError(str(error) or "it ends too soon") from error
+
+
+def _check_count(entries: list[zipfile.ZipInfo], data: bytes) -> None:
+    """Require as many entries as the archive's end record counts.
+
+    Where the length of an entry's comment is damaged, zipfile takes the entries that follow for
+    that comment, and reads an archive with fewer arrays.
+    """
+    signature, *_, count, _, _, _ = _END.unpack_from(data, len(data) - _END.size)
+    if signature != _END_SIGNATURE or count != len(entries):
+        raise ValueError("its list of arrays is damaged")
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
