@@ -21,7 +21,7 @@ settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 # To know only whether a test fails: the smallest example may take minutes to find.
 _WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-settings.register_profile("first-failure", deadline=None, phases=_WITHOUT_SHRINKING)
+settings.register_profile("first-failure", deadline=None, phases=_WITHOUT_SHRINKING, database=None)
 # Of these the upgrade drill is told from which commit, and where a mirror of Terraform's lies.
 _PERSONAL = ("AWS_", "ULTRON_", "MARVEL_")
 _KEPT = {"ULTRON_UPGRADE_FROM", "ULTRON_TERRAFORM_MIRROR"}
