@@ -143,8 +143,8 @@ def last_brought_up(package_checkout: Path, folder: Path) -> FoundDeployment | N
     """The deployment last brought up, if any: in the package's own checkout, or around `folder`.
 
     The package's checkout comes first, so that the command of a checkout speaks to that checkout's
-    deployment wherever it is called. Around `folder` counts for a package that is installed
-    elsewhere; a document there that another user wrote is refused.
+    deployment wherever it is called. The one around `folder` counts when the package is installed
+    outside a checkout; a document there that another user wrote is refused.
 
     Raises:
         SettingsError, InvalidInputError: there is a document, and it is wrong.

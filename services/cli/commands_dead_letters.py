@@ -22,7 +22,7 @@ PLANNING_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 
 
 def add_to(commands: Commands) -> None:
-    """Add the commands about dead letters."""
+    """Add the commands about dead-letter messages."""
     letters = add_group(commands, "dlq", "look at, redrive and drop what the stages gave up")
 
     listed = add_command(letters, "list", _list, "list them with their reasons")

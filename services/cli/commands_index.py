@@ -1,4 +1,4 @@
-"""`ultron index`: versions and shards of an index, mending it, and its recall."""
+"""`ultron index`: versions and shards of an index, its repair, and its recall."""
 
 import argparse
 from typing import Any

@@ -57,7 +57,7 @@ class CorpusAdministration:
     new_holder: Callable[[], str] = _new_holder
 
     def add(self, corpus: Corpus, *, replace: bool = False) -> dict[str, Any]:
-        """Write a corpus and its rules; the same document again mends what was cut off.
+        """Write a corpus and its rules; the same document again completes what was cut off.
 
         Returns:
             `corpus`, `change` (`added`, `replaced` or `unchanged`), the `rules`, and whether the
@@ -155,7 +155,7 @@ class CorpusAdministration:
         return {"corpus": name, "objects_deleted": deleted, "stay": stay}
 
     def _delete_index(self, name: str, holder: str) -> int:
-        """Delete an index, its vectors, and what would make a later corpus rely on them."""
+        """Delete an index, its vectors, and the state that makes a later corpus rely on them."""
         keep_all_runs_out(self.floor, self.state, name)
         latest = self.state.latest_run(name)
         if latest is not None:
@@ -166,7 +166,7 @@ class CorpusAdministration:
             self.store.delete(key)
             deleted += 1
             if deleted % _DELETED_PER_RENEWAL == 0:
-                # Many objects take longer than a lease: what a new run writes must not go, too.
+                # Deleting many objects outlasts a lease: what a new run writes must stay.
                 self.state.acquire_lease(name, holder, _LEASE_SECONDS)
         return deleted
 
@@ -189,7 +189,7 @@ class CorpusAdministration:
 
     @contextlib.contextmanager
     def _held(self, name: str) -> Iterator[str]:
-        """Keep runs away for the block; who holds the corpus."""
+        """Keep runs away for the block; the value is the holder of the corpus."""
         holder = self.new_holder()
         self.state.close_abandoned_run(name, holder, self.runs)
         self.state.acquire_lease(name, holder, _LEASE_SECONDS)

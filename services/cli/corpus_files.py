@@ -1,4 +1,4 @@
-"""Reading a corpus document that somebody wrote: a JSON or TOML file."""
+"""Reads a corpus document that an operator wrote: a JSON or TOML file."""
 
 import json
 import tomllib
@@ -11,7 +11,7 @@ from shared.models.corpus import Corpus
 
 
 def read_corpus_file(path: Path, name: str | None = None) -> Corpus:
-    """Read a corpus; `name` takes the place of the document's own.
+    """Read a corpus; `name` replaces the document's own.
 
     Raises:
         InvalidInputError: the file cannot be read, is neither JSON nor TOML, or is no valid corpus;

@@ -1,6 +1,6 @@
-"""Looking into a dead-letter queue, which SQS has no call for.
+"""Reads a dead-letter queue without emptying it, for which SQS has no call.
 
-Messages are received, which hides them for a while, looked at, and shown again.
+The command receives the messages, which hides them for a while, reads them, and shows them again.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class LetterCounts:
-    """How many messages can be looked at, and how many somebody else looks at; about."""
+    """About how many messages are visible, and how many another process has received."""
 
     visible: int
     hidden: int
@@ -40,7 +40,7 @@ class LetterCounts:
 
 @dataclass(slots=True)
 class HeldLetters:
-    """The messages that one looks at, hidden from everybody else meanwhile."""
+    """The messages that this process reads; they are hidden from other processes meanwhile."""
 
     client: "SQSClient"
     queue_url: str
@@ -62,7 +62,7 @@ class HeldLetters:
             new = [message for message in received if message["MessageId"] not in self._receipts]
             for message in received:
                 self._receipts[message["MessageId"]] = message["ReceiptHandle"]
-            if not new:  # none, or those whose time has run out: they come round again
+            if not new:  # none, or messages whose hidden time ended: SQS returns them again
                 return
             for message in new:
                 yield _letter(message)
@@ -78,7 +78,7 @@ class HeldLetters:
         """Show the messages again that were not deleted."""
         left = [handle for name, handle in self._receipts.items() if name not in self._deleted]
         for start in range(0, len(left), _BATCH_SIZE):
-            # One that cannot be shown now shows by itself when its time has run out.
+            # Such a message becomes visible by itself when its hidden time ends.
             self.client.change_message_visibility_batch(
                 QueueUrl=self.queue_url,
                 Entries=[
@@ -94,7 +94,7 @@ def held_letters(
 ) -> Iterator[HeldLetters]:
     """Hold the messages of a queue for the block.
 
-    Not `is_thorough`, it takes no time where there is none, and may overlook one where there is.
+    Without `is_thorough`, an empty queue takes no time, and a message in the queue may be missed.
     """
     held = HeldLetters(client, queue_url, _WAIT_SECONDS if is_thorough else 0)
     try:

@@ -1,4 +1,4 @@
-"""Listing, sending again and dropping what the stages gave up."""
+"""Lists, sends again and drops the messages that the stages gave up."""
 
 import contextlib
 import json
@@ -34,8 +34,8 @@ InvokeIngest = Callable[[dict[str, Any]], None]
 class DeadLetters:
     """The dead-letter queues of a deployment.
 
-    `invoke_ingest` starts the run of an event, or raises. A letter is sent again first and deleted
-    then: cut off in between it is there twice, which every stage tolerates.
+    `invoke_ingest` starts the run of an event, or raises. A dead-letter message is first sent again
+    and then deleted: after an interruption in between it exists twice, which every stage tolerates.
     """
 
     client: "SQSClient"
@@ -47,8 +47,8 @@ class DeadLetters:
     def list(self, stages: tuple[str, ...], limit: int) -> dict[str, Any]:
         """Return the `dead_letters` of some stages, `limit` of each at most.
 
-        `hidden` counts, by stage, those that somebody else looks at; `more` names the stages that
-        have more.
+        `hidden` counts, by stage, those that another process has received; `more` names the stages
+        that have more.
         """
         found: list[dict[str, Any]] = []
         hidden: dict[str, int] = {}
@@ -71,19 +71,19 @@ class DeadLetters:
         return {"dead_letters": found, "hidden": hidden, "more": more}
 
     def show(self, stage: str, message_id: str) -> dict[str, Any]:
-        """Return what is known of one letter.
+        """Return what is known of one dead-letter message.
 
         Raises:
-            NotFoundError: it is not there, or somebody else looks at it.
+            NotFoundError: it is not there, or another process has received it.
         """
         with self._one(stage, message_id) as (_, letter):
             return description(stage, letter, self.failures.reason(stage, message_id))
 
     def redrive(self, stage: str, message_id: str) -> dict[str, Any]:
-        """Send one letter to its stage again.
+        """Send one dead-letter message to its stage again.
 
         Raises:
-            NotFoundError: it is not there, or somebody else looks at it.
+            NotFoundError: it is not there, or another process has received it.
             InvalidInputError: it is no event of the schedule.
             UltronError: what the ingest function raised.
         """
@@ -93,9 +93,9 @@ class DeadLetters:
         return {"stage": stage, "redriven": [message_id], "failed": {}}
 
     def redrive_all(self, stage: str) -> dict[str, Any]:
-        """Send all letters of a stage again; those that cannot be sent stay, with the reason.
+        """Send all messages of a stage again; those that cannot be sent stay, with the reason.
 
-        What fails again meanwhile comes back as another letter, and is left there.
+        A message that fails again meanwhile comes back as a new dead-letter message, which stays.
         """
         redriven: list[str] = []
         failed: dict[str, str] = {}
@@ -114,17 +114,17 @@ class DeadLetters:
         return {"stage": stage, "redriven": redriven, "failed": failed}
 
     def drop(self, stage: str, message_id: str) -> dict[str, Any]:
-        """Delete one letter for good, and say what that means.
+        """Delete one dead-letter message for good, and say what that means.
 
         Raises:
-            NotFoundError: it is not there, or somebody else looks at it.
+            NotFoundError: it is not there, or another process has received it.
         """
         with self._one(stage, message_id) as (held, letter):
             meaning = self._drop(stage, held, letter)
         return {"stage": stage, "dropped": {message_id: meaning}}
 
     def drop_all(self, stage: str) -> dict[str, Any]:
-        """Delete all letters of a stage for good, and say what each means."""
+        """Delete a stage's dead-letter messages for good, and say what each deletion means."""
         with held_letters(self.client, self._url(stage)) as held:
             dropped = {letter.message_id: self._drop(stage, held, letter) for letter in held}
         return {"stage": stage, "dropped": dropped}
@@ -136,7 +136,7 @@ class DeadLetters:
         return meaning_of_drop(stage, body)
 
     def _give_up(self, stage: str, body: dict[str, Any]) -> None:
-        """Let no run wait for it: who was killed could not say that its page failed."""
+        """Let no run wait for it: a worker that was killed did not record that its page failed."""
         reason = f"its job was dropped from the dead letters of {stage}"
         job = page_job(body)
         if job is not None and self.runs.exists(job.run_id):
@@ -147,7 +147,7 @@ class DeadLetters:
                 self.runs.give_up_sweep(SweepJob.model_validate(body).run_id, reason)
 
     def _send(self, stage: str, letter: DeadLetter) -> str:
-        """Send a letter's content again; the id of the new message, empty when there is none."""
+        """Send a message's content again; the id of the new message, empty when there is none."""
         if stage != SCHEDULE:
             return self._send_message(STAGES[stage].queue, letter.body)
         event = event_to_send(letter, self.deployment.schedule.rule_prefix)
@@ -166,7 +166,7 @@ class DeadLetters:
 
     @contextlib.contextmanager
     def _one(self, stage: str, message_id: str) -> Iterator[tuple[HeldLetters, DeadLetter]]:
-        """Hold the letter of this id; those before it in the queue are held as well."""
+        """Hold the dead-letter message of this id, and those before it in the queue."""
         url = self._url(stage)
         hidden = count_letters(self.client, url).hidden
         with held_letters(self.client, url) as held:

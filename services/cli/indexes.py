@@ -1,4 +1,4 @@
-"""The indexes of a corpus: their versions and shards, mending them, recall."""
+"""The indexes of a corpus: their versions and shards, their repair, and recall."""
 
 import re
 import time
@@ -249,5 +249,5 @@ def _committed_rebuild(
                 if manifest.change == change:
                     return manifest
     except CorruptObjectError:
-        return None  # what a rebuild is there to mend
+        return None  # which a rebuild repairs
     return None

@@ -8,7 +8,7 @@ from services.cli.rendering import shortened
 
 
 def letters_lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """All dead letters, with the reason of each."""
+    """All dead-letter messages, with the reason of each."""
     letters = document["dead_letters"]
     if not letters:
         yield "there are no dead letters"
@@ -27,7 +27,7 @@ def letters_lines(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def letter_lines(letter: Mapping[str, Any]) -> Iterator[str]:
-    """One dead letter, with its job."""
+    """One dead-letter message, with its job."""
     yield f"message {letter['message_id']} of {letter['stage']}: {letter['about']}"
     for name in ("sent_at", "failed_at"):
         if letter[name]:

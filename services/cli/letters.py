@@ -1,4 +1,4 @@
-"""What a dead letter is about: read from its body, whatever that holds. Pure."""
+"""What a dead-letter message is about: read from its body, whatever that holds. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from shared.foreign_json import parse_foreign_json
 from shared.models.jobs import Job
 
 SCHEDULE = "ingest"
-"""The stage whose letters are events of the schedule."""
+"""The stage whose dead-letter messages are events of the schedule."""
 
 _NO_REASON = "no reason was recorded: the function could not start; see its log"
 _LONGEST_SHOWN_BODY = 2000
@@ -52,7 +52,7 @@ def subject(body: Mapping[str, Any]) -> str:
 def description(
     stage: str, letter: DeadLetter, recorded: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return what is known of a letter; `recorded` is what its stage noted when it gave it up."""
+    """Return what is known of a message; `recorded` is what its stage noted when it gave it up."""
     body = body_of(letter)
     code, reason = _reason(letter, recorded)
     return {
@@ -70,7 +70,7 @@ def description(
 def _reason(letter: DeadLetter, recorded: Mapping[str, Any] | None) -> tuple[str | None, str]:
     if recorded:
         return str(recorded["code"]), str(recorded["reason"])
-    # What Lambda and EventBridge say of what they could not deliver.
+    # What Lambda and EventBridge say about a message that they could not deliver.
     attributes = {name.upper().replace("_", ""): v for name, v in letter.attributes.items()}
     if "ERRORMESSAGE" in attributes:
         return attributes.get("ERRORCODE"), attributes["ERRORMESSAGE"]
@@ -78,7 +78,7 @@ def _reason(letter: DeadLetter, recorded: Mapping[str, Any] | None) -> tuple[str
 
 
 def event_to_send(letter: DeadLetter, rule_prefix: str) -> dict[str, Any]:
-    """Return the event that a letter of the schedule was to become.
+    """Return the event that a dead-letter message of the schedule was to become.
 
     Lambda hands over the event itself, EventBridge what its rule had seen.
 

@@ -1,4 +1,4 @@
-"""The one place where the command writes: whatever is in a text, a line of it is one line."""
+"""The only module in which the command writes; each line of a text is printed as one line."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from shared.printing import fitted, json_text, printable
 _TO_LINE_START = "\r"
 _ERASE_TO_LINE_END = "\x1b[K"
 _DEFAULT_COLUMNS = 80
-# What stands on the terminal and has not ended; a line that is written takes its place.
+# What the terminal shows and has not ended; a line that is written replaces it.
 _drawn: list["LiveLine"] = []
 
 
@@ -56,7 +56,7 @@ class LiveLine:
         return terminal_columns(self._stream) - 1  # in the last one, some terminals wrap
 
     def draw(self, text: str) -> None:
-        """Put a text in the place of what stands there."""
+        """Replace what the terminal shows by a text."""
         line = fitted(printable(text), self.columns)
         self._stream.write(f"{_TO_LINE_START}{line}{_ERASE_TO_LINE_END}")
         self._stream.flush()
@@ -72,7 +72,7 @@ class LiveLine:
             self._stands = False
 
     def end(self) -> None:
-        """Leave what stands there, and go on below it."""
+        """Leave what the terminal shows, and go on below it."""
         if self in _drawn:
             _drawn.remove(self)
         if self._stands:

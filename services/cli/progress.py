@@ -14,7 +14,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class ProgressDisplay:
-    """Redraws one line on a terminal; elsewhere a line when something changed, not too often."""
+    """Redraws one line on a terminal; in a file, writes a line after a change, not too often."""
 
     def __init__(
         self,

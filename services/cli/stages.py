@@ -1,4 +1,4 @@
-"""The stages of the line: how much waits at each, and pausing and resuming them."""
+"""The stages of the pipeline: how much waits at each, and pausing and resuming them."""
 
 import time
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class StageControl:
     pause_for: Callable[[float], None] = time.sleep
 
     def list(self) -> dict[str, Any]:
-        """Return `stages`: of each its state and how many messages are where, about."""
+        """Return `stages`: the state of each, and about how many messages are where."""
         return {"stages": [self.describe(stage) for stage in STAGES.values()]}
 
     def describe(self, stage: Stage) -> dict[str, Any]:
@@ -73,10 +73,10 @@ class StageControl:
     def switch(self, stage: Stage, *, is_on: bool) -> dict[str, Any]:
         """Let a stage read its queue or not, wait until it is so, and describe it.
 
-        What a function is at work on is finished; messages stay in the queue.
+        A function finishes the jobs that it has begun; messages stay in the queue.
 
         Raises:
-            UnavailableError: it has not come about in time; doing it again is right.
+            UnavailableError: the change did not complete in time; the call may be repeated.
         """
         wanted = "Enabled" if is_on else "Disabled"
         mapping = self._settled(stage)

@@ -75,7 +75,7 @@ class Target:
         """What it says of itself.
 
         Raises:
-            SettingsError: nobody said which deployment, or it is of another release.
+            SettingsError: no setting names a deployment, or it is of another release.
             NotFoundError: there is none of that name prefix.
         """
         prefix = self._deployment.name_prefix if self._deployment else None
