@@ -83,7 +83,7 @@ class Compactor:
             made_from=note.made_from,
         )
         if committed is None:
-            # What was decided does not hold any more: whoever is asked again decides anew.
+            # The decision is outdated: the next compaction plan decides again.
             self.store.delete(_note_key(job))
             self._log_over(job, "its shards were replaced or brought back meanwhile")
             return None

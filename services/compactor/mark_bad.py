@@ -1,4 +1,4 @@
-"""Taking a shard that cannot be used out of an index, so that nothing of it is lost for good."""
+"""Takes an unusable shard out of an index, so that none of its content is lost for good."""
 
 import tempfile
 import uuid
@@ -50,10 +50,11 @@ class MarkedShard:
 class ShardMarker:
     """Marks shards of the indexes of one model as bad.
 
-    In the shard's place comes one of the same entities without rows, so that older versions of
-    them, and deleted entities, do not come back to light; where its catalog cannot be read, none.
-    The floor is raised over all runs first: a late job does not bring older versions back either.
-    What is remembered of its entities is forgotten first: the next run that sees them embeds them.
+    A shard of the same entities without rows replaces it, so that older versions of them, and
+    deleted entities, do not become visible again; if its catalog cannot be read, nothing replaces
+    it. The floor is raised over all runs first: a late job does not bring older versions back
+    either. What is remembered of its entities is forgotten first: the next run that sees them
+    embeds them.
     """
 
     store: ObjectStore
@@ -113,7 +114,7 @@ class ShardMarker:
                 f"version {present.version} of {manifests.key} has no shard {shard_id}; "
                 "`ultron index shards` lists those that it has"
             )
-        # That the shard is still there is looked at again by the commit that takes it out.
+        # The commit that takes the shard out checks again that it is still there.
         keep_all_runs_out(self.floor, self.state, corpus)
         entities = self._entities(shard)
         self._forget(corpus, entities, is_rebuilt=is_rebuilt)

@@ -1,4 +1,4 @@
-"""What a step of maintenance leaves for whoever does it again, or does the next one."""
+"""Notes that a step of maintenance leaves for its repetition, or for the next step."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""Making an index anew from its stored vectors, a shard a job, and committing it as a whole."""
+"""Rebuilds an index from its stored vectors, one shard per job, and commits it as a whole."""
 
 import hashlib
 import tempfile
@@ -63,10 +63,10 @@ class StartedRebuild:
 class Rebuilder:
     """Rebuilds the indexes of one model.
 
-    Each step leaves a note of the shard it built and publishes the next. The last one puts all of
-    them in the place of the shards that were there when the rebuild began; what was committed
-    meanwhile stays. When the floor rose meanwhile, the rebuild begins again: what it built may hold
-    parts that are refused since.
+    Each step leaves a note of the shard it built and publishes the next. The last one replaces the
+    shards that were there when the rebuild began by all of them; what was committed meanwhile
+    stays. When the floor rose meanwhile, the rebuild begins again: what it built may hold parts
+    that are refused since.
 
     After a restore the rebuilt index may be another state than the present one. What is remembered
     of the entities that differ is forgotten first, so that the next run embeds them rather than

@@ -1,4 +1,4 @@
-"""Bringing an older version of an index back, so that the next run mends only what differs."""
+"""Restores an older version of an index, so that the next run updates only what differs."""
 
 import tempfile
 import uuid
@@ -31,7 +31,7 @@ from shared.state.runs import RunStore
 from shared.storage.keys import shards_prefix
 from shared.storage.object_store import ObjectStore
 
-# Only merges may come in between: runs are kept away by the lease, their leftovers by the floor.
+# Only merges may come in between: the lease keeps runs away, and the floor their late jobs.
 _ATTEMPTS = 5
 
 
@@ -51,10 +51,10 @@ def _new_holder() -> str:
 class Restorer:
     """Restores versions of indexes.
 
-    The floor is raised over all runs before the present version is read, and the older one takes
-    the place of just that version: no commit comes in between unseen. What differs is forgotten
-    first and remembered in its restored version last: cut off anywhere, a restore leaves entities
-    that are embedded once more, and none that passes for indexed.
+    A restore raises the floor over all runs before it reads the present version, and the older one
+    replaces exactly that version: no commit comes in between unseen. The restore first forgets what
+    differs and last remembers the restored versions: wherever it is interrupted, some entities are
+    embedded once more, and none counts as indexed that is not.
     """
 
     store: ObjectStore

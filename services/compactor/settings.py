@@ -24,7 +24,7 @@ class CompactorSettings(CompactionSettings, ModelSettings):
 
     @property
     def garbage_policy(self) -> GarbagePolicy:
-        """When what nobody can reach is deleted."""
+        """When files and versions that nothing can reach any more are deleted."""
         return GarbagePolicy(
             history_kept=timedelta(days=self.history_kept_days),
             removed_grace=timedelta(hours=self.removed_grace_hours),

@@ -1,4 +1,4 @@
-"""The sweep after a full run: what the run did not see is gone from the source, and is deleted."""
+"""The sweep after a full run: it deletes the entities that the run did not see in the source."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Set
@@ -52,9 +52,9 @@ class SweepOutcome:
 class Sweeper:
     """Deletes what a full run did not see, and ends the run.
 
-    Redelivered at any line it leads to the same state: what is to be deleted is decided once, by
-    whoever first writes the sweep's file of (no) vectors. Before the manifest is read the floor is
-    raised to the run, so that work of older runs that comes later brings nothing back.
+    A job that is delivered again at any point leads to the same state: the delivery that first
+    writes the sweep's file of (no) vectors decides once what to delete. The sweep raises the floor
+    to the run before it reads the manifest, so that late work of older runs brings nothing back.
     """
 
     store: ObjectStore
@@ -99,7 +99,7 @@ class Sweeper:
             return self._completed(job, progress, self._sweep(job, progress))
         finally:
             # A run that goes on holds its lease to its end. One that has ended took it for this, or
-            # a twin of this job ended it just before the lease was taken anew.
+            # a duplicate delivery of this job ended it just before the lease was taken again.
             if self.runs.get_run(job.run_id).is_ended:
                 self.state.release_lease(job.corpus, job.run_id)
 
@@ -193,11 +193,11 @@ class Sweeper:
             return None
 
     def _record(self, job: SweepJob, vanished: Mapping[str, EntityVersion]) -> Mapping[str, str]:
-        """Begin the deletions, so that what comes back is indexed anew, and keep the decision."""
+        """Begin the deletions, so that what comes back is indexed again, and keep the decision."""
         newer = self.versions.begin(job.corpus, self.model, vanished)
         deleted = {key: v.checksum for key, v in sorted(vanished.items()) if key not in newer}
         if not deleted:
-            # A twin may have decided, and deleted all, after this delivery looked for a decision.
+            # A duplicate delivery may have decided, and deleted all, since this one looked.
             return self._recorded(job) or {}
         rows = np.empty((0, self.model.dims), dtype=np.float32)
         stored = StoredVectors((), rows, sweep_origin(job.run_id), job.seq, deleted)
@@ -205,7 +205,7 @@ class Sweeper:
         key = keys.embeddings_key(_page(job), 0)
         try:
             self.store.put(key, encode_vectors(stored), metadata=metadata, if_absent=True)
-        except ConflictError:  # a twin of this delivery decided first
+        except ConflictError:  # a duplicate delivery decided first
             decided = self._recorded(job)
             if decided is None:
                 raise  # what is not there is no decision, least of all one to delete nothing

@@ -31,7 +31,7 @@ from shared.storage.object_store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class _KeptPage:
-    """A page as the first of its deliveries received it: what later ones receive is dropped."""
+    """A page as its first delivery received it: what later deliveries receive is dropped."""
 
     records: int
     etag: str | None
@@ -40,7 +40,7 @@ class _KeptPage:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches a page, writes its raw object, publishes its derive job and the pages it told of."""
+    """Fetches a page, writes its raw object, publishes its derive job and the pages it listed."""
 
     store: ObjectStore
     corpora: CorpusRegistry
@@ -98,7 +98,7 @@ class Fetcher:
         self.page_queue.publish(added.unfetched)
 
     def _known_etag(self, job: PageJob, page_hash: str) -> str | None:
-        """Return the etag of what is indexed of the page; a full run reads everything anew."""
+        """Return the etag of what is indexed of the page; a full run reads everything again."""
         etag_since = partial(self.state.page_etag, job.corpus, page_hash)
         if etag_since(since_seq=0) is None:
             return None  # as of most pages; the run need not be read
@@ -106,7 +106,7 @@ class Fetcher:
         return None if run.mode == "full" else etag_since(since_seq=run.trusted_seq)
 
     def _keep(self, job: PageJob, source: str, page: FetchedPage) -> _KeptPage:
-        """Keep the page unless an earlier delivery kept it: its records and the pages it told of
+        """Keep the page unless an earlier delivery kept it: its records and the pages it listed
         belong together, and a source may answer otherwise each time.
         """
         next_pages = _next_jobs(job, page)

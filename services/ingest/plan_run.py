@@ -61,7 +61,7 @@ class Planner:
         corpus = self.corpora.get(request.corpus)
         run_id = self._run_id(request)
         if self.runs.exists(run_id) and self._record(run_id).status != "planning":
-            # An earlier attempt may have died just before it ended a run without pages.
+            # An earlier attempt may have stopped just before it ended a run without pages.
             self.runs.end_run_if_complete(run_id)
             return self.summary(run_id)
         model_prefix = self.models.of(corpus)
@@ -72,7 +72,7 @@ class Planner:
         except LeaseHeldError as error:
             return self._busy(corpus.name, error)
         if record.status in TERMINAL_STATUSES:
-            # A twin of this invocation planned and ended the run meanwhile.
+            # A duplicate of this invocation planned and ended the run meanwhile.
             self.state.release_lease(corpus.name, run_id)
         elif record.status == "planning":
             self.plan_pages(record)

@@ -14,8 +14,8 @@ class IngestSettings(SourceSettings, ModelSettings):
 
     Until a run is planned, it may take no longer than `planning_lease_seconds`, a little more than
     the function's timeout: a planner that was killed must not block the next run for hours.
-    `stage_queue_urls` are all that can hold a message of a run, in the order of the line.
-    A full run of no pages ends as it is planned, and is swept like any other.
+    `stage_queue_urls` are all queues that can hold a message of a run, in pipeline order. A full
+    run of no pages ends as it is planned, and is swept like any other.
     """
 
     bucket_name: Annotated[str, Field(min_length=1)]

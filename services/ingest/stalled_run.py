@@ -1,8 +1,8 @@
 """Ends a run that nothing can move any more, before its lease has expired.
 
-Where a function cannot even start, no code of ours runs: its messages go to the dead letters, their
-pages stay open, and the run would hold its corpus for hours. It is looked for only where a run is
-refused as `busy`, so it costs nothing while idle.
+When a function cannot even start, none of our code runs: its messages go to the dead-letter queue,
+their pages stay open, and the run would hold its corpus for hours. Ingest looks for such a run only
+when it refuses a run as `busy`, so an idle deployment pays nothing.
 """
 
 from collections.abc import Sequence
@@ -43,10 +43,10 @@ class StalledRuns:
     def close(self, run_id: str) -> bool:
         """End a run if it has not moved for long and no stage has any message, hidden or not.
 
-        A worker publishes, then records, and only then is its message deleted: who moves a message
-        on while the queues are looked at has recorded it when they have been. Should a message yet
-        have been overlooked, its page may still become done; the run stays failed, and the next
-        one reads again what it read.
+        A worker publishes, then records, and only then is its message deleted: a worker that moves
+        a message on during the check of the queues has recorded it by the end of the check. If a
+        message was overlooked all the same, its page may still become done; the run stays failed,
+        and the next one reads again what it read.
         """
         if not self.runs.exists(run_id):
             return False

@@ -86,7 +86,7 @@ class Steering:
             self._go_on(run_id)
 
     def _require_current(self, run: RunRecord) -> None:
-        """Refuse a run whose work its index would refuse, and which would pass for done."""
+        """Refuse a run whose work its index would refuse, and which would count as done."""
         if run.seq < self.floor.read(run.corpus):
             raise ConflictError(
                 f"run {run.run_id} began before the index of {run.corpus} was restored, mended or "
@@ -100,7 +100,7 @@ class Steering:
 
     @contextmanager
     def _held(self, corpus: str, run_id: str) -> Iterator[None]:
-        """Hold the corpus for a run; not beyond its end, which a twin may bring about meanwhile."""
+        """Hold the corpus for a run; not beyond its end, which a second call may cause."""
         self.planner.take_lease(corpus, run_id)
         try:
             yield
@@ -122,7 +122,7 @@ class Steering:
             )
 
     def _go_on(self, run_id: str) -> None:
-        """Publish what is to be fetched; what of it is under way already is done only once."""
+        """Publish what is to be fetched; jobs that are under way already are done only once."""
         planner = self.planner
         planner.publisher.publish(planner.runs.unfetched_pages(run_id))
         planner.runs.go_on(run_id, planner.lease_seconds)

@@ -114,7 +114,7 @@ class Trial:
 def _read(
     corpus: Corpus, source: Source, pages: tuple[PlannedPage, ...], limit: int
 ) -> tuple[list[TryReport], int, bool]:
-    """Return what the first pages became, how many were read, and whether they told of others.
+    """Return what the first pages became, how many were read, and whether they listed others.
 
     Pages without records, such as a listing, are left out of the reports unless all are.
     """

@@ -158,7 +158,7 @@ def _references(tokens: Sequence[Token]) -> list[int]:
 
 def _is_reference(word: str, index: int, tokens: Sequence[Token]) -> bool:
     if word in _DEMONSTRATIVES:
-        # Elsewhere they are articles or conjunctions: "that robot", "the robot that fell".
+        # In other positions they are articles or conjunctions: "that robot", "the robot that fell".
         return index == len(tokens) - 1
     if word == "it" and index + 1 < len(tokens):
         return tokens[index + 1].bare not in _EXPLETIVE_COMPLEMENTS

@@ -27,7 +27,7 @@ class Candidate:
 
     @property
     def names_its_title(self) -> bool:
-        """Whether a reader sees from the sentence alone what it is about."""
+        """Whether the sentence alone shows the reader what it is about."""
         return not self.title_stems or bool(self.title_stems & self.stems)
 
     @property

@@ -30,7 +30,7 @@ def _iso_date(value: str) -> str:
 
 
 SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
-"""Chosen by the caller or a UUID of ours; it names the session to whoever holds the API key."""
+"""Chosen by the caller or a UUID of ours; every holder of the API key can use the session."""
 
 FilterText = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
 FilterDate = Annotated[str, Field(max_length=40), AfterValidator(_iso_date)]

@@ -239,5 +239,5 @@ def _draft(chosen: Sequence[Candidate]) -> Draft:
 
 
 def _lead_in(candidate: Candidate) -> str:
-    """Say what a sentence is about that does not say so itself; alone it would be blind."""
+    """Add the subject to a sentence that does not name it; alone its meaning would be unclear."""
     return "" if candidate.names_its_title else f"{candidate.passage.title}: "

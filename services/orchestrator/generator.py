@@ -31,7 +31,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Quotation:
-    """A sentence of the answer, letter for letter as in the passage that `number` cites."""
+    """A sentence of the answer, exactly as in the passage that `number` cites."""
 
     text: str
     number: int

@@ -47,7 +47,7 @@ _IRREGULAR = {
     "children": "child",
 }  # fmt: skip
 
-# Verbs of making are asked and told in each other's place more than any others.
+# Questions and answers exchange verbs of making more often than any others.
 _ALIKE = {"build": "creat", "mak": "creat", "invent": "creat", "construct": "creat"}
 
 # Longest first; the number is the least length of what must remain.
@@ -136,7 +136,7 @@ def proper_names(text: str) -> list[str]:
 def names_in_prose(text: str) -> list[str]:
     """Proper names without the lone words that may be capitals only because a sentence begins.
 
-    Such a word still counts when it is capitalised elsewhere too.
+    Such a word still counts when it is also capitalised in another position.
     """
     tokens = tokenise(text)
     words = Counter(token.text for token in tokens)

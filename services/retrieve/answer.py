@@ -32,7 +32,7 @@ class Result(Contract):
 
 
 class SearchedGroups(Contract):
-    """Over how many groups of shards the index was dealt, and how many of them answered."""
+    """Into how many groups of shards the index was partitioned, and how many of them answered."""
 
     searched: int
     of: int

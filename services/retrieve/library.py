@@ -208,7 +208,7 @@ class IndexLibrary:
         return Refreshed(Snapshot(manifest, (), ()), 0, 0.0)
 
     def _account(self, index: _Index, snapshot: Snapshot) -> None:
-        """Let go of the indexes that were not asked for longest, until the budget is kept."""
+        """Close the least recently used indexes until the budget is kept."""
         index.open_bytes = sum(shard.descriptor.size_bytes for shard in snapshot.shards)
         with self._lock:
             total = sum(one.open_bytes for one in self._indexes.values())

@@ -12,8 +12,8 @@ def register(load: Callable[[], object], forget: Callable[[], object]) -> bool:
 
     Before it, `load` brings in what is slow to load and never changes, and `forget` lets go of
     what the environments made of it must not share: connections, threads, the state of indexes.
-    After a restore `forget` is called again, to be sure, and random numbers begin anew: otherwise
-    all environments would wait the same jitter.
+    After a restore `forget` is called again, to be sure, and the random numbers are seeded again:
+    otherwise all environments would wait the same jitter.
 
     Returns:
         Whether the runtime takes snapshots.
