@@ -11,7 +11,7 @@ _MOST_REMEMBERED = 100
 class CancelledRuns:
     """Asks for a run's state, and remembers the answer: a cancelled run stays cancelled.
 
-    `elapsed` are the seconds of a clock that nobody can set.
+    `elapsed` are the seconds of a clock that no process can set.
     """
 
     def __init__(self, ask: Callable[[str], bool], elapsed: Callable[[], float]) -> None:
@@ -20,7 +20,7 @@ class CancelledRuns:
         self._answers: dict[str, tuple[bool, float]] = {}
 
     def has(self, run_id: str) -> bool:
-        """Whether somebody had the run cancelled."""
+        """Whether an operator had the run cancelled."""
         known = self._answers.get(run_id)
         if known is not None and (known[0] or self._elapsed() - known[1] < FRESH_SECONDS):
             return known[0]

@@ -1,4 +1,4 @@
-"""Which shards somebody has asked to be merged, so that nobody asks for them again at once."""
+"""Which shards a worker asked to merge, so that no other worker asks again at once."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -25,7 +25,7 @@ class CompactionClaims:
         self._clock = clock
 
     def claim(self, corpus: str, shard_ids: Sequence[str]) -> bool:
-        """Take all of at most 100 shards for an hour, or none when one of them is taken."""
+        """Claim all of at most 100 shards for an hour, or none when one of them is claimed."""
         now = self._clock.now()
         expires_at = int((now + _LIFETIME).timestamp())
         writes = [

@@ -69,7 +69,8 @@ class CorpusState:
         except ConditionFailedError:
             held = self.lease(corpus)
             if held is not None and held.run_id == run_id:
-                # Who sweeps or resumes a run must not take its time: it would pass for abandoned.
+                # A process that sweeps or resumes a run must not shorten its lease: the run would
+                # look abandoned.
                 self.acquire_lease(corpus, run_id, held.lifetime_seconds)
                 return
             holder = held.run_id if held else "another run"
@@ -156,7 +157,7 @@ class CorpusState:
         return None if item is None else PlannedRun(item["run_id"], item["seq"])
 
     def forget_progress(self, corpus: str) -> None:
-        """Forget how far a corpus was read: the next run, of any mode, reads everything again.
+        """Forget how far a corpus was read: the next run, in any mode, reads everything again.
 
         Checkpoints and etags of the runs so far do not count from now on. They are not deleted, as
         a worker of such a run may still be about to write one.

@@ -70,7 +70,7 @@ class FailureLog:
         self._note(stage, message_id, "begun", receives)
 
     def note_answered(self, stage: str, message_id: str, receives: int) -> None:
-        """Note that the worker of the `receives`-th receive of a message lived to answer."""
+        """Note that the worker of the `receives`-th receive of a message answered for it."""
         self._note(stage, message_id, "answered", receives)
 
     def _note(self, stage: str, message_id: str, name: str, receives: int) -> None:

@@ -1,7 +1,7 @@
 """The floor of a corpus: the least `seq` of the runs whose work may still enter its indexes.
 
-Work travels through queues, and what was decided when a part was embedded may be outdated when its
-index job arrives, be it weeks later. Whoever takes something away from an index therefore works in
+Jobs wait in queues, and what was decided when a part was embedded may be outdated when its index
+job arrives, even weeks later. A process that removes something from an index therefore works in
 this order:
 
 1. raise the floor,

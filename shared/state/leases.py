@@ -27,7 +27,7 @@ class Lease:
 
 
 def lease_changed(lease: Lease) -> ConflictError:
-    """Return the error of whoever decided by a lease that is another one by now."""
+    """Return the error of a process that decided by a lease which has changed since."""
     return ConflictError(
         f"run {lease.run_id} renewed its lease or gave it back while it was closed as abandoned; "
         "try again"

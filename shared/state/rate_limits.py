@@ -1,9 +1,9 @@
-"""The limits of sources, shared by all workers: places a second, refusals, calls a day.
+"""The limits of sources, shared by all workers: slots per second, refusals, calls per day.
 
-The places are dealt out by the generic cell rate algorithm (ITU-T I.371): one number a bucket, the
-theoretical arrival time of the call after next. It only ever grows, and each change of it is one
-conditional write, so that no two workers get the same place. The time is the table's: a worker
-whose own clock is ahead would take the places of the hours to come, and stop all others.
+The generic cell rate algorithm (ITU-T I.371) assigns the rate-limit slots: one number per bucket,
+the theoretical arrival time of the call after next. The number only grows, and each change of it is
+one conditional write, so that no two workers get the same slot. The time is the table's: a worker
+whose own clock is ahead would take the slots of the next hours, and stop all others.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ _SECOND = 1_000_000  # times of a bucket are microseconds since the epoch
 _SORT_KEY = "BUCKET"
 _WRITE_ATTEMPTS = 12
 _LONGEST_HOLD_SECONDS = 86_400
-# The distance of those who wait for a source that has no limit of its own, but refuses.
+# The interval between callers that wait for a source without a limit of its own that refuses.
 _UNLIMITED_INTERVAL = _SECOND // 20
-# A bucket that nobody used for so long has nobody left who waits: what the tail says is outdated.
+# No caller still waits for a bucket that is unused for so long: its `waiting_until` is outdated.
 _IDLE = 10 * _SECOND
 _IS_OPEN = "(attribute_not_exists(blocked_until) OR blocked_until <= :from)"
 
@@ -73,7 +73,7 @@ class RateLimits:
         self._clock = clock
 
     def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Place:
-        """Ask for a place that is free within `patience_seconds`.
+        """Ask for a rate-limit slot that is free within `patience_seconds`.
 
         Raises:
             ContentionError: other workers kept getting in between.
@@ -83,7 +83,7 @@ class RateLimits:
         pace = _Rate.of(rate)
         if pace.interval == 0:
             return self._take_unlimited(bucket, now, limit)
-        # To guess that the bucket is in use saves reading it: a wrong guess finds what it is.
+        # Guessing that the bucket is in use saves a read: a wrong guess returns its real state.
         found = _Bucket(arrival=now + 1)
         for attempt in range(_WRITE_ATTEMPTS):
             start = max(now, found.blocked_until)
@@ -101,7 +101,7 @@ class RateLimits:
         raise _contention(bucket)
 
     def hold(self, bucket: str, seconds: float, lapse_seconds: float) -> None:
-        """Grant no place for so long, a day at most, because the source refused a call."""
+        """Grant no slot for so long, a day at most, because the source refused a call."""
         now = self._now()
         until = now + int(min(seconds, _LONGEST_HOLD_SECONDS) * _SECOND)
         stale = now - int(lapse_seconds * _SECOND)
@@ -153,7 +153,7 @@ class RateLimits:
         return _granted(found, now, max(now, found.blocked_until))
 
     def _advance(self, bucket: str, found: _Bucket, pace: _Rate, start: int, limit: int) -> _Bucket:
-        """Take the next place, on the condition that the bucket still is as it was found."""
+        """Take the next slot, on the condition that the bucket is unchanged since it was read."""
         values = {":from": start, ":interval": pace.interval}
         if found.arrival > start:
             return self._update(
@@ -173,7 +173,7 @@ class RateLimits:
     def _queue_up(
         self, bucket: str, found: _Bucket, interval: int, now: int, earliest: int
     ) -> Place:
-        """Give the caller an instant to ask again, one interval after that of the one before."""
+        """Give the caller a time to ask again, one interval after that of the previous caller."""
         try:
             item = self._update_item(
                 bucket,
@@ -191,7 +191,7 @@ class RateLimits:
         )
 
     def _start_queue(self, bucket: str, interval: int, earliest: int) -> Item:
-        """Begin a queue of waiting callers, or step behind the one who just did."""
+        """Begin a queue of waiting callers, or join the queue that another caller just began."""
         try:
             return self._update_item(
                 bucket,

@@ -70,7 +70,7 @@ class RunEndings(RunRecords):
         From here on the run holds its corpus for `lease_seconds` after its last progress.
 
         Raises:
-            RunCancelledError: somebody has asked for the run to be cancelled.
+            RunCancelledError: an operator has asked for the run to be cancelled.
             LeaseHeldError: another run took the corpus while this one was planned.
         """
         corpus = self.get_run(run_id).run.corpus
@@ -196,7 +196,7 @@ class RunEndings(RunRecords):
                 return False
             if expired is not None:
                 raise lease_changed(expired) from None
-            # The lease is another run's by now: this one overstayed. It ends all the same.
+            # Another run holds the lease by now: this run's lease expired. It ends all the same.
             try:
                 self._table.transact(writes[:essential])
             except ConditionFailedError:

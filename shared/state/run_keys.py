@@ -19,8 +19,8 @@ def run_partition(run_id: str) -> str:
 def counters_partition(run_id: str) -> str:
     """`PK` of a run's counters.
 
-    Not among its pages: what they are moved and read by shall not share a partition's throughput
-    with the pages, nor be looked for among them.
+    They have their own partition: writes and reads of counters must not share a partition's
+    throughput with the pages, nor have to find the counters among them.
     """
     return f"{run_partition(run_id)}#COUNTERS"
 

@@ -44,7 +44,7 @@ class NewPage:
 
 @dataclass(frozen=True, slots=True)
 class NextPages:
-    """What became of the pages that a page told of: what is to be fetched of them, and gaps.
+    """The result for the pages that a page listed: those to be fetched, and gaps.
 
     The gaps are loops, and pages that no message can ask for.
     """
@@ -71,11 +71,12 @@ class RunPages(RunEndings):
         self._add([_carried(NewPage(job)) for job in jobs])
 
     def add_next_pages(self, parent: PageJob, jobs: Sequence[PageJob]) -> NextPages:
-        """Add the pages that a fetched page told of.
+        """Add the pages that a fetched page listed.
 
-        Told again of the same pages, it adds nothing. A page that the run has from elsewhere is a
-        loop, which leaves a gap, as does a page whose query is too large for a message. Pages that
-        are added after the run has ended are gaps too.
+        When it is called again with the same pages, it adds nothing. A listed page that is `parent`
+        itself, or that the run has from its plan or another page, is a loop, which leaves a gap, as
+        does a page whose query is too large for a message. Pages that are added after the run has
+        ended are gaps too.
 
         Raises:
             RunCancelledError: somebody has asked for the run to be cancelled.
@@ -151,7 +152,7 @@ class RunPages(RunEndings):
         if has_ended:
             statuses, condition = ("incomplete", "failed"), "#status IN (:a, :b)"
         else:
-            # What is planned joins a run that is being planned, what is told of any live one.
+            # Planned pages join a run that is being planned, listed pages any live one.
             statuses = ("planning", "planning" if pages[0].parent is None else "running")
             condition = "#status IN (:a, :b) AND attribute_not_exists(cancel_requested)"
         writes.append(
@@ -188,7 +189,7 @@ def is_retriable(reason: str) -> bool:
 
 
 def _carried(page: NewPage) -> NewPage:
-    """The page, or the gap in its place where no message can carry its query."""
+    """The page, or the gap that replaces it when no message can carry its query."""
     size = _size_bytes(page.job)
     if size <= LARGEST_MESSAGE_BYTES:
         return page
@@ -206,7 +207,7 @@ def _size_bytes(job: PageJob) -> int:
 
 
 def _loop_page(parent: PageJob, job: PageJob) -> NewPage:
-    """The gap that stands for a page of `parent` which the run has from elsewhere."""
+    """The gap for a page of `parent` that is a loop; see `add_next_pages`."""
     identity = hashlib.sha256(f"{parent.page_id}/{job.page_id}".encode()).hexdigest()[:32]
     reason = (
         f"{CURSOR_LOOP}: page {parent.page_id} leads to page {job.page_id}, which this run has "

@@ -25,7 +25,7 @@ _PROBLEMS = frozenset({"gap", "failed"})
 
 
 class RunReader:
-    """Reads runs; whoever has no more than this can neither change nor end one."""
+    """Reads runs; a process that has only this class can neither change nor end one."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._table = StateTable(client, table_name)

@@ -1,7 +1,8 @@
-"""What a run's pages did, counted exactly once whatever is delivered again.
+"""The progress of a run's pages, counted exactly once even when a message is delivered again.
 
 Each mark on a page is one conditional write in one transaction with the counters it moves, so a
-second delivery changes nothing. Whoever ends the last page ends the run in one more transaction.
+second delivery changes nothing. The worker that ends the last page ends the run in one more
+transaction.
 """
 
 import time
@@ -32,9 +33,9 @@ _REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
 
 
 class RunStore(RunControl):
-    """The records of runs and of their pages, for whoever may end one.
+    """The records of runs and of their pages, for a process that may end one.
 
-    Whoever only looks at runs has a `RunReader`.
+    A process that only reads runs has a `RunReader`.
     """
 
     def __init__(
@@ -93,10 +94,10 @@ class RunStore(RunControl):
     def record_part_without_shard(
         self, job: Job, counts: Mapping[str, int], *, part: int, parts: int
     ) -> bool:
-        """Mark a part embedded and indexed at once: nothing of it has to be indexed.
+        """Mark a part embedded and indexed in one write: nothing of it has to be indexed.
 
-        Both marks are one write: a worker that died between two would leave a page whose part
-        nobody indexes any more.
+        Both marks are one write: a worker that died between two would leave a page whose part is
+        never indexed.
 
         Returns:
             False when an earlier delivery had recorded that the part is embedded.
@@ -218,7 +219,7 @@ class RunStore(RunControl):
                 self._table.transact(self._outcome_writes(job, page, outcome, reason))
                 return
             except ConditionFailedError:
-                continue  # somebody ended the page meanwhile: look again
+                continue  # another process ended the page meanwhile: read it again
 
     def _outcome_writes(
         self, job: Job, page: Item, outcome: PageOutcome, reason: str | None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _READ_AGAIN_AFTER_SECONDS = 5.0
 _RESOLUTION = timedelta(seconds=1)
-# A partition that every function may read, and that holds nothing.
+# An empty partition that every function may read.
 _KEY = {"PK": {"S": "RUN#CLOCK"}, "SK": {"S": "CLOCK"}}
 # Some local AWS send the header twice, which arrives as one value.
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
@@ -36,7 +36,7 @@ class TableClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What an answer said, and when it came, in seconds of a clock that nobody can set."""
+    """What an answer said, and when it came, in seconds of a clock that no process can set."""
 
     table_time: datetime
     read_at: float
@@ -45,7 +45,7 @@ class _Reading:
 class ResponseClock:
     """Reads the time from the `Date` of every answer that a client gets from DynamoDB.
 
-    Between answers it goes on by `elapsed`, seconds of a clock that nobody can set. `wall`, the
+    Between answers it goes on by `elapsed`, seconds of a clock that no process can set. `wall`, the
     machine's own clock, is believed within the second that the header leaves open, and no further:
     so the time is exact where that clock is right, and a second off where it is wrong. Where there
     was no answer for five seconds, it asks the table.
