@@ -65,8 +65,8 @@ class FetchedPage:
 
     `is_not_modified` says that the page still is what `etag` named; then there are no lines.
     `attribution` is what the source wants to be shown with its data. `next_pages` are pages that
-    only this one could tell of: they join the run. Their ids follow from what they ask for, so
-    that a source that leads back to where it was is found out.
+    only this one could list: they join the run. Their ids follow from what they ask for, so that a
+    source that leads back to an earlier page is detected.
     """
 
     lines: tuple[str, ...] = field(default=())

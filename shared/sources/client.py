@@ -1,4 +1,4 @@
-"""The one way to a source over HTTP: its turn, its retries, its refusals, its redirects."""
+"""The only client of sources over HTTP: rate-limit slots, retries, refusals, redirects."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _ONLY_OK: Collection[int] = frozenset({HTTPStatus.OK})
 
 Attempt = Callable[[], HttpResponse]
 Refuses = Callable[[HttpResponse], bool]
-"""Tells of an answer that looks fine whether it is a refusal all the same."""
+"""Returns whether an answer with an accepted status is a refusal all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Trouble:
 
 
 class SourceClient:
-    """Calls a source politely, within what all workers together may ask of it, for one job."""
+    """Calls a source for one job, within the limits that all workers share."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class SourceClient:
     def send(self, attempt: Attempt) -> HttpResponse:
         """Return the first answer of `attempt` that is neither 429 nor 5xx, whatever it is.
 
-        For calls that are signed anew each time: `attempt` makes one call and follows nothing.
+        For calls that are signed again each time: `attempt` makes one call and follows no redirect.
 
         Raises:
             SourceUnavailableError, BudgetExhaustedError, PostponedError: as `get`.
@@ -123,7 +123,7 @@ class SourceClient:
             self._wait_out(trouble, backoff)
 
     def _take_turn(self) -> Place:
-        """Wait for the next place of the shared rate limit, and count the call."""
+        """Wait for the next rate-limit slot, and count the call."""
         policy = self._wait_policy
         turn = self._rates.take(self._bucket, self._rate, self._patience_seconds)
         refused = turn.refused_seconds or 0.0
@@ -155,7 +155,7 @@ class SourceClient:
         """Wait before the next attempt, or raise why there is none."""
         asked = trouble.retry_after_seconds
         if trouble.is_refusal and asked:
-            # All workers are to leave the source alone; the wait is that for the next place.
+            # No worker may call the source now; the wait is that for the next rate-limit slot.
             pause = backoff.next_pause(0.0)
             self._hold(asked if pause is not None else max(asked, self._refusal_pause))
             if pause is None and not self._wait_policy.may_postpone:
@@ -176,7 +176,7 @@ class SourceClient:
 
     def _hold(self, seconds: float) -> None:
         logger.info("the source refuses", extra={"bucket": self._bucket, "seconds": seconds})
-        # What was begun is not worth sleeping through a refusal.
+        # A call that was begun is not worth sleeping through a refusal.
         self._patience_seconds = self._wait_policy.patience_seconds
         self._rates.hold(self._bucket, seconds, self._wait_policy.maximum_refusal_seconds)
 

@@ -18,9 +18,8 @@ from shared.sources.outbound import OutboundGuard
 class Deadline:
     """Cuts the connection of the call within its block when the time is up.
 
-    A timeout of a socket begins anew with each byte: a server that sends one now and then would
-    hold a worker for hours. `is_over` says that the connection was cut: what was read may be a
-    part.
+    A timeout of a socket restarts with each byte: a server that sends one now and then would hold a
+    worker for hours. `is_over` says that the connection was cut: what was read may be a part.
     """
 
     _current: ClassVar[ContextVar["Deadline | None"]] = ContextVar("deadline", default=None)

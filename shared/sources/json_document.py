@@ -37,7 +37,7 @@ class JsonDocument:
         """Return the JSON text of each record: a list's elements, or one object by itself.
 
         Records behind a plain path (`data.results`, `@`) are kept exactly as received; what other
-        expressions make is written anew. A path to null has no records.
+        expressions make is serialised again. A path to null has no records.
 
         Raises:
             ValueError: there is nothing of that name, or something else than a list or an object.

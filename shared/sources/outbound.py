@@ -1,8 +1,8 @@
 """Which hosts a source may be on: public ones, and those that the deployment allows.
 
 A user names a source's address, and a source names others by redirects: neither may reach what only
-this machine can. So it is the address that is checked, after the name was resolved, and the
-connection goes to that very address: another answer of the name server cannot get in between.
+this machine can. So the guard checks the address after the name was resolved, and connects to that
+very address: another answer of the name server cannot get in between.
 """
 
 import ipaddress
@@ -41,7 +41,7 @@ class ForbiddenAddressError(SourceError):
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one that anybody on the internet could call.
+    """Whether an address is one that any host on the internet could call.
 
     An IPv6 address that stands for an IPv4 address is what that one is.
     """

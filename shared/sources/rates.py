@@ -1,4 +1,4 @@
-"""What a source's callers share: places in its rate limit, its refusals, its daily budget."""
+"""What a source's callers share: rate-limit slots, refusals, a daily budget."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,12 +9,12 @@ from shared.models.sources import RateLimit
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The answer to a caller that asks for a place in a source's rate limit.
+    """The answer to a caller that asks for a rate-limit slot of a source.
 
-    With `is_granted` the call may be made after `wait_seconds`, and has been counted; without, the
-    caller is to ask again after `wait_seconds`, which differ from caller to caller.
-    `refused_seconds` says for how long the source has refused every call, None when its last
-    answer was none such; `blocked_seconds` for how long from now it asked not to be called.
+    With `is_granted` the caller may make the call after `wait_seconds`, and it has been counted;
+    without, the caller asks again after `wait_seconds`, which differ from caller to caller.
+    `refused_seconds` says for how long the source has refused every call, None when its last answer
+    was none such; `blocked_seconds` for how long from now it asked not to be called.
     """
 
     is_granted: bool
@@ -27,13 +27,13 @@ class SharedRates(Protocol):
     """The limits of sources, shared by all workers; a bucket is what has a limit of its own."""
 
     def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Place:
-        """Ask for a place that is free within `patience_seconds`."""
+        """Ask for a rate-limit slot that is free within `patience_seconds`."""
         ...
 
     def hold(self, bucket: str, seconds: float, lapse_seconds: float) -> None:
-        """Grant no place for so long, because the source refused a call.
+        """Grant no slot for so long, because the source refused a call.
 
-        A refusal that comes more than `lapse_seconds` after the end of the last one begins anew.
+        A refusal that comes more than `lapse_seconds` after the end of the last one is a new one.
         """
         ...
 

@@ -23,7 +23,7 @@ def raw_metadata(
     `run_ts` is when the run began, ISO 8601 in UTC. A query never holds credentials; of a long one
     only the sha256 (`query_hash`) is kept, of a long attribution the beginning. An etag that is
     very long, or no ASCII, is not kept: the page is read again.
-    `next_pages_key` is where the pages are written down that this one told of.
+    `next_pages_key` is the key of the object with the pages that this one listed.
     """
     started = datetime.fromtimestamp(job.seq / 1000, UTC)
     query = json.dumps(job.query, sort_keys=True, separators=(",", ":"))
@@ -60,5 +60,5 @@ def read_attribution(metadata: Mapping[str, str]) -> str | None:
 
 
 def read_next_pages_key(metadata: Mapping[str, str]) -> str | None:
-    """Return where the pages are written down that a page told of; None when it told of none."""
+    """Return the key of the pages that a page listed; None when it listed none."""
     return metadata.get(_NEXT_PAGES)

@@ -8,7 +8,7 @@ from shared.errors import SourceError
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# What a stranger may be told: any other header of a caller could hold a credential.
+# What another host may see: any other header of a caller could hold a credential.
 _HARMLESS_HEADERS = frozenset({"accept", "accept-language", "if-none-match", "if-modified-since"})
 
 

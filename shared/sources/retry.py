@@ -19,7 +19,7 @@ A function that is cut off keeps nothing, and the call that is under way may tak
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How failed calls are repeated: paid time, so briefly.
+    """How failed calls are repeated: briefly, since waiting time in a function is paid.
 
     All pauses of one call, its redirects included, sum up to `maximum_wait_seconds` at most, and no
     attempt begins later than `maximum_elapsed_seconds` after the first.
@@ -34,15 +34,15 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class WaitPolicy:
-    """What a caller does that has to wait for its turn or for a source that refuses.
+    """What a caller does that has to wait for a rate-limit slot or for a source that refuses.
 
-    Up to `patience_seconds` are slept: a queue counts in whole seconds, so its messages meet within
-    one. Once a first call was made, up to `further_patience_seconds` are: to begin anew would cost
-    that call again, and jobs of several calls would keep each other from ever ending. Beyond that
-    the work is given back, or given up where `may_postpone` is false.
+    The caller sleeps up to `patience_seconds`: a queue counts in whole seconds, so its messages
+    meet within one. Once it made a first call, it sleeps up to `further_patience_seconds`:
+    beginning again would cost that call again, and jobs of several calls would keep each other from
+    ever ending. For a longer wait it gives the work back, or up where `may_postpone` is false.
 
-    A source that refuses for longer than `maximum_refusal_seconds` is given up; one that refuses
-    without saying for how long is left alone for `refusal_pause_seconds`.
+    It gives up a source that refuses for longer than `maximum_refusal_seconds`; it does not call
+    one that refuses without saying for how long for `refusal_pause_seconds`.
     """
 
     patience_seconds: float = 1.0

@@ -75,7 +75,7 @@ class SourceSecrets:
             document = self._provider.get(self._full_name(name), max_age=_MAXIMUM_AGE_SECONDS)
         except GetParameterError as error:
             if not _is_missing(error):
-                raise  # AWS itself is in trouble: the job is delivered again
+                raise  # a failure of AWS itself: the job is delivered again
             raise SourceCredentialsError(
                 f"there is no secret {self._full_name(name)}; create it, or name another in "
                 "the corpus"

@@ -78,7 +78,7 @@ class Answer:
         return etag if is_sendable else None
 
     def _encodable(self, text: str, expression: str) -> str:
-        """Return a text; JSON can hold halves of characters, which nobody can send."""
+        """Return a text; JSON can hold halves of characters, which no request can carry."""
         try:
             text.encode()
         except UnicodeEncodeError:

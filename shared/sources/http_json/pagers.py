@@ -61,7 +61,7 @@ class Pager(ABC):
 
 
 class CountedPager(Pager):
-    """By offset or by number: the place of every page is known from the start."""
+    """By offset or by number: the position of every page is known from the start."""
 
     def __init__(self, settings: HttpJsonSource, paging: OffsetPaging | NumberPaging) -> None:
         super().__init__(settings)
@@ -141,7 +141,7 @@ class LedPager(Pager):
         self._secrets = secrets
 
     def first(self, since: str | None) -> Step:
-        """Return the first step; an address is its place even there, so that loops are seen."""
+        """Return the first step; its position is an address too, so that loops are detected."""
         match self._paging:
             case SinglePage():
                 return Step(since=since)

@@ -1,10 +1,10 @@
 """The http_json source.
 
 Where the source says how many records it has and its pages are counted, all pages are planned at
-once from a probe of the first; else each page tells of the next. The pages of a moving collection
-shift: a record that is deleted pulls those behind it forward, and the one at a page's edge may
-slip into a page that was read already. A source that gives cursors avoids that; elsewhere the next
-full run meets the record.
+once from a probe of the first; else each page names the next. The pages of a moving collection
+shift: a record that is deleted pulls those behind it forward, and the one at a page's edge may slip
+into a page that was read already. A source that gives cursors avoids that; with other sources the
+next full run reads the record.
 """
 
 import re
@@ -46,7 +46,7 @@ class HttpJsonApi:
 
     def plan(self, mode: RunMode, checkpoints: CheckpointReader) -> Plan:
         """Plan all pages where they can be counted, else the first of a chain."""
-        # Before anything is read: what changes from now on belongs to the next run.
+        # Taken before anything is read: what changes from now on belongs to the next run.
         started = self._timing.now()
         since = None
         if mode == "incremental" and self._settings.since_parameter is not None:

@@ -38,11 +38,11 @@ class Step(Contract):
     """Where a page is, and what is known of those before it.
 
     `at` is an offset, a page's number, a cursor, or an address; None for a page that needs none.
-    `since` is what an incremental run asks for changes after. A page that `goes_on` tells of the
-    next; with `size` only if it holds that many records. `origin` is the id of the page that its
-    chain began with. `end` says how the source may tell that the page lies behind its last; it
-    never does of a first page. `digest` is that of the last page before that had records, and
-    `idle` how many pages in a row brought nothing new.
+    `since` is what an incremental run asks for changes after. A page that `goes_on` names the next;
+    with `size` only if it holds that many records. `origin` is the id of the page that its chain
+    began with. `end` says how the source may tell that the page lies behind its last; it never does
+    of a first page. `digest` is that of the last page before that had records, and `idle` how many
+    pages in a row brought nothing new.
     """
 
     at: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | None = None

@@ -1,4 +1,4 @@
-"""One question to a wiki's `api.php`, and what its answers have in common.
+"""One query to a wiki's `api.php`, and what its answers have in common.
 
 Written after the documentation of the Action API (mediawiki.org, "API:Main page", "API:Continue",
 "API:Etiquette", "Manual:Maxlag parameter").
@@ -51,7 +51,7 @@ class WikiAnswer:
 
     @property
     def pages(self) -> list[dict[str, Any]]:
-        """The pages it tells of; none where nothing was found."""
+        """The pages in the answer; none where nothing was found."""
         found = self._query.get("pages", [])
         if not isinstance(found, list) or not all(isinstance(page, dict) for page in found):
             raise SourceError(

@@ -1,4 +1,4 @@
-"""The pages of several answers to one question, each put together again."""
+"""The pages of several answers to one query, each put together again."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from shared.sources.mediawiki.api import WikiAnswer
 
 
 class CollectedPages:
-    """What continued answers told of each page, by page id; `characters` is their length."""
+    """What continued answers say of each page, by page id; `characters` is their length."""
 
     def __init__(self) -> None:
         self.characters = 0
@@ -48,7 +48,7 @@ class CollectedPages:
 
 
 def is_gone(page: Mapping[str, Any]) -> bool:
-    """Whether a page was deleted, or leads elsewhere."""
+    """Whether a page was deleted, or redirects to another page."""
     return bool(page.get("missing") or page.get("invalid") or page.get("redirect"))
 
 

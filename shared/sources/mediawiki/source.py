@@ -1,6 +1,6 @@
 """The mediawiki source: a chain of listing pages, each with the content pages it found.
 
-A listing page has no records; it tells of the content pages, and of the listing page behind it.
+A listing page has no records; it lists the content pages and the next listing page.
 """
 
 import json
@@ -168,7 +168,7 @@ class MediaWiki:
     def _whole_pages(self, collected: CollectedPages) -> frozenset[int]:
         """The pages that no further answer adds to.
 
-        Only extracts come page by page; in other answers halves cannot be told from wholes.
+        Only extracts come page by page; other answers do not show whether a page is complete.
         """
         return collected.having("extract") if self._settings.text == "extract" else frozenset()
 

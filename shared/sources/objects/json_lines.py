@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.errors import SourceError
 
 MAXIMUM_TAIL_BYTES = 8 * 1024 * 1024
-"""How far the last line of a range may go on behind its end."""
+"""How far the last line of a range may continue behind the range's end."""
 
 _FIRST_TAIL_BYTES = 64 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
