@@ -16,7 +16,7 @@ MAXIMUM_METADATA_CHARACTERS = 8000
 
 MAXIMUM_ADDRESSES = 20
 
-# No number that anybody wrote down, and few enough digits to be shown.
+# Longer than any number that a person wrote down, and few enough digits to be shown.
 _LARGEST_NUMBER_BITS = 1000
 # 1973 to 5138, in seconds and in milliseconds: neither can be taken for the other.
 _SECONDS = (1e8, 1e11)

@@ -26,7 +26,7 @@ class RecordRejectedError(UltronError):
 
 
 class RecordLeftOutError(RecordRejectedError):
-    """A record that is not to be indexed, and nothing of it that was before: no mistake to mend."""
+    """A record that is left out, as is what was indexed of it before: not a mistake to fix."""
 
     code = "RECORD_LEFT_OUT"
 

@@ -23,7 +23,7 @@ _VALUED = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "u
 _AGENT = re.compile(r"[a-z0-9_*-]+")
 # Only dates that are marked as such, of publication, and the same ones whatever day it is.
 _DATES = {"original_date": True, "extensive_search": False, "max_date": "2199-12-31"}
-# They complain of each odd page with its whole address; the rejects say it without.
+# They log each odd page with its whole address; the rejects record it without.
 _TALKATIVE = ("trafilatura", "htmldate", "courlan")
 
 
@@ -89,8 +89,8 @@ def read_web_page(html: str, address: str) -> WebText:
     except (RecordRejectedError, ImportError, MemoryError):
         raise  # the latter two are not the page's doing
     except Exception as error:
-        # Whatever a page makes the libraries stumble over, be it an assertion of their own, must
-        # not take its neighbours with it.
+        # A failure of the libraries on one page, even an assertion of their own, must not fail the
+        # other pages of the job.
         raise RecordRejectedError(
             f"the page cannot be read: {type(error).__name__}", "html"
         ) from error

@@ -2,8 +2,9 @@
 
 As in MediaWiki (mediawiki.org, "Preprocessor ABNF"), comments and extension tags come first and end
 at their first closing tag. The parser tries every opening bracket up to the end of the text, which
-takes minutes for a page that opens a few thousand and closes none; what is left here is in pairs.
-External links become their labels and addresses mere text: the parser is slower still at those.
+takes minutes for a page that opens a few thousand and closes none; what this module leaves is in
+pairs. External links become their labels and addresses mere text: the parser is slower still at
+those.
 """
 
 import re
@@ -47,7 +48,7 @@ _SIGNS = {ord(stand_in): sign for sign, stand_in in _STAND_INS.items()}
 
 @dataclass(slots=True)
 class _Open:
-    """An opening bracket that waits for its partner; `place` is where its text stands."""
+    """An opening bracket that waits for its partner; `place` is the position of its text."""
 
     kind: str
     place: int
@@ -125,7 +126,7 @@ def _pieces(wikitext: str) -> Iterator[tuple[str, str]]:
 def _tag(
     match: re.Match[str], name: str, wikitext: str, never_closed: set[str]
 ) -> tuple[str, str, int]:
-    """Return what stands in place of a tag, the kind of bracket that is, and where it ends."""
+    """Return what replaces a tag, the kind of bracket that is, and where it ends."""
     is_opening = not match["slash"] and not match["rest"].endswith("/")
     if is_opening and name in _WHOLE and name not in never_closed:
         closing = re.compile(rf"</{name}\s*+>", re.IGNORECASE).search(wikitext, match.end())
