@@ -18,7 +18,7 @@ class CompactionPolicy:
 
     Shards of `minimum_bytes` and more are large enough. Smaller ones lie in tiers, each `fan_in`
     times the size of the next; `fan_in` shards of a tier are merged, to at most `maximum_bytes`.
-    A shard of which more than `dead_share` of the rows are dead is written anew, whatever its size.
+    A shard of which more than `dead_share` of the rows are dead is rewritten, whatever its size.
     """
 
     fan_in: int = 8

@@ -1,4 +1,4 @@
-"""Deals the shards of an index to groups that each fit one function's memory."""
+"""Partitions the shards of an index into groups that each fit one function's memory."""
 
 from collections.abc import Iterable
 

@@ -1,9 +1,10 @@
-"""Collecting garbage: old versions of a manifest, and shard files that no version names.
+"""Collects garbage: old versions of a manifest, and shard files that no version names.
 
-Nothing that anybody can still reach is deleted. A file that no manifest names is condemned first:
-it may be of a job that is about to commit it, or a restore may be under way that names it again. It
-is deleted when it has been condemned for its grace and the manifest and its history, read again,
-still do not name it. Dying between any two steps does no harm: the next collection goes on.
+A collection deletes nothing that a reader or a restore can still reach. It first condemns a file
+that no manifest names: a job may be about to commit the file, or a restore under way may name it
+again. It deletes the file when it has been condemned for its grace and the manifest and its
+history, read again, still do not name it. A crash between any two steps does no harm: the next
+collection goes on.
 """
 
 import logging
@@ -29,7 +30,7 @@ _LONGEST_TASK = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class GarbagePolicy:
-    """How long what may still be wanted is kept.
+    """How long a collection keeps what may still be needed.
 
     `history_kept` counts from when a version was replaced; the newest replaced version is always
     kept, as its number is what remains when the manifest is damaged. `removed_grace` is for files
@@ -83,12 +84,12 @@ def collect_garbage(
     policy: GarbagePolicy,
     now: datetime,
 ) -> GarbageReport:
-    """Delete what nobody can reach any more.
+    """Delete the versions and files that nothing can reach any more.
 
     Raises:
         ConflictError: another collection is at work; nothing was deleted by this one.
-        CorruptObjectError: the manifest or a version that is to be kept cannot be read, so that
-            nobody can say what it names; no file was deleted.
+        CorruptObjectError: the manifest or a version that is to be kept cannot be read, so that the
+            files it names are unknown; no file was deleted.
         DimensionMismatchError: the manifest is of another model.
     """
     return _Collection(store, corpus, model, policy, now).run()
@@ -96,7 +97,7 @@ def collect_garbage(
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """What matters of a version: when it came, and its files; None when it cannot be read."""
+    """What a collection needs of a version: its time and its files; None if it is unreadable."""
 
     committed_at: datetime | None
     files: frozenset[str]
@@ -124,7 +125,7 @@ class _Collection:
         self._read: dict[KeptVersion, _Version] = {}
 
     def run(self) -> GarbageReport:
-        # The list comes first: whoever changes it after this look makes our writing of it fail.
+        # The list is read first: if another collection changes it later, our write of it fails.
         earlier, etag = self._earlier_list()
         present = self._present()
         if present is None:
@@ -141,7 +142,7 @@ class _Collection:
             for key, item in found.items()
             if key not in named
         }
-        # Before the versions go: afterwards nobody could tell that their files were committed.
+        # Before the versions are deleted: only they show that their files were committed.
         self._write_list(condemned, etag)
         for listed in sorted(expired, key=lambda listed: listed.version):
             self._store.delete(listed.key)
@@ -193,7 +194,7 @@ class _Collection:
             try:
                 manifest = self._history.read(listed.version)
             except NotFoundError:
-                return None  # collected by somebody else since it was listed
+                return None  # another collection deleted it since it was listed
             except CorruptObjectError:
                 self._read[listed] = _Version(None, frozenset())
             else:
@@ -212,7 +213,7 @@ class _Collection:
             is_old = replaced_at is not None and self._age(replaced_at) > self._policy.history_kept
             if position > 0 and is_old:
                 expired.add(listed)
-            # Not known of a version that cannot be read: the time of a later one keeps longer.
+            # Unknown for a version that cannot be read: the time of a later one keeps it longer.
             replaced_at = versions[listed].committed_at or replaced_at
         return expired
 
@@ -232,7 +233,7 @@ class _Collection:
         if is_removed:
             return CondemnedFile(since=self._now, was_committed=True)
         if earlier is None or item.modified_at > earlier.since:
-            # Written anew, by a job that is done again: it is about to be committed, as if new.
+            # A repeated job wrote it again: it is about to be committed, as if it were new.
             return CondemnedFile(since=self._now, was_committed=False)
         return earlier
 

@@ -1,4 +1,4 @@
-"""Checks an HNSW file before hnswlib loads it, which believes every number it reads.
+"""Checks an HNSW file before hnswlib loads it, which verifies none of the numbers it reads.
 
 hnswlib 0.8.0 (hnswalg.h, `saveIndex` and `loadIndex`) writes a header of 96 bytes; then for each
 row one element of fixed size: how many links it has on level 0, room for twice M of them, its
@@ -169,7 +169,7 @@ def _records_above(words: npt.NDArray[np.uint32], rows: int) -> tuple[Positions,
 
     Before them lies a word with their size in bytes; of the other rows that word alone, and it is
     0. So from one record to the next it is the zeros that count the rows. Only words that can be
-    such a size are looked at one by one, in Python: whoever asks sees that the others are links.
+    such a size are looked at one by one, in Python: the caller sees that the others are links.
     """
     places = np.flatnonzero((words % _LEVEL_BYTES == 0) & (words != 0))
     above, starts = [], []

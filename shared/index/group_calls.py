@@ -19,14 +19,14 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True)
 class Round(Generic[ResultT]):
-    """A question that the groups elsewhere work on already."""
+    """A query that the groups in other processes work on already."""
 
     question: Callable[[ShardGroup], ResultT]
     asked: dict[int, "Future[ResultT]"]
 
 
 class GroupCalls:
-    """The groups of one search: the first one here, the others wherever they are.
+    """The groups of one search: the first one in this process, the others in other processes.
 
     A group that fails once is not asked again. What fails with an error of the caller's making
     (4xx) fails the search with it; anything else fails it with `PartialFailureError`, or the error
@@ -42,7 +42,7 @@ class GroupCalls:
         seconds: float,
         has_own: bool = True,
     ) -> None:
-        """Ask `groups`; all rounds together wait `seconds` for those that are elsewhere.
+        """Ask `groups`; all rounds together wait `seconds` for other processes.
 
         Without `has_own`, the first group counts as failed from the beginning.
         """
@@ -60,11 +60,11 @@ class GroupCalls:
         return len(self._groups)
 
     def group(self, number: int) -> ShardGroup:
-        """One of them; 0 is the one here."""
+        """One of them; 0 is the one in this process."""
         return self._groups[number]
 
     def start(self, question: Callable[[ShardGroup], ResultT]) -> Round[ResultT]:
-        """Let the groups elsewhere begin."""
+        """Let the groups in other processes begin."""
         asked = {
             number: self._pool.submit(question, self._groups[number])
             for number in range(1, len(self._groups))

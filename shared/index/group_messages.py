@@ -1,6 +1,6 @@
 """What a function asks another one that searches a group of shards for it, and the answer.
 
-Numbers survive the way: JSON keeps every digit of a float, and vectors travel as their bytes.
+Numbers stay exact: JSON keeps every digit of a float, and vectors are sent as their bytes.
 """
 
 import base64
@@ -117,7 +117,7 @@ class SearchAnswer(Contract):
         )
 
     def answer(self) -> GroupAnswer:
-        """The answer again; a row's label is the place of its document."""
+        """The answer again; a row's label is the position of its document."""
         places = {document.chunk_id: place for place, document in enumerate(self.documents)}
         try:
             return GroupAnswer(
@@ -136,7 +136,7 @@ sample_answer: TypeAdapter[Sample] = TypeAdapter(Sample)
 def _vector(text: str, dims: int) -> Vectors:
     try:
         data = base64.b64decode(text, validate=True)
-    except ValueError:  # binascii.Error is one; letters beyond ASCII are another
+    except ValueError:  # binascii.Error is one; characters beyond ASCII raise another
         raise InvalidInputError("vector: is not base64") from None
     if len(data) != dims * 4:
         raise InvalidInputError(f"vector: has {len(data)} bytes; {dims} float32 are needed")

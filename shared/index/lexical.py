@@ -45,7 +45,7 @@ class Tokenizer:
 
     def words(self, text: str) -> list[str]:
         """The words of a text, in order. Nothing in it is syntax: it is data to SQLite."""
-        # Composed letters, as a lone combining mark would split a word; no lone surrogates.
+        # Composed characters, as a lone combining mark would split a word; no lone surrogates.
         clean = normalised("NFC", text).encode(errors="replace").decode()
         with self._lock:
             run = self._connection.execute

@@ -30,13 +30,13 @@ class ManifestHistory:
         self._model = model
 
     def keep(self, version: int, data: bytes) -> None:
-        """Make sure that a version stands here, before another one takes its place.
+        """Make sure that a version is stored here, before another one replaces it.
 
-        Every committer that is about to replace it writes the same bytes, so that it does not
-        matter who is first.
+        Every committer that is about to replace it writes the same bytes, so it does not matter
+        which one is first.
 
         Raises:
-            ConflictError: another writer changed it just now; try again.
+            ConflictError: another writer changed it just now; the caller may try again.
             CorruptObjectError: another manifest stands under this version; names the key.
         """
         key = self.key(version)

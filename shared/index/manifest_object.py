@@ -67,8 +67,8 @@ AnswerT = TypeVar("AnswerT", Manifest, Manifest | None)
 class ManifestObject:
     """`manifest.json` of one index.
 
-    Before a version takes the place of another one, that one is made sure to stand in the history:
-    so the history holds committed versions only, and all of them until they are collected.
+    Before a version replaces another one, the committer makes sure that the replaced one is in the
+    history: so the history holds committed versions only, and all of them until they are collected.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class ManifestObject:
     def swap(
         self, step: Callable[[SeenManifest], AnswerT], described: str, *, tolerant: bool = False
     ) -> AnswerT:
-        """Write what `step` makes of the present version, until nobody came in between.
+        """Write what `step` makes of the present version, until no other writer came in between.
 
         Args:
-            step: what to do; called anew with what others wrote.
+            step: what to do; called again with what others wrote.
             described: what it is, for the error.
             tolerant: whether to write over a manifest that is damaged or missing.
 
@@ -122,7 +122,7 @@ class ManifestObject:
         tried: Manifest | None = None
         for attempt in range(self._retry.attempts):
             seen = self._look(tolerant=tolerant)
-            # A write whose answer was lost is repeated by the client, and then meets itself.
+            # The client repeats a write whose answer was lost, and then finds its own write.
             if tried is not None and self._has_landed(tried, seen.manifest):
                 return tried
             following = step(seen)
@@ -160,7 +160,7 @@ class ManifestObject:
         return self._look_at_damage(stored)
 
     def _is_deleted(self, newest: int) -> bool:
-        """Whether nothing is left of what a version names, so that nobody can bring it back.
+        """Whether all files that a version names are gone, so that it cannot be restored.
 
         A commit that was under way while an index was deleted may leave a version in the history.
         """
@@ -181,7 +181,7 @@ class ManifestObject:
         return self._unusable(stored, newest, newest + 1)
 
     def _was_set_back(self, present: Manifest, newest: int) -> bool:
-        """Whether somebody put an old object back, whose next versions are in the history."""
+        """Whether an operator put an old object back, whose next versions are in the history."""
         if present.version != newest:
             return present.version < newest
         try:
@@ -198,7 +198,7 @@ class ManifestObject:
                 self.history.keep(over.manifest.version, over.stored.data)
             self._store.put(self.key, data, content_type=_CONTENT_TYPE, if_match=over.stored.etag)
         if not over.is_usable:
-            # What it took the place of is not in the history, which must know how far versions are.
+            # The version that it replaced is not in the history, which must know the newest one.
             self.history.keep(manifest.version, data)
 
     def _has_landed(self, tried: Manifest, present: Manifest) -> bool:

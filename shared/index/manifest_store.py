@@ -170,7 +170,7 @@ class ManifestStore:
         *,
         made_from: int | None = None,
     ) -> Manifest | None:
-        """Put shards in the place of others, named by their ids, in one new version.
+        """Replace shards, named by their ids, by others in one new version.
 
         The added ones stand where the first removed one stood. As in `commit`, an origin that the
         rest holds is left out, and a repeated call writes nothing.
@@ -252,7 +252,7 @@ class ManifestStore:
         *,
         over: CommittedManifest | None,
     ) -> Manifest | None:
-        """Put rebuilt shards in the place of others, in one new version.
+        """Replace shards by rebuilt ones in one new version.
 
         Unlike `replace` it works when some of the removed shards left meanwhile: others that came
         stay. Where the manifest is damaged or missing, it holds the added ones alone from now on.
@@ -275,7 +275,7 @@ class ManifestStore:
         return self._object.swap(step, described, tolerant=True)
 
     def _was_brought_back(self, since: int, present: Manifest) -> bool:
-        """Whether a version after `since` may hold older rows; also when that cannot be told."""
+        """Whether a version after `since` may hold older rows; also when that is unknown."""
         if brings_back(present.change) and present.version > since:
             return True
         for version in range(since + 1, present.version):

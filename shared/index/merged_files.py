@@ -1,7 +1,7 @@
-"""The files of a shard that others are merged to: all is taken over, nothing computed anew.
+"""The files of a shard that others are merged into: all content is copied, none recomputed.
 
 Rows keep the order of their chunk ids, vectors come from the old graphs, documents and words from
-the old sidecars; only the graph is linked afresh. Everything is streamed but the new graph.
+the old sidecars; only the graph is linked again. Everything is streamed except the new graph.
 """
 
 from array import array

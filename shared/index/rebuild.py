@@ -1,4 +1,4 @@
-"""Makes shards anew from what the line keeps of each part: its vectors and its chunks.
+"""Rebuilds shards from what the pipeline keeps of each part: its vectors and its chunks.
 
 Nothing is embedded. A part keeps its origin and the time of its run, so that whatever is built from
 older and newer parts, in whatever order, the newest version of an entity is the one that counts.
@@ -43,7 +43,7 @@ Admission = Callable[[str, int], bool]
 
 
 def plan_steps(parts: Iterable[ObjectSummary], maximum_bytes: int) -> list[tuple[str, ...]]:
-    """Deal the stored parts, in their order, to shards of at most about `maximum_bytes`."""
+    """Partition the stored parts, in order, into shards of at most about `maximum_bytes`."""
     steps: list[tuple[str, ...]] = []
     step: tuple[str, ...] = ()
     size = 0.0

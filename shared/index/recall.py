@@ -76,7 +76,7 @@ def measure_recall(
 
 
 def _draw(searcher: Searcher, snapshot: Snapshot, plan: RecallPlan) -> list[str]:
-    """Texts of rows drawn from the whole index: each group gives its share of them."""
+    """Texts of rows drawn from the whole index; each group draws its share of them."""
     groups = searcher.groups(snapshot)
     drawn = groups.finish(groups.start(lambda group: group.sample(plan.samples, plan.seed)))
     samples = [drawn[number] for number in sorted(drawn)]

@@ -1,4 +1,4 @@
-"""A group of shards that another process searches: both ends of the conversation."""
+"""A group of shards that another process searches: the caller's and that process's side."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class InvokesGroups(Protocol):
 
 
 class RemoteGroup:
-    """Implements `ShardGroup` over somebody who `answer_group_request`s."""
+    """Implements `ShardGroup` over a process that calls `answer_group_request`."""
 
     def __init__(self, scope: GroupScope, invoker: InvokesGroups) -> None:
         self._scope = scope

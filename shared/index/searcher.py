@@ -68,7 +68,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchTimes:
-    """Milliseconds: ranking, waiting for groups elsewhere (a part of it), reading documents."""
+    """Milliseconds: ranking, of it waiting for other processes, and reading documents."""
 
     search: float
     groups: float
@@ -94,8 +94,8 @@ class SearchResult:
 class ScaleOut:
     """How an index is searched that is too large for one process.
 
-    `elsewhere` gives the groups of a manifest that are searched by others; `pool` holds the
-    threads that wait for them, `seconds` at most in one search.
+    `elsewhere` gives the groups of a manifest that other processes search; `pool` holds the threads
+    that wait for them, `seconds` at most in one search.
     """
 
     elsewhere: Callable[[Manifest], Sequence[ShardGroup]]
@@ -120,7 +120,7 @@ class Searcher:
         Args:
             source: the open shards of the current manifest, or of this process's part of it.
             pool: shared threads.
-            parallel_tasks: into how many tasks the shards of a search are dealt: the CPUs.
+            parallel_tasks: into how many tasks the shards of a search are partitioned: the CPUs.
             tuning: when and how widely the graphs are searched.
             scale_out: who searches the shards that `source` does not open.
         """
@@ -159,7 +159,7 @@ class Searcher:
         partial: bool = False,
         snapshot: Snapshot | None = None,
     ) -> "Search":
-        """Start what needs no vector: groups elsewhere count words while the caller embeds."""
+        """Start what needs no vector: other processes count words while the caller embeds."""
         snapshot = snapshot or self._source.refresh().snapshot
         groups = self.groups(snapshot, partial=partial)
         return Search(self, snapshot, groups, text, mode, self._tuning)
@@ -260,7 +260,7 @@ class Search:
         statistics = None
         if self._counting is not None:
             statistics = combine(self._groups.finish(self._counting).values())
-        # Of the whole index, so that the hits do not depend on how it is dealt to groups.
+        # Of the whole index, so that the hits do not depend on its partition into groups.
         with_rows = (shard for shard in self._snapshot.manifest.shards if shard.vectors)
         is_many = len(list(islice(with_rows, _MANY_SHARDS))) == _MANY_SHARDS
         return GroupQuery(

@@ -36,8 +36,8 @@ class ShardCache:
 
     A file stands under its name only when it is whole and checked: it is fetched under a name of
     its own and moved into place. So a file that is there needs no second hash. Under a limit, the
-    files that were not used for longest make room for new ones, but never those that somebody in
-    this process holds: what is being searched would only have to be fetched again.
+    files that were not used for longest make room for new ones, but never those that a search in
+    this process holds: they would only have to be fetched again.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class SearchTuning:
     The graph knows no filter: it is asked for more rows, so many that enough can be expected to
     pass, if that is not wider than `widest` times the breadth. Where it would be, or too few pass,
     the candidates are compared by their sketches. `dead_share` of a shard's rows may have died
-    since its graph was loaded before the graph is loaded anew.
+    since its graph was loaded before the graph is loaded again.
     """
 
     exact_rows: int = 2000

@@ -112,8 +112,9 @@ def _meta(model: ModelIdentity) -> dict[str, str]:
 class Sidecar:
     """A sidecar, opened at its first use; safe to use from several threads, one at a time.
 
-    Whoever can write a shard can write any bytes here. SQLite is told so, its schema must be the
-    one that `write_sidecar` makes, and nothing is taken for what its column should hold.
+    A process that can write a shard can write any bytes here. So SQLite runs with the settings for
+    untrusted files, the schema must be the one that `write_sidecar` makes, and the type of every
+    value is checked.
     """
 
     def __init__(
@@ -232,7 +233,7 @@ class Sidecar:
             isolation_level=None,
             check_same_thread=False,
         )
-        # Whoever searches last closes it: an older version of the index may still be in use.
+        # The last search closes it: an older version of the index may still be in use.
         weakref.finalize(self, connection.close)
         try:
             self._distrust(connection)

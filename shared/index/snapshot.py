@@ -27,8 +27,8 @@ _logger = logging.getLogger(__name__)
 class Snapshot:
     """What one search sees: a manifest, and the shards of it that are open here, in its order.
 
-    `catalogs` are those of all shards of the manifest, in its order: without them nobody knows
-    which rows are live. `damage` names the shards that should be open here and cannot be.
+    `catalogs` are those of all shards of the manifest, in its order: they alone show which rows are
+    live. `damage` names the shards that should be open here and cannot be.
     """
 
     manifest: Manifest
@@ -196,7 +196,7 @@ def _log(what: str, error: Exception) -> None:
 
 
 class _Opener:
-    """Opens snapshots with the files that are open already, as long as somebody uses them."""
+    """Opens snapshots with the files that are open already, as long as a snapshot uses them."""
 
     def __init__(self, cache: ShardCache, pool: Executor, tuning: SearchTuning) -> None:
         self._cache = cache
