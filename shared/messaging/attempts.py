@@ -1,10 +1,10 @@
-"""Which messages of a batch may be what ended earlier workers.
+"""Finds the messages of a batch that may have ended earlier workers.
 
-A worker that runs out of time or memory answers for no message of its batch, so each of them comes
-again, the one that did it among them. It would take them along once more, as often as the queue
-allows. So a message whose last receive had no answer is a suspect: it is done after all others and
-by itself, and before that it is noted that it was begun; of several suspects, those that were begun
-before come last. What fails in the usual way is noted as answered, and is none.
+A worker that runs out of time or memory answers for no message of its batch, so SQS delivers all of
+them again, with the one that caused it. That one would fail the others again, as often as the queue
+allows. So a message whose last receive had no answer is a suspect: the stage does it after all
+others and by itself, and notes before that it was begun; of several suspects, those that were begun
+before come last. A message that fails in the usual way is noted as answered, and is no suspect.
 
 All of it costs nothing while no message comes a second time, nor in batches of one.
 """
@@ -40,7 +40,7 @@ class Attempts:
         )
 
         def rank(record: SQSRecord) -> tuple[int, int]:
-            # What is given up without any work comes first, so that no death comes before that.
+            # Messages that are given up without any work come first: no worker can end before that.
             receives = receive_count(record)
             if receives > self.maximum_receives:
                 return 0, receives
@@ -77,7 +77,7 @@ class Line:
         return record.message_id in self.suspects
 
     def begin(self, record: SQSRecord) -> None:
-        """Note that a suspect is begun: should it end this worker, it is the last of the next."""
+        """Note that a suspect is begun: if it ends this worker, it is done last next time."""
         if self.is_suspect(record):
             stage, receives = self.attempts.stage, receive_count(record)
             self.attempts.failures.note_begun(stage, record.message_id, receives)

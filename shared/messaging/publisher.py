@@ -25,7 +25,7 @@ _MOST_BYTES = 256 * 1024
 _ATTEMPTS = 4
 _LONGEST_WAIT_SECONDS = 1.0
 _NAMED = 3
-# What SQS takes in no message. JSON may write it as an escape instead.
+# Characters that SQS takes in no message. JSON may write them as escapes instead.
 _NO_CHARACTER_OF_SQS = re.compile("[\ufffe\uffff]")
 
 

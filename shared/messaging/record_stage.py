@@ -1,9 +1,9 @@
-"""Runs the batches of a queue: each message fails alone, and each is accounted for.
+"""Runs the batches of a queue: each message fails alone, and the outcome of each is recorded.
 
-A message is worked on at its first `maximum_receives` receives. The queue lets it be received once
-more (its `maxReceiveCount` is one greater) before SQS moves it to the dead letters: then no work is
-done, so that nothing can end the worker, and what is to be recorded is. A worker that is killed, or
-runs out of time or memory, records nothing by itself.
+A stage works on a message at its first `maximum_receives` receives. The queue lets it be received
+once more (its `maxReceiveCount` is one greater) before SQS moves it to the dead-letter queue: then
+the stage does no work, so that nothing can end the worker, and records the failure. A worker that
+is killed, or runs out of time or memory, records nothing by itself.
 """
 
 import time
@@ -104,7 +104,7 @@ class RecordStage(ABC, Generic[ContractT]):
             time_left.measure(partial(self._do, record, job))
         except PostponedError:
             line.answer(record)
-            raise  # the message is kept, and hidden until its turn: that is no failure
+            raise  # the message is kept, and hidden until it may run: no failure
         except Exception as error:
             self._fail(record, job, error)
             line.answer(record)
@@ -134,7 +134,7 @@ class RecordStage(ABC, Generic[ContractT]):
             self._end(job, failure)
 
     def _give_up(self, record: SQSRecord) -> None:
-        """Account for a message that is not worked on any more; it goes to the dead letters.
+        """Record a message that is given up; SQS moves it to the dead-letter queue.
 
         Raises:
             NoAnswerError: unless its job is done, and the message may be deleted.

@@ -1,4 +1,4 @@
-"""When a message comes back that failed, or that has to wait.
+"""Sets when SQS delivers a message again that failed, or that has to wait.
 
 A queue hides a message for six times its function's timeout, which is half an hour for the
 embedder: right for a worker that died, far too long for an error that was seen at once.

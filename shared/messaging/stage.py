@@ -63,7 +63,7 @@ class QueueStage(RecordStage[JobT]):
         return job.run_id
 
     def _give_back(self, record: SQSRecord, job: JobT, error: PostponedError) -> None:
-        """Let a job wait for its turn: hide its message, or send it again and be done with it.
+        """Let a job wait: hide its message, or send the job again as a new message.
 
         Raises:
             PostponedError: `error`, where the message has to stay in the queue.
