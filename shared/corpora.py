@@ -175,7 +175,7 @@ def parse_corpus(document: str, origin: str) -> Corpus:
 
 
 def check_corpus(document: object, origin: str) -> Corpus:
-    """Read a corpus that somebody handed in, as parsed from JSON or TOML.
+    """Read a corpus that a client handed in, as parsed from JSON or TOML.
 
     Raises:
         InvalidInputError: names each wrong field.

@@ -1,4 +1,4 @@
-"""JSON that comes from elsewhere: from a client, a source, another function or a person."""
+"""JSON that this code did not write: from a client, a source, another function or a person."""
 
 import json
 from typing import Any

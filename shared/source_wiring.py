@@ -12,7 +12,7 @@ from shared.storage.object_store import ObjectStore
 
 
 def patient_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:
-    """Return the tools of a function that has nobody to give its work back to: it sleeps."""
+    """Return the tools of a function that has no queue to return its work to: it sleeps."""
     wait_policy = WaitPolicy(
         patience_seconds=settings.maximum_wait_seconds,
         further_patience_seconds=settings.maximum_wait_seconds,
@@ -23,7 +23,7 @@ def patient_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:
 
 
 def postponing_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:
-    """Return the tools of a queue stage: what has to wait goes back to its queue."""
+    """Return the tools of a queue stage: a job that has to wait goes back to its queue."""
     wait_policy = WaitPolicy(maximum_refusal_seconds=settings.maximum_refusal_seconds)
     return _source_tools(settings, store, wait_policy)
 
@@ -33,7 +33,7 @@ def _source_tools(
 ) -> SourceTools:
     secrets = SourceSecrets(aws.secrets_client(), settings.source_secret_prefix)
     allowed = AllowedHosts.parse(settings.outbound_allowed_hosts)
-    # By a clock that is ahead, the next run would ask for changes since a time that is still to be.
+    # With a clock that is ahead, the next run would ask for changes since a time in the future.
     clock = wiring.table_clock(settings.checkpoint_table)
     return SourceTools(
         store=store,

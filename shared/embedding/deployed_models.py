@@ -65,8 +65,8 @@ class DeployedModel:
             return encoder
 
     def unload(self) -> None:
-        """Let go of the weights; whoever is at work with them goes on, and the next loads anew."""
-        self._encoder = None  # without the lock: nobody shall wait for one that is being loaded
+        """Drop the weights; a call that uses them goes on, and the next call loads them again."""
+        self._encoder = None  # without the lock: no thread must wait for a load
 
     def _load(self) -> Encoder:
         try:

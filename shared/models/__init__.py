@@ -1,1 +1,1 @@
-"""Pydantic contracts of everything that crosses a boundary: the ground floor of the house."""
+"""Pydantic contracts of everything that crosses a boundary; all other packages build on them."""

@@ -40,7 +40,7 @@ class MaintainJob(MaintenanceTask):
 
 
 class RebuildJob(MaintenanceTask):
-    """Build one more shard of an index that is made anew from its stored vectors."""
+    """Build one more shard of an index that is rebuilt from its stored vectors."""
 
     kind: Literal["rebuild"] = "rebuild"
     rebuild_id: RebuildId

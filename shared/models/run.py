@@ -30,9 +30,9 @@ class EndpointCheckpoint(Contract):
 class RunRecord(Contract):
     """The run itself; times are ISO 8601 in UTC.
 
-    `pages_planned` counts every page that joined the run so far: those that were planned, and
-    those that fetched pages told of. `records_planned` is how many different records the source
-    said that the pages hold. `cancel_requested` is when somebody asked for the run to be cancelled.
+    `pages_planned` counts every page that joined the run so far: those that were planned, and those
+    that fetched pages listed. `records_planned` is how many different records the source said that
+    the pages hold. `cancel_requested` is when an operator asked for the run to be cancelled.
     `follows_seq` is the `seq` of the newest run before this one that had pages. `model_prefix` is
     where the one model lies under which its parts are indexed. Both are None in a record of an
     earlier release.
@@ -55,10 +55,10 @@ class RunRecord(Contract):
 
     @property
     def trusted_seq(self) -> int:
-        """Of how old a run an etag may be at least for this run to trust it.
+        """The least `seq` of a run whose etags this run trusts.
 
         An etag says that a page is as it was. It does not say that no run in between read the same
-        entities elsewhere, or otherwise: a file may return to its older content.
+        entities on another page, or in another version: a file may return to its older content.
         """
         return self.seq if self.follows_seq is None else self.follows_seq
 
@@ -71,7 +71,7 @@ class RunProgress(Contract):
     """A run with its counters.
 
     In every terminal state pages planned = done + gaps + failed + cancelled. `pages_unchanged`
-    pages are also counted in `pages_done`. `chunks` are either embedded anew (`vectors`) or found
+    pages are also counted in `pages_done`. `chunks` are either embedded (`vectors`) or found
     indexed already (`chunks_unchanged`). `parts_outdated` are parts of pages that came after their
     index was swept, restored or deleted, or after the model changed, and did not enter it.
     `left_out` records were not meant to become entities, unlike `rejects`. `entities_deleted` are

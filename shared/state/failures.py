@@ -20,7 +20,7 @@ _RECEIVES = "RECEIVES#"
 
 @dataclass(frozen=True, slots=True)
 class Receives:
-    """Which receive of a message was last answered for, and at which it was last begun alone."""
+    """The receive that a worker last answered for, and the one at which it last began alone."""
 
     answered: int | None
     begun: int | None

@@ -66,7 +66,7 @@ class RunPages(RunEndings):
         is added any more.
 
         Raises:
-            RunCancelledError: somebody has asked for the run to be cancelled.
+            RunCancelledError: an operator has asked for the run to be cancelled.
         """
         self._add([_carried(NewPage(job)) for job in jobs])
 
@@ -79,7 +79,7 @@ class RunPages(RunEndings):
         ended are gaps too.
 
         Raises:
-            RunCancelledError: somebody has asked for the run to be cancelled.
+            RunCancelledError: an operator has asked for the run to be cancelled.
             InvalidJobError: the run has succeeded, and `parent` is none of its unread pages.
         """
         found = {job.page_id: job for job in jobs}

@@ -19,7 +19,7 @@ def raw_key(job: Job) -> str:
 
 
 def next_pages_key(job: Job, digest: str) -> str:
-    """The pages that a page told of; `digest` is that of the object's content."""
+    """The pages that a page listed; `digest` is that of the object's content."""
     return f"{_page_folder('raw/_next', job)}/{job.page_id}-{digest}.jsonl.gz"
 
 

@@ -12,8 +12,8 @@ from typing import Literal
 
 LONGEST_RUN = 30
 
-# All marks are among these, and little else of which so many follow each other. The two letters
-# are what Japanese has instead: they become marks where compatibility forms are decomposed.
+# These include all marks, and few other characters of which so many follow each other. The two
+# letters are what Japanese has instead: they become marks where compatibility forms are decomposed.
 _PERHAPS_MARKS = re.compile(rf"(?:[^\w\s\x00-\u02ff]|[\uff9e\uff9f]){{{LONGEST_RUN + 1},}}+")
 
 

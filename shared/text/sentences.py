@@ -11,7 +11,7 @@ _ABBREVIATIONS = frozenset(
     {"al", "approx", "capt", "cf", "col", "dept", "dr", "eg", "e.g", "gen", "gov", "hon", "ie"}
     | {"i.e", "lt", "maj", "mr", "mrs", "ms", "mt", "prof", "rev", "sen", "sgt", "st", "vs"}
 )
-# These stand before a number; elsewhere they are words, or end a sentence.
+# These stand before a number; in other positions they are words, or end a sentence.
 _NUMBER_ABBREVIATIONS = frozenset({"ch", "ed", "fig", "no", "nos", "op", "p", "pp", "vol", "vols"})
 _CLOSERS = "\"'”’)]»"  # noqa: RUF001 - typographic quotes close sentences too
 _CANDIDATE = re.compile(
