@@ -1,8 +1,8 @@
 """The deployment that was last brought up in a checkout, written down for the `ultron` command.
 
-What brings one up writes `.local/deployment.json`; the command reads it when nothing else says
-which deployment is meant. It describes a local AWS only, and that is checked: its credentials go to
-no other machine.
+The script that brings one up writes `.local/deployment.json`; the command reads it when nothing
+else names a deployment. The command checks that it describes a local AWS: its credentials go to no
+other machine.
 """
 
 import os
@@ -103,7 +103,7 @@ class FoundDeployment:
 
     @property
     def notice(self) -> str:
-        """Which one it is, for the person who did not say."""
+        """Which one it is, for an operator who did not name one."""
         return f"{self._title}, at {self.document.endpoint_url}"
 
     @property
@@ -118,7 +118,7 @@ class FoundDeployment:
         )
 
     def _expect_alive(self) -> None:
-        """Ask its API for what needs a key: the one answer that says at once whose endpoint it is.
+        """Ask its API for a path that needs a key: this one answer shows whose endpoint it is.
 
         An API that is there refuses, without starting a function; one that is not is not found.
         """

@@ -40,10 +40,10 @@ def _new_holder() -> str:
 
 @dataclass(frozen=True, slots=True)
 class CorpusAdministration:
-    """Changes the corpora that the command looks after, each step such that it may be repeated.
+    """Changes the corpora that the command manages; each step may be repeated.
 
     `models` are the ids of those that the deployment has.
-    What a change must not happen under, a run, is kept away by the corpus's lease.
+    The corpus's lease keeps runs away during a change.
     """
 
     documents: CorpusDocuments
@@ -64,7 +64,7 @@ class CorpusAdministration:
             next run `reads_again` all of the source.
 
         Raises:
-            RefusedError: Terraform looks after the corpus.
+            RefusedError: Terraform manages the corpus.
             ConflictError: there is another corpus of that name, and not `replace`.
             LeaseHeldError: a run is under way; names it.
             InvalidInputError: the name or the document is too long, a schedule is none, or the
@@ -129,7 +129,7 @@ class CorpusAdministration:
             self.schedules.connect(name, former)
 
     def remove(self, name: str, *, delete_index: bool = False) -> dict[str, Any]:
-        """Remove a corpus and its rules, and with `delete_index` what it is searched by.
+        """Remove a corpus and its rules, and with `delete_index` its index and vectors.
 
         Its document goes last, so that a removal that was cut off can be done again.
 

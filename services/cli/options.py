@@ -19,7 +19,7 @@ def add_command(
     summary: str,
     *addresses: str,
 ) -> argparse.ArgumentParser:
-    """A command that `function` does; `addresses` are options that say which deployment."""
+    """A command that `function` executes; `addresses` are the options that name a deployment."""
     parser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(command=function)
     parser.add_argument(

@@ -24,7 +24,7 @@ _ADDRESSES = (
 
 
 def names_deployment(options: argparse.Namespace, settings: CommandSettings) -> bool:
-    """Whether the person says which deployment is meant, in part at least.
+    """Whether the operator names a deployment, at least in part.
 
     Then no part of another one is ever taken to complete it.
     """
@@ -35,8 +35,8 @@ class Target:
     """Finds each address when it is needed.
 
     In this order: an option, the outputs file, the environment, and what the deployment of a known
-    name prefix has published of itself. Where none of them is given it is the deployment `found`,
-    whole.
+    name prefix has published of itself. Where none of them is given, all addresses are those of the
+    deployment `found`.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class Meter:
         (began, first), (moment, last) = self._readings[0], self._readings[-1]
         done = stage.done(last)
         elapsed = moment - began
-        # Retried gaps are taken off the pages that have ended: that is no negative speed.
+        # Retried gaps leave the pages that have ended: that is no negative speed.
         gained = max(0, done - stage.done(first))
         per_second = gained / elapsed if elapsed > 0 else None
         total = None if stage.total is None else stage.total(last)
