@@ -1,1 +1,1 @@
-"""Cuts the entities of a page into chunks and shares them out over embed jobs."""
+"""Cuts the entities of a page into chunks and distributes them over embed jobs."""

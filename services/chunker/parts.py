@@ -1,4 +1,4 @@
-"""How chunks are shared out over embed jobs."""
+"""How chunks are distributed over embed jobs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from shared.models.chunk import Chunk, CoveredEntity
 
 @dataclass(frozen=True, slots=True)
 class ChunkedEntity:
-    """An entity's key and its chunks; no chunks means that its text is gone."""
+    """An entity's key and its chunks; without chunks, its text is gone."""
 
     entity_key: str
     chunks: Sequence[Chunk]

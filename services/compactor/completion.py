@@ -1,4 +1,4 @@
-"""Handing readers over to the index of another model, once it holds all that the old one should."""
+"""Switches readers to the index of another model, once it holds all that the old one should."""
 
 import tempfile
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ _ASKED_AT_ONCE = 10_000
 class Completion:
     """Completes indexes after a full run.
 
-    That a full run ended under a model does not say that it was embedded under that: it may have
-    begun before the model changed. So what it saw is compared with what the index knows.
+    A full run that ended under a model may have embedded under another one: it may have begun
+    before the model changed. So the completion compares what the run saw with what the index knows.
     """
 
     store: ObjectStore

@@ -126,7 +126,7 @@ def _tasks(model_prefix: str) -> Tasks:
 @cache
 def _stage() -> MaintenanceStage:
     settings = CompactorSettings.load()
-    # The tasks are made within a job: what is wrong with them, such as no model, fails that job.
+    # The tasks are made within a job, so that an error in making them fails that job.
     return MaintenanceStage(_STAGE, _do, wiring.stage_state(settings))
 
 

@@ -1,4 +1,4 @@
-"""The weekly look at an index: shards that are mostly dead or too small, and garbage."""
+"""The weekly maintenance of an index: shards that are mostly dead or too small, and garbage."""
 
 import tempfile
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from shared.storage.object_store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceReport:
-    """For how many merges of how many shards was asked, and what was collected."""
+    """How many merges of how many shards were requested, and what was collected."""
 
     rewrites: int = 0
     merges: int = 0

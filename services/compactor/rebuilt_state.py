@@ -2,7 +2,7 @@
 
 The stored parts remember more than the index: a restore and a bad shard take entities out of the
 index, and a full run that does not see one of them afterwards finds nothing there to delete. So a
-rebuild deletes once more what the last sweep would have deleted, had it been there.
+rebuild deletes again what the last sweep would have deleted if it had been there.
 """
 
 import tempfile

@@ -31,7 +31,7 @@ _VECTORS_CONTENT_TYPE = "application/octet-stream"
 
 
 class EmbeddingModel(Protocol):
-    """A model that is named before it is loaded."""
+    """A model whose identity is known before it is loaded."""
 
     def identity(self) -> ModelIdentity:
         """Return which model this is."""

@@ -44,7 +44,7 @@ class UnchangedEntities:
         relied_upon: dict[str, EntityVersion] = {}
         while undecided:
             present = self.versions.read(corpus, model, undecided)
-            # Refused though unchanged: a newer job has seen the entity, whose word counts.
+            # Refused though unchanged: a newer job has seen the entity, and the newer job counts.
             for key, version in relied_upon.items():
                 if present.get(key) == version:
                     del undecided[key]

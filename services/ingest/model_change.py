@@ -1,4 +1,4 @@
-"""Noticing that a corpus is to be embedded with another model than it was."""
+"""Detects that a corpus is to be embedded with another model than before."""
 
 from dataclasses import dataclass
 

@@ -53,7 +53,7 @@ class IngestRequest(Contract):
 
 
 class RunRequest(Contract):
-    """What is to be done with a run that there is."""
+    """What to do with an existing run."""
 
     action: Literal["resume", "cancel", "retry_gaps"]
     run_id: RunId

@@ -1,4 +1,4 @@
-"""What may be done with a run that there is: resume it, cancel it, try its gaps again."""
+"""Steers an existing run: resume it, cancel it, try its gaps again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -37,7 +37,7 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True)
 class ChatDefaults:
-    """What is searched where a request does not say, and how much of a session is kept.
+    """The defaults of a search, and how much of a session is kept.
 
     When no passage comes as near to the question as `minimum_similarity`, a cosine, then nothing
     was found.

@@ -200,7 +200,7 @@ class IndexLibrary:
         return LocalGroup(snapshot.shards, self._spread)
 
     def _without_own_shards(self, index: _Index, error: UltronError) -> Refreshed:
-        """What is searched when the own part cannot be opened: that of others, if there is any."""
+        """What is searched when the own part cannot be opened: other functions' parts, if any."""
         manifest = index.current.current()
         if len(deal(manifest.shards, self._budget)) == 1:
             raise error

@@ -26,7 +26,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Corpora(Protocol):
-    """Knows the corpora of the deployment."""
+    """Finds the corpora of the deployment."""
 
     def get(self, name: str) -> Corpus:
         """Return a corpus; raises NotFoundError when there is none of that name."""

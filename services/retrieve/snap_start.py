@@ -10,10 +10,10 @@ _RUNTIME_MODULE = "snapshot_restore_py"
 def register(load: Callable[[], object], forget: Callable[[], object]) -> bool:
     """Have the runtime call us around a snapshot, where there is one that takes snapshots.
 
-    Before it, `load` brings in what is slow to load and never changes, and `forget` lets go of
-    what the environments made of it must not share: connections, threads, the state of indexes.
-    After a restore `forget` is called again, to be sure, and the random numbers are seeded again:
-    otherwise all environments would wait the same jitter.
+    Before it, `load` loads what is slow to load and never changes, and `forget` drops what the
+    environments made of it must not share: connections, threads, the state of indexes. After a
+    restore `forget` is called again, to be sure, and the random numbers are seeded again: otherwise
+    all environments would wait the same jitter.
 
     Returns:
         Whether the runtime takes snapshots.
