@@ -1,4 +1,4 @@
-"""How every command of this project complains, and ends when it is no longer read."""
+"""How every command of this project reports errors, and ends when its output is not read."""
 
 import os
 import select
@@ -48,7 +48,7 @@ def _is_unread(stream: TextIO) -> bool:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is still to be written go nowhere, so that the end of the process is quiet."""
+    """Discard the output that is still to be written, so that the process ends without an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

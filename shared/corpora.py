@@ -50,7 +50,7 @@ class CorpusRegistry:
 
 @dataclass(frozen=True, slots=True)
 class StoredCorpus:
-    """A corpus as it is kept: its document, where that lies, and who looks after it."""
+    """A corpus as it is kept: its document, its parameter, and who manages it."""
 
     name: str
     document: str
@@ -94,7 +94,7 @@ class CorpusDocuments:
         return self._stored(self._parameter(name), parameter["Value"])
 
     def create(self, corpus: Corpus) -> None:
-        """Write a new corpus, as one that the command looks after.
+        """Write a new corpus, as one that the command manages.
 
         Raises:
             ConflictError: there is one of that name by now.
@@ -110,7 +110,7 @@ class CorpusDocuments:
                 Tags=[{"Key": _MANAGER_TAG, "Value": COMMAND}],
             )
         except self._client.exceptions.ParameterAlreadyExists:
-            # A call whose answer was lost is repeated by the client, and then meets itself.
+            # The client repeats a call whose answer was lost, and then finds its own write.
             found = self.find(corpus.name)
             if found is None or found.document != document or not found.is_managed_here:
                 raise ConflictError(

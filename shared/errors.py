@@ -82,7 +82,7 @@ class TableTimeError(UltronError):
 
 
 class ContentionError(UltronError):
-    """AWS kept turning a request away because of others at work; nothing was decided or changed.
+    """AWS kept rejecting a request because of concurrent ones; nothing was decided or changed.
 
     It is no `ConflictError`: no other writer won, and the same request may succeed in a moment.
     """
@@ -100,7 +100,7 @@ class LeaseHeldError(UltronError):
 
 
 class RunCancelledError(UltronError):
-    """The run was cancelled: what is left of its work is dropped."""
+    """The run was cancelled: the rest of its work is dropped."""
 
     code = "RUN_CANCELLED"
     http_status = 409
@@ -154,7 +154,7 @@ class NoAnswerError(UltronError):
 
 
 class PostponedError(UltronError):
-    """Not now: the caller has to wait `seconds`, and give its work back rather than sleep."""
+    """The caller has to wait `seconds`, and gives its work back rather than sleep."""
 
     code = "POSTPONED"
     http_status = 503

@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit for a terminal; pure.
+"""Makes untrusted text safe for a terminal; pure.
 
 What is printed in one line stays in one line, has the colour of its surroundings and reads in the
 order in which it stands. The rule, by Unicode's own classes:

@@ -1,4 +1,4 @@
-"""What the functions that speak to sources put together in the same way, from their settings."""
+"""What all functions that call sources build in the same way from their settings."""
 
 from shared import aws, wiring
 from shared.settings import SourceSettings

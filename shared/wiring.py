@@ -1,4 +1,4 @@
-"""What the handlers and the command put together in the same way, from their settings."""
+"""What the handlers and the command build in the same way from their settings."""
 
 import time
 

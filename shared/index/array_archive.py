@@ -1,4 +1,4 @@
-"""Reading numpy archives that anyone may have written: nothing is allocated or run on their word.
+"""Reads untrusted numpy archives: it checks every claim of an archive before it acts on it.
 
 `numpy.load` allocates what the header of an array claims, inflates what is compressed and lets
 Python's parser read the header. Then a small file can ask for any amount of memory, and its

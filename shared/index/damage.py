@@ -1,4 +1,4 @@
-"""Which shard a damaged file belongs to, and what takes it out of the index."""
+"""Which shard a damaged file belongs to, and the command that takes it out of the index."""
 
 from shared.errors import CorruptObjectError, DamagedIndexError
 from shared.models.base import CorpusName

@@ -11,8 +11,8 @@ def deal(shards: Iterable[ShardDescriptor], budget_bytes: int | None) -> tuple[G
     """Return the shards that hold rows, in their order, in groups of at most the budget.
 
     A shard over the budget is a group of its own. Without a budget there is one group; there is
-    always at least one, be it empty. Shards without rows only say what is deleted: every group
-    reads that from their catalogs anyway.
+    always at least one, be it empty. Shards without rows only mark deleted entities: every group
+    reads those from their catalogs anyway.
     """
     groups: list[list[ShardDescriptor]] = [[]]
     room = budget_bytes

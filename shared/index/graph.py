@@ -27,7 +27,7 @@ Labels = npt.NDArray[np.int64]
 RowMask = npt.NDArray[np.bool_]
 
 _SEED = 100
-# How hnswlib says that its graph leads to fewer rows than were asked for.
+# hnswlib's message that its graph leads to fewer rows than were asked for.
 _TOO_FEW_FOUND = "Cannot return the results"
 _OUT_OF_MEMORY = "Not enough memory"
 # Picking rows costs a copy, multiplying all where they lie the reading of those not wanted.

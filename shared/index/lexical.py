@@ -4,7 +4,7 @@ The tokenizer is that of SQLite's FTS5 (Unicode 6.1 word characters, no diacriti
 run on a table in memory. FTS5's own ranking is not used: its bm25() knows one shard only, where a
 page about one hero would rank last for that hero's name, and it costs a Python row for each match.
 With postings as arrays the scores depend on the live rows of the index alone, not on how they are
-shared out over shards, and take microseconds.
+distributed over shards, and take microseconds.
 """
 
 import math

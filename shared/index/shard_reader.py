@@ -20,7 +20,7 @@ from shared.models.manifest import ShardDescriptor
 
 # The last of what a graph finds is the least certain: enough must pass before it.
 _CERTAIN_SHARE = 0.5
-# Behind a filter the hits lie further down what the graph finds.
+# With a filter, the hits have lower ranks among the rows that the graph finds.
 _WIDER_UNDER_FILTER = 1.5
 # So few rows tell whether a filter that should let some of them pass shuts out all that is near.
 _PROBED = 50

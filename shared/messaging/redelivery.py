@@ -4,7 +4,7 @@ A queue hides a message for six times its function's timeout, which is half an h
 embedder: right for a worker that died, far too long for an error that was seen at once.
 
 SQS counts each receive, and gives up a message that was received too often, whatever the reason. So
-a job that waits goes on as a new message before its old one comes near that.
+a stage sends a waiting job as a new message before the old one comes near that limit.
 """
 
 from math import ceil

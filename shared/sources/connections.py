@@ -68,7 +68,7 @@ class Deadline:
 
     def _end_if_over(self) -> None:
         if self.is_over and self._handle is not None:
-            with contextlib.suppress(OSError):  # the source hung up at the same moment
+            with contextlib.suppress(OSError):  # the source disconnected at the same moment
                 self._handle.shutdown(socket.SHUT_RDWR)
 
 

@@ -27,7 +27,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """What to ask for: `url` is without the credentials, which it has until it leaves home."""
+    """A request; `url` is without the credentials, which are added on their origin only."""
 
     url: str
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Steering a run as a whole: failing it, cancelling it, taking its gaps up again."""
+"""Steers a run as a whole: fails it, cancels it, takes its gaps up again."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -181,7 +181,7 @@ class RunControl(RunPages):
             size = size_bytes(serialise(page))
             rows.setdefault(counter_row(page_id), []).append((page_id, size))
         for row, sized in rows.items():
-            # Not the request is what may be too large, but the items that it changes.
+            # The items that the request changes may be too large, not the request.
             for batch in bounded_batches(
                 sized,
                 lambda page: page[1],

@@ -1,4 +1,4 @@
-"""How a run is planned to its end, and how it ends."""
+"""How the planning of a run ends, and how the run ends."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal

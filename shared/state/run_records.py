@@ -24,7 +24,7 @@ _LONGEST_REASON = 2_000
 
 
 def utc_now() -> datetime:
-    """Return the present time in UTC, as this machine believes it to be."""
+    """Return the present time in UTC, by this machine's clock."""
     return datetime.now(UTC)
 
 

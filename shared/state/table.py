@@ -269,7 +269,7 @@ class StateTable:
 
 
 def _jitter(attempt: int) -> float:
-    # Full jitter: many workers that end at once must not meet again at once.
+    # Full jitter: many workers that end at once must not retry at the same time.
     longest = min(_LONGEST_WAIT_SECONDS, 0.02 * 2**attempt)
     return random.uniform(0, longest)  # noqa: S311 - jitter, not cryptography
 

@@ -154,7 +154,7 @@ class S3ObjectStore:
     def _landed(self, key: str, request: Mapping[str, Any]) -> str | None:
         """Return the etag of what lies at `key` if it is what the request writes.
 
-        A write whose answer was lost is sent again, and then meets itself.
+        The client sends a write whose answer was lost again, and then finds its own write.
         """
         try:
             present = self.get(key)

@@ -1,7 +1,7 @@
 """Splits English prose into sentences by rules: small, fast, and never changes a character.
 
-The text is a stranger's, up to a million characters of it, so every step is linear: a run of stops
-is tried at its first one only, and what stands before a stop is looked at from there backwards.
+The text is untrusted and has up to a million characters, so every step is linear: a run of stops is
+tried at its first one only, and the text before a stop is read from there backwards.
 """
 
 import re

@@ -113,8 +113,9 @@ class CountedPager(Pager):
     def following(self, step: Step, answer: Answer) -> Step | None:
         """Return the step behind a page, unless that was empty or known to be the last.
 
-        A page that is not full is not taken for the last one: the source may give less than it was
-        asked for. For the same reason offsets move by what was really given.
+        A page that is not full does not count as the last one: the source may give less than the
+        request asks for. For the same reason offsets move by the number of records that the source
+        gave.
         """
         count = len(answer.lines)
         if count < (step.size or 1):

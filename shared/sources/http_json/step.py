@@ -18,7 +18,7 @@ _FOUND = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
 END_STATUSES: dict[EndStatus, frozenset[int]] = {
     "never": frozenset(),
     "not_found": frozenset({HTTPStatus.NOT_FOUND}),
-    # A page that may well be behind the last one; sources have many words for that.
+    # A page that may be behind the last one; sources answer such a request in many ways.
     "refused": frozenset(
         {
             HTTPStatus.BAD_REQUEST,
