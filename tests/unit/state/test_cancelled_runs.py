@@ -21,3 +21,13 @@ def test_a_worker_of_many_runs_remembers_the_last_ones_only() -> None:
     assert asked == ["first"]
     assert not runs.has("run-999")
     assert asked == ["first"], "what was just asked is known"
+
+
+def test_a_cancel_is_known_within_five_seconds() -> None:
+    now, cancelled_at = 0.0, 1.0
+    runs = CancelledRuns(lambda _: now >= cancelled_at, lambda: now)
+    assert not runs.has("run")
+    now = cancelled_at
+    while not runs.has("run"):
+        now += 0.1
+    assert now <= cancelled_at + 5

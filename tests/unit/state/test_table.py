@@ -192,3 +192,30 @@ def test_a_size_is_never_below_that_of_the_text_alone(values: dict[str, Any]) ->
 )
 def test_a_size_counts_the_bytes_of_every_value(value: Any, least: int) -> None:
     assert least <= size_bytes(serialise({"n": value})) - len("n") <= least + 32
+
+
+class LaggingCopy:
+    """Answers reads that are not consistent from a copy that lacks what was written last."""
+
+    def get_item(self, *, ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803
+        return {"Item": {"PK": {"S": "p"}, "SK": {"S": "s"}}} if ConsistentRead else {}
+
+    def get_paginator(self, name: str) -> "LaggingCopy":
+        assert name == "query"
+        return self
+
+    def paginate(self, *, ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803
+        return [
+            {
+                "Items": [found["Item"]]
+                if (found := self.get_item(ConsistentRead=ConsistentRead))
+                else []
+            }
+        ]
+
+
+def test_reads_see_what_was_written_last() -> None:
+    table = StateTable(cast("DynamoDBClient", LaggingCopy()), "table")
+    item = {"PK": "p", "SK": "s"}
+    assert table.get("p", "s") == item
+    assert list(table.query("p", "s")) == [item]
