@@ -13,6 +13,7 @@ logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
 
-_LIBRARY = "shared"
-logging.getLogger(_LIBRARY)  # only a logger that is there is set up
-copy_config_to_registered_loggers(logger, include={_LIBRARY})
+library_logger = logging.getLogger("shared")
+"""Where the log records of what knows no cloud arrive."""
+
+copy_config_to_registered_loggers(logger, include={library_logger.name})

@@ -85,15 +85,15 @@ def everything_logged() -> Iterator[io.StringIO]:
 
     `caplog` holds only the messages of our records, not the fields beside them.
     """
-    from shared.observability import logger
+    from shared.observability import library_logger, logger
 
     written = io.StringIO()
     formatted = logging.StreamHandler(written)
     formatted.setFormatter(logger.registered_formatter)
-    own, library, root = map(logging.getLogger, (logger.name, "shared", None))
-    levels = {at: at.level for at in (own, library, root)}
+    own, root = logging.getLogger(logger.name), logging.getLogger()
+    levels = {at: at.level for at in (own, library_logger, root)}
     both = (formatted, _WholeRecords(written))
-    handlers = {own: both, library: both, root: both[1:]}
+    handlers = {own: both, library_logger: both, root: both[1:]}
     for at, added in handlers.items():
         at.setLevel(logging.DEBUG)
         for handler in added:

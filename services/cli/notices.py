@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.cli.output import write_notice
-from shared.observability import logger
+from shared.observability import library_logger, logger
 
 
 class _NoticeHandler(logging.Handler):
@@ -20,9 +20,12 @@ class _NoticeHandler(logging.Handler):
 @contextmanager
 def notices_shown() -> Iterator[None]:
     """Show warnings to the person, so that what a command prints is its answer alone."""
-    former = list(logger.handlers)
-    logger.handlers[:] = [_NoticeHandler(logging.WARNING)]
+    own = logger.handlers, library_logger.handlers
+    former = [list(handlers) for handlers in own]
+    for handlers in own:
+        handlers[:] = [_NoticeHandler(logging.WARNING)]
     try:
         yield
     finally:
-        logger.handlers[:] = former
+        for handlers, before in zip(own, former, strict=True):
+            handlers[:] = before

@@ -11,7 +11,8 @@ CLOUD = {"aws_lambda_powertools", "aws_xray_sdk", "boto3", "botocore"}
 
 
 def run(code: str) -> str:
-    environment = {**os.environ, "POWERTOOLS_SERVICE_NAME": "retrieve", "PYTHONPATH": str(ROOT)}
+    named = {"POWERTOOLS_SERVICE_NAME": "retrieve", "LOG_LEVEL": "INFO", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **named}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
