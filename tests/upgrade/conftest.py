@@ -127,7 +127,7 @@ def equip(root: Path) -> None:
             make(environment, root)
     weights = ROOT / ".local" / "models"
     weights.mkdir(parents=True, exist_ok=True)
-    (root / ".local").mkdir()
+    (root / ".local").mkdir(exist_ok=True)  # an environment that was made has its lock there
     (root / ".local" / "models").symlink_to(weights)  # pinned by their sha256
 
 
