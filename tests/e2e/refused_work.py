@@ -52,11 +52,13 @@ def run_of_one_note(refusals: Refusals) -> Callable[[], object]:
 
 
 def absent(function: str, **fields: Any) -> Work:
-    """A job whose input is absent."""
+    """A job of a run that there is, whose input is absent."""
 
     def prepare(refusals: Refusals) -> Callable[[], object]:
-        job = {"corpus": refusals.corpus(), **_PAGE, **fields}
-        return lambda: deliver(refusals, function, job)
+        corpus = refusals.corpus()
+        run = refusals.stack.ingest(corpus, "full").run
+        page = {"run_id": run.run_id, "page_id": "absent-00000", "seq": run.seq}
+        return lambda: deliver(refusals, function, {"corpus": corpus, **page, **fields})
 
     return prepare
 
