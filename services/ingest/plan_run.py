@@ -65,9 +65,10 @@ class Planner:
             self.runs.end_run_if_complete(run_id)
             return self.summary(run_id)
         model_prefix = self.models.of(corpus)
-        request = self._widened(corpus, request, model_prefix)
         try:
             self.take_lease(corpus.name, run_id)
+            # With the lease: no run of another model can end between this look and the start.
+            request = self._widened(corpus, request, model_prefix)
             record = self.runs.start_run(self._new_record(request, run_id, model_prefix))
         except LeaseHeldError as error:
             return self._busy(corpus.name, error)

@@ -64,10 +64,13 @@ class RunReader:
         Raises:
             NotFoundError: there is no such run.
         """
+        return _record(self._item(run_id))
+
+    def _item(self, run_id: str) -> Item:
         item = self._table.get(run_partition(run_id), "RUN")
         if item is None:
             raise NotFoundError(f"there is no run {run_id}")
-        return _record(item)
+        return item
 
     def get_run(self, run_id: str) -> RunProgress:
         """Return a run with its counters.
@@ -79,9 +82,7 @@ class RunReader:
 
     def _read(self, run_id: str) -> tuple[Item, RunProgress]:
         # The record first: counters that are read later can only be ahead of its `changes`.
-        record = self._table.get(run_partition(run_id), "RUN")
-        if record is None:
-            raise NotFoundError(f"there is no run {run_id}")
+        record = self._item(run_id)
         return record, _progress(record, self._table.query(counters_partition(run_id), "ROW#"))
 
     def exists(self, run_id: str) -> bool:

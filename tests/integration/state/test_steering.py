@@ -1,10 +1,12 @@
 """Cancelling, resuming and retrying runs; who may hold a corpus, and for how long."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode
@@ -347,6 +349,16 @@ def test_a_retry_that_does_not_hold_its_corpus_takes_up_nothing(line: Line) -> N
         line.runs.reopen_run(run_id)
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.pages_gap) == ("incomplete", 1)
+
+
+def test_gaps_of_a_run_of_another_model_are_not_retried(line: Line) -> None:
+    run_id = broken_run(line)
+    line.planner = replace(line.planner, models=ModelPrefixes("models/other/1/"))
+    with pytest.raises(
+        ConflictError, match=r"began before the model of .* changed; start a new run"
+    ):
+        line.steer("retry_gaps", run_id)
+    assert line.state.lease(line.corpus) is None
 
 
 def test_gaps_that_a_twin_has_retried_keep_no_lease(

@@ -17,7 +17,8 @@ from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import SweepJob, maintenance_job
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan
-from shared.state.corpus_state import PlannedRun
+from shared.state.corpus_state import CorpusState, PlannedRun
+from shared.state.runs import RunStore
 from tests.integration.run_stores import corpus_state
 from tests.integration.state.shelf import CORPUS, OneCorpus
 from tests.unit.state.given_time import GivenTime
@@ -115,3 +116,20 @@ def test_an_incremental_run_is_made_full_where_the_last_one_was_of_another_model
         assert run.model_prefix == moved.models.default
         modes.append(run.mode)
     assert modes == ["incremental", "full", "full", "incremental"]
+
+
+def test_a_run_of_another_model_that_ends_just_before_the_lease_counts(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(planner, models=ModelPrefixes("models/other/1/"))
+    close = CorpusState.close_abandoned_run
+
+    def overtaken(state: CorpusState, corpus: str, run_id: str, runs: RunStore) -> str | None:
+        monkeypatch.setattr(CorpusState, "close_abandoned_run", close)
+        overtaking = other.plan(IngestRequest(corpus=CORPUS, request_id="overtaking"))
+        assert overtaking.status == "succeeded"
+        return close(state, corpus, run_id, runs)
+
+    monkeypatch.setattr(CorpusState, "close_abandoned_run", overtaken)
+    summary = planner.plan(IngestRequest(corpus=CORPUS, request_id="overtaken"))
+    assert planner.runs.get_run(summary.run_id).run.mode == "full"

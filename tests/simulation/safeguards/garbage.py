@@ -186,6 +186,6 @@ MUTANTS = (
         _COMPACT,
         "self.store.delete(_note_key(job))",
         "pass",
-        "A merge that was decided before a restore is decided anew and not refused for ever.",
+        "A merge that was decided before a restore is decided again and not refused for ever.",
     ),
 )

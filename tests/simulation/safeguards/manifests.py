@@ -72,7 +72,7 @@ MUTANTS = (
         _OBJECT,
         "if newest and not tolerant and not self._is_deleted(newest):",
         "if False:",
-        "A manifest that is missing though there is a history is not begun anew by a commit.",
+        "A commit makes no first version where a manifest is missing that has a history.",
     ),
     Mutant(
         "history-overwritten",

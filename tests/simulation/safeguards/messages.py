@@ -83,7 +83,7 @@ MUTANTS = (
         """\
         error = NoAnswerError(
 """,
-        "A message whose job was done, though nobody answered for it, is no failure.",
+        "A message whose job is done is no failure, even if its worker ended without an answer.",
     ),
     Mutant(
         "failed-message-waits-for-the-queue",

@@ -155,22 +155,18 @@ MUTANTS = (
                 self._end_run(item, progress, ending)
             return
 """,
-        "A run that changed while somebody ended it is looked at again, as nobody else may do so.",
+        "A worker that ends a run which changed meanwhile reads the run again.",
     ),
     Mutant(
         "counters-read-before-the-record",
         _READER,
         """\
-        record = self._table.get(run_partition(run_id), "RUN")
-        if record is None:
-            raise NotFoundError(f"there is no run {run_id}")
+        record = self._item(run_id)
         return record, _progress(record, self._table.query(counters_partition(run_id), "ROW#"))
 """,
         """\
         rows = list(self._table.query(counters_partition(run_id), "ROW#"))
-        record = self._table.get(run_partition(run_id), "RUN")
-        if record is None:
-            raise NotFoundError(f"there is no run {run_id}")
+        record = self._item(run_id)
         return record, _progress(record, rows)
 """,
         "The counters by which a run ends are no older than the number of its changes.",

@@ -42,7 +42,7 @@ MUTANTS = (
         self._record(job, (_mark("index", part),), {}, {"parts": parts})
         return is_first
 """,
-        "A part without a shard is embedded and indexed at once, as nobody indexes it later.",
+        "One write marks a part without a shard embedded and indexed: it has no index job.",
     ),
     Mutant(
         "outdated-part-counts-as-indexed",
@@ -195,7 +195,7 @@ MUTANTS = (
         _RECORDS,
         "self._table.put_write(latest, is_unchanged, values),",
         "self._table.put_write(latest),",
-        "Of two runs that begin at once, each has a number of its own.",
+        "Two runs that begin at once get different numbers.",
     ),
     Mutant(
         "number-not-above-the-last",
@@ -210,7 +210,7 @@ MUTANTS = (
         'corpus, "LEASE", "SET run_id = :run", {":run": run_id}, "run_id = :run"',
         'corpus, "LEASE", "SET run_id = :run", {":run": run_id}, '
         '"run_id = :run OR attribute_not_exists(absent)"',
-        "A planner that lost the corpus to another run does not begin one of its own.",
+        "A planner that lost the corpus to another run begins no run.",
     ),
     Mutant(
         "ended-run-may-be-cancelled",

@@ -197,14 +197,14 @@ def test_a_size_counts_the_bytes_of_every_value(value: Any, least: int) -> None:
 class LaggingCopy:
     """Answers reads that are not consistent from a copy that lacks what was written last."""
 
-    def get_item(self, *, ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803
+    def get_item(self, *, ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803 - boto3's name
         return {"Item": {"PK": {"S": "p"}, "SK": {"S": "s"}}} if ConsistentRead else {}
 
     def get_paginator(self, name: str) -> "LaggingCopy":
         assert name == "query"
         return self
 
-    def paginate(self, *, ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803
+    def paginate(self, *, ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803 - boto3's name
         return [
             {
                 "Items": [found["Item"]]
