@@ -5,9 +5,11 @@ process that is not below the server is none of ours.
 """
 
 import os
+import select
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +43,25 @@ def kill(worker: Worker) -> bool:
     return True
 
 
+def kill_and_wait(killed: list[Worker], timeout_seconds: float) -> None:
+    """End workers at once, and wait until their parent can know that they ended.
+
+    /proc shows a process as a zombie as soon as its first thread has ended, and the parent is told
+    once the last one has: until then the server gives the next event to the dying worker. Raises
+    TimeoutError when one has not ended within the timeout.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    for worker in killed:
+        with suppress(ProcessLookupError), _process_handle(worker.pid) as handle:
+            os.kill(worker.pid, signal.SIGKILL)
+            left_seconds = max(0.0, deadline - time.monotonic())
+            if not select.select([handle], [], [], left_seconds)[0]:
+                raise TimeoutError(
+                    f"worker {worker.pid} of {worker.function_name} lives {timeout_seconds} s "
+                    "after it was killed"
+                )
+
+
 def cpu_seconds(pid: int) -> float:
     """The CPU seconds that a process itself has used; raises ProcessLookupError without one."""
     fields = proc_stat(pid)
@@ -48,6 +69,16 @@ def cpu_seconds(pid: int) -> float:
         raise ProcessLookupError(f"there is no process {pid}")
     user, system = fields[11:13]
     return (int(user) + int(system)) / _TICKS_PER_SECOND
+
+
+@contextmanager
+def _process_handle(pid: int) -> Iterator[int]:
+    """A file descriptor that can be read once the process has ended (pidfd_open(2))."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _children(parent_pid: int) -> Iterator[int]:

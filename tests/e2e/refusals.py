@@ -8,13 +8,14 @@ from itertools import count
 from typing import Any
 
 from scripts.local_aws.server import DECISIONS_NAME
-from scripts.local_aws.workers import kill, workers
+from scripts.local_aws.workers import kill_and_wait, workers
 from tests.e2e.stack import Stack, wait_for
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Site
 from tests.integration.conformance.sites.http_json import OffsetTotalSite
 
 _REFUSAL_SECONDS = 60.0
+_RECYCLE_SECONDS = 30.0
 
 
 @dataclass
@@ -80,13 +81,7 @@ class Refusals:
         pid = self.stack.deployment.local_aws_pid()
         assert pid is not None, "the local AWS of this suite does not run"
         name = self.stack.outputs["function_names"][function]
-        ended = {worker.pid for worker in workers(pid, name) if kill(worker)}
-
-        def are_gone() -> bool | None:
-            # One that is about to die would still be given the next event.
-            return None if ended & {worker.pid for worker in workers(pid, name)} else True
-
-        wait_for(are_gone, f"the environments of {function} to end", 30)
+        kill_and_wait(workers(pid, name), _RECYCLE_SECONDS)
 
     def corpus(self) -> str:
         """A new corpus of one note in the bucket; further ones get files of their own."""

@@ -22,7 +22,7 @@ from benchmarks.peers import one_script
 from benchmarks.pipeline import COLD, STUBBED, WARM, ScriptRun, figures, overhead_ms_per_page
 from benchmarks.stub_model import MODEL_ID, write_stub_model
 from scripts.demo.errors import StackError
-from scripts.local_aws.workers import cpu_seconds, kill, workers
+from scripts.local_aws.workers import cpu_seconds, kill, kill_and_wait, workers
 from shared.embedding.model_files import open_model_directory
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.models.mapping import FieldMapping
@@ -138,3 +138,30 @@ def test_workers_are_the_children_that_name_a_function() -> None:
         for process in (plain, named):
             process.kill()
             process.communicate()
+
+
+# Large, and with threads of its own: the kernel takes tens of milliseconds to take it down.
+SLOW_TO_END = """
+import threading, time
+memory = bytearray(400_000_000)
+for _ in range(8):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+print("ready", flush=True)
+"""
+
+
+def test_a_worker_that_was_waited_for_has_ended_for_its_parent() -> None:
+    named = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_END],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "AWS_LAMBDA_FUNCTION_NAME": "ultron-fetch"},
+    )
+    try:
+        assert named.stdout is not None and named.stdout.readline() == b"ready\n"
+        found = workers(os.getpid())
+        kill_and_wait(found, 30)
+        assert named.poll() == -9
+        kill_and_wait(found, 30)  # one that is gone is fine
+    finally:
+        named.kill()
+        named.communicate()
