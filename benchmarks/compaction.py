@@ -24,11 +24,11 @@ from benchmarks.search import QUERIES, REAL_PASSAGES
 from benchmarks.table import Cell, peak_memory_bytes, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
-from shared.command_line import run_command
 from shared.embedding.onnx_encoder import OnnxEncoder
-from shared.index.manifest_store import ManifestStore
-from shared.index.merging import Merger
+from shared.index.maintenance.merging import Merger
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
+from shared.platform.command_line import run_command
 from shared.text.chunking import passage_for_embedding
 
 ROWS_PER_SHARD = 256

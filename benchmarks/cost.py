@@ -17,8 +17,8 @@ from benchmarks import prices
 from benchmarks.figures import FIGURES_PATH, read_figures
 from benchmarks.table import Cell, print_table
 from scripts.model_export.recipes import DEFAULT_MODEL, RECIPES
-from shared.command_line import complain, run_command
 from shared.errors import UltronError
+from shared.platform.command_line import complain, run_command
 
 MB_PER_CPU = 1769.0
 _MB_PER_GB = 1024.0

@@ -41,11 +41,11 @@ from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import BuildError, repository_root
 from scripts.model_export.recipes import DEFAULT_MODEL, PRECISIONS, Precision
-from shared.command_line import complain, run_command
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.model_files import GRAPH_NAME, TOKENIZER_NAME
 from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
 from shared.errors import UltronError
+from shared.platform.command_line import complain, run_command
 from shared.text.chunking import passage_for_embedding
 
 REFERENCE = "sentence-transformers"

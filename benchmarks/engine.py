@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.embedding.encoder import Vectors
-from shared.index.manifest_store import ManifestCache, ManifestStore
-from shared.index.searcher import Searcher
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_writer import ShardSource, collect_content, write_shard
-from shared.index.snapshot import SnapshotSource
+from shared.index.manifest.manifest_store import ManifestCache, ManifestStore
+from shared.index.search.searcher import Searcher
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.snapshot import SnapshotSource
+from shared.index.shard.shard_writer import ShardSource, collect_content, write_shard
 from shared.models.chunk import Chunk, CoveredEntity
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.storage.object_store import ObjectStore

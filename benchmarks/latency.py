@@ -14,9 +14,9 @@ from typing import Any
 
 from benchmarks.measured_run import client_maker
 from scripts.demo.deployment import demo_deployment
-from services.cli.api import ApiClient
-from services.cli.deployment import Deployment
-from shared.command_line import run_command
+from services.cli.ask.api import ApiClient
+from services.cli.deployment.outputs import Deployment
+from shared.platform.command_line import run_command
 
 QUERY = "Who created Ultron?"
 SECONDS_BETWEEN_REQUESTS = 0.25

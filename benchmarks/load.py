@@ -30,8 +30,8 @@ from scripts.demo.stack import LiveStack, live_stack
 from scripts.demo.variables import PAGE_SIZE
 from scripts.local_aws.errors import LocalProcessError
 from scripts.terraform_tooling import TerraformError
-from shared.command_line import complain, run_command
 from shared.errors import UltronError
+from shared.platform.command_line import complain, run_command
 
 DEFAULT_SECONDS = 20.0
 DEFAULT_CALLS = 10_000

@@ -17,7 +17,7 @@ from benchmarks.table import Cell, print_table
 from scripts.demo.stack import LiveStack
 from scripts.local_aws.os_processes import becomes_true
 from shared.errors import UltronError
-from shared.http_api import JSON_CONTENT_TYPE, PROBLEM_CONTENT_TYPE
+from shared.platform.http_api import JSON_CONTENT_TYPE, PROBLEM_CONTENT_TYPE
 
 CLIENTS = (1, 4, 16)
 QUESTIONS = (

@@ -13,9 +13,9 @@ from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack
 from scripts.local_aws.os_processes import becomes_true
 from scripts.local_aws.workers import cpu_seconds, workers
-from services.cli.runs import start_run
+from services.cli.run.running import start_run
 from shared.models.run import RunProgress
-from shared.state.run_reader import RunReader
+from shared.runs.run_reader import RunReader
 
 LONGEST_RUN_SECONDS = 3 * 3600
 LONGEST_MAINTENANCE_SECONDS = 1800

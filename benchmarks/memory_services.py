@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from scripts.demo.deployment import MARVEL_PRIVATE_KEY, MARVEL_PUBLIC_KEY
-from shared import aws
+from shared.platform import aws
 from tests.simulation.aws.dynamodb import MemoryDynamoDB
 from tests.simulation.aws.dynamodb_transactions import Tokens
 from tests.simulation.aws.s3 import MemoryS3

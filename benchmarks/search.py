@@ -39,9 +39,9 @@ from benchmarks.search_worker import SYSTEMS
 from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
-from shared.command_line import run_command
 from shared.embedding.encoder import Vectors
 from shared.embedding.onnx_encoder import OnnxEncoder, OnnxOptions
+from shared.platform.command_line import run_command
 from shared.text.chunking import passage_for_embedding
 
 ENGINE = "this engine"

@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.memory_services import MemoryServices
 from benchmarks.table import held_memory_bytes, peak_memory_bytes
-from shared.command_line import run_command
 from shared.errors import UltronError
+from shared.platform.command_line import run_command
 
 SOURCE_CORPUS, NOTES_CORPUS = "marvel", "notes"
 NOTES_PREFIX = "sources/notes/"

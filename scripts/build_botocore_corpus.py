@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.loaders import Loader
 
-from shared.command_line import run_command
+from shared.platform.command_line import run_command
 from shared.storage.jsonl import encode_lines
 from shared.text.html import html_to_text
 

@@ -39,7 +39,7 @@ from scripts.bundling.layers import (
 )
 from scripts.bundling.native_target import LAMBDA_PYTHON, NativeTarget, TargetName, native_target
 from scripts.bundling.targets import BundleTarget, bundle_target
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 LEFT_OUT = ("__pycache__/", "/tests/")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from scripts.build_support import BuildError, repository_root, run_pip
 from scripts.bundling.hnswlib_wheel import build_hnswlib
 from scripts.bundling.native_target import native_target
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 
 def install(wheel: Path) -> None:

@@ -41,9 +41,9 @@ from scripts.model_export.weights import (
     fetch_packaged,
     require_model_folder,
 )
-from shared.command_line import complain, run_command
 from shared.embedding.model_files import open_model_directory
 from shared.errors import UltronError
+from shared.platform.command_line import complain, run_command
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 
-from shared.command_line import complain, run_command
-from shared.printing import printable
+from shared.platform.command_line import complain, run_command
+from shared.platform.printing import printable
 
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 

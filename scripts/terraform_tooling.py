@@ -19,7 +19,7 @@ from typing import Any
 
 from scripts.environments import ENVIRONMENTS, EnvironmentMakingError, interpreter, make
 from scripts.locks import one_at_a_time
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 MIRROR_VARIABLE = "ULTRON_TERRAFORM_MIRROR"
 TERRAFORM_HOST = "registry.terraform.io"

@@ -12,8 +12,8 @@ from hypothesis import Phase, settings
 
 from scripts.local_aws.account import CREDENTIALS, REGION
 
-# Powertools reads it as `shared.observability` is imported, which the conftest of a folder that is
-# named on the command line does at once, and refuses metrics without it.
+# Powertools reads it as `shared.platform.observability` is imported, and refuses metrics without
+# it; the conftest of a folder that is named on the command line imports that at once.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "ultron-tests")
 
 # How long an example takes is a property of the machine and of what else it does.
@@ -85,7 +85,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 
     `caplog` holds only the messages of our records, not the fields beside them.
     """
-    from shared.observability import library_logger, logger
+    from shared.platform.observability import library_logger, logger
 
     written = io.StringIO()
     formatted = logging.StreamHandler(written)

@@ -11,9 +11,9 @@ from benchmarks.engine import open_index, write_index
 from benchmarks.folder_store import FolderStore
 from benchmarks.peers.systems import Dataset, K, RowFilter, bytes_below
 from shared.embedding.encoder import Vectors
-from shared.index.filters import FieldFilter, SearchFilters
-from shared.index.searcher import Searcher, SearchQuery
-from shared.index.shard_reader import SearchTuning
+from shared.index.catalog.filters import FieldFilter, SearchFilters
+from shared.index.search.searcher import Searcher, SearchQuery
+from shared.index.shard.shard_reader import SearchTuning
 from shared.models.chunk import Chunk, ChunkMetadata
 from shared.models.manifest import ModelIdentity
 

@@ -27,7 +27,7 @@ from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
 from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import Precision
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 CACHE_VARIABLE = "ULTRON_ARM64_CACHE"
 # That of Graviton2, which Lambda runs arm64 functions on. The emulator's default has matrix

@@ -32,9 +32,9 @@ from scripts.arm64.function_process import (
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import LiveStack, live_stack
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from services.cli.published import PublishedDeployment
-from services.cli.stages import STAGES, StageControl
-from shared.state.run_reader import RunReader
+from services.cli.deployment.published import PublishedDeployment
+from services.cli.stage.stages import STAGES, StageControl
+from shared.runs.run_reader import RunReader
 
 # With the embedding layer, which has all four libraries that the work is about.
 WORKER_OF_SEARCH = "embedder"

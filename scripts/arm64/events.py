@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.arm64.function_process import FunctionError, FunctionProcess
-from services.cli.stages import STAGES, Stage
-from shared.state.run_reader import RunReader
+from services.cli.stage.stages import STAGES, Stage
+from shared.runs.run_reader import RunReader
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

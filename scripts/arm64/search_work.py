@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from shared.embedding.onnx_encoder import OnnxEncoder
-from shared.index.catalog import read_catalog
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_reader import OpenFiles, SearchTuning, Shard
-from shared.index.shard_writer import ShardSource, collect_content, write_shard
-from shared.index.vector_file import Vectors
+from shared.index.catalog.catalog import read_catalog
+from shared.index.search.shard_cache import ShardCache
+from shared.index.shard.shard_reader import OpenFiles, SearchTuning, Shard
+from shared.index.shard.shard_writer import ShardSource, collect_content, write_shard
+from shared.index.shard.vector_file import Vectors
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore

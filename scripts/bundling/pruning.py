@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 # Clients that the functions or a library of theirs make: xray by the tracer, as it is imported.
-# A new one in shared/aws.py is added here; a test runs the finished bundles.
+# A new one in shared/platform/aws.py is added here; a test runs the finished bundles.
 AWS_SERVICES = frozenset(
     {
         "cloudwatch",

@@ -29,8 +29,8 @@ from scripts.local_aws.emulator_log import last_errors
 from scripts.local_aws.errors import LocalProcessError
 from scripts.locks import one_at_a_time
 from scripts.terraform_tooling import TerraformError, terraform_command
-from shared.command_line import complain, run_command
 from shared.errors import UltronError
+from shared.platform.command_line import complain, run_command
 
 INGEST_TIMEOUT_SECONDS = 900
 # Of any `ultron` command: longer than the longest, which ends by itself.

@@ -4,7 +4,7 @@ import os
 
 from scripts.demo.deployment import Deployment
 from scripts.local_aws.account import CREDENTIALS, REGION
-from services.cli.brought_up import PLACE, BroughtUp
+from services.cli.deployment.brought_up import PLACE, BroughtUp
 
 
 def announce(deployment: Deployment) -> None:

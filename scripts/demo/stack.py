@@ -28,7 +28,7 @@ from scripts.demo.variables import local_variables
 from scripts.local_aws.process import BackgroundServer, Running, ensure_running
 from scripts.local_aws.services import require_services
 from scripts.local_aws.target import LOOPBACK, Target
-from services.cli.deployment import Deployment as Outputs
+from services.cli.deployment.outputs import Deployment as Outputs
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from shared.printing import printable
+from shared.platform.printing import printable
 
 
 class Steps:

@@ -15,7 +15,7 @@ from types import FrameType
 
 from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.os_processes import command_line, descendants, end_process, signal_group
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 OVERDUE_STATUS = 124
 _INTERRUPTED_STATUS = 130

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scripts.demo.errors import StackError
-from services.cli.api import ApiClient
+from services.cli.ask.api import ApiClient
 from services.cli.errors import UnavailableError
 
 DEADLINE_SECONDS = 240.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.process import ensure_running
 from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE, local_aws
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_DIRECTORY = ROOT / ".local" / "demo" / "aws"

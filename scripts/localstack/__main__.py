@@ -24,7 +24,7 @@ from scripts.localstack.host import (
     find_localstack_host,
     run_e2e,
 )
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 # EX_UNAVAILABLE of sysexits.h, which pytest never ends with.
 NOT_THERE_STATUS = 69

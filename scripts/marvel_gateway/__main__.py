@@ -24,7 +24,7 @@ from scripts.marvel_gateway.gateway import (
 )
 from scripts.marvel_gateway.limits import RateLimits
 from scripts.marvel_gateway.server import DEFAULT_PORT, GatewayServer
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 _OPTION_OF_FIELD = {
     "throttle_after": "--throttle-after",

@@ -25,7 +25,7 @@ from scripts.marvel_gateway.messages import (
 )
 from scripts.marvel_gateway.refusals import RequestRefusedError, status_refusal
 from scripts.marvel_gateway.wire import parse_whole_number
-from shared.printing import printable
+from shared.platform.printing import printable
 
 DEFAULT_PORT: Final = 4570
 

@@ -9,7 +9,7 @@ from scripts.local_aws.errors import LocalProcessError
 from scripts.privileges.plan import make_plan
 from scripts.privileges.table import EXPECTED, render
 from scripts.terraform_tooling import TerraformError
-from shared.command_line import complain, run_command
+from shared.platform.command_line import complain, run_command
 
 
 def main() -> int:

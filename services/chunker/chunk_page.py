@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from services.chunker.parts import ChunkedEntity, file_lines, split_parts
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.errors import CorruptObjectError
 from shared.messaging.publisher import JobPublisher
 from shared.models.entity import Entity
 from shared.models.jobs import ChunkJob, EmbedJob
-from shared.state.runs import RunStore
+from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 from shared.text.chunking import chunk_entity

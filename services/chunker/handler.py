@@ -5,11 +5,11 @@ from typing import Any
 
 from services.chunker.chunk_page import Chunker
 from services.chunker.settings import ChunkerSettings
-from shared import aws, wiring
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import ChunkJob
-from shared.observability import logger, metrics, tracer
+from shared.platform import aws, wiring
+from shared.platform.observability import logger, metrics, tracer
 
 
 @cache

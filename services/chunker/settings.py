@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import PublishingStageSettings
+from shared.platform.settings import PublishingStageSettings
 
 
 class ChunkerSettings(PublishingStageSettings):

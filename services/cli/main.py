@@ -21,17 +21,17 @@ from services.cli import (
     commands_runs,
     commands_stages,
 )
-from services.cli.brought_up import PACKAGE_CHECKOUT, FoundDeployment, last_brought_up
+from services.cli.deployment.brought_up import PACKAGE_CHECKOUT, FoundDeployment, last_brought_up
+from services.cli.deployment.settings import CommandSettings
+from services.cli.deployment.target import Target, names_deployment
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
 from services.cli.notices import notices_shown
 from services.cli.options import Command, Commands
 from services.cli.output import accept_any_text, write_notice
-from services.cli.settings import CommandSettings
-from services.cli.target import Target, names_deployment
-from shared import aws
-from shared.command_line import run_command
 from shared.errors import UltronError
-from shared.printing import printable
+from shared.platform import aws
+from shared.platform.command_line import run_command
+from shared.platform.printing import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

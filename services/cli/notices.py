@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.cli.output import write_notice
-from shared.observability import library_logger, logger
+from shared.platform.observability import library_logger, logger
 
 
 class _NoticeHandler(logging.Handler):

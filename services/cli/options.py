@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from services.cli.deployment.target import Target
 from services.cli.output import write_json, write_lines
-from services.cli.target import Target
 
 Command = Callable[[argparse.Namespace, Target], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from shared.printing import fitted, json_text, printable
+from shared.platform.printing import fitted, json_text, printable
 
 _TO_LINE_START = "\r"
 _ERASE_TO_LINE_END = "\x1b[K"

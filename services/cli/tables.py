@@ -1,8 +1,10 @@
-"""Tables as text; pure."""
+"""Tables and shortened lines as text; pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 
-from shared.printing import columns, printable
+from shared.platform.printing import columns, printable
+
+_SNIPPET_CHARACTERS = 160
 
 
 def table_lines(rows: Sequence[Sequence[str]], left: Collection[int]) -> Iterator[str]:
@@ -21,3 +23,11 @@ def table_lines(rows: Sequence[Sequence[str]], left: Collection[int]) -> Iterato
 def _padded(cell: str, width: int, *, is_left: bool) -> str:
     padding = " " * (width - columns(cell))
     return cell + padding if is_left else padding + cell
+
+
+def shortened(text: str, characters: int = _SNIPPET_CHARACTERS) -> str:
+    """The text on one line, cut at a word when it is longer."""
+    line = " ".join(text.split())
+    if len(line) <= characters:
+        return line
+    return line[: characters - 1].rsplit(" ", 1)[0] + "…"

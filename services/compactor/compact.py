@@ -11,15 +11,15 @@ from pydantic import AwareDatetime
 
 from services.compactor.notes import read_note, write_note
 from shared.errors import CorruptObjectError, NotFoundError
-from shared.index.manifest_store import CommitRetry, ManifestStore
-from shared.index.merging import Merger, compaction_origin
+from shared.index.maintenance.merging import Merger, compaction_origin
+from shared.index.manifest.manifest_store import CommitRetry, ManifestStore
 from shared.models.base import Contract
 from shared.models.maintenance import CompactJob
 from shared.models.manifest import Manifest, ShardDescriptor
-from shared.observability import logger, metrics
-from shared.state.table_clock import TableClock
+from shared.platform.observability import logger, metrics
 from shared.storage.keys import maintenance_key
 from shared.storage.object_store import ObjectStore
+from shared.table.table_clock import TableClock
 
 # Files that no manifest names are deleted after weeks; a note older than this is not trusted.
 _NOTE_TRUSTED_FOR = timedelta(days=7)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.compactor.live_versions import open_live_catalogs
+from shared.corpora.entity_versions import EntityVersions
 from shared.errors import NotFoundError
-from shared.index.catalog import hash_entity_key
-from shared.index.generations import is_behind, newest_generation, present_manifests
-from shared.index.manifest_store import ManifestStore
-from shared.index.shard_cache import ShardCache
+from shared.index.catalog.catalog import hash_entity_key
+from shared.index.manifest.generations import is_behind, newest_generation, present_manifests
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.search.shard_cache import ShardCache
 from shared.models.base import CorpusName
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.observability import logger
-from shared.state.entity_versions import EntityVersions
+from shared.platform.observability import logger
 from shared.storage.object_store import ObjectStore
 
 _ASKED_AT_ONCE = 10_000

@@ -10,23 +10,23 @@ from services.compactor.compact import Compactor
 from services.compactor.completion import Completion
 from services.compactor.maintain import Maintainer
 from services.compactor.mark_bad import ShardMarker
-from services.compactor.rebuild import Rebuilder
+from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.request import parse_request
 from services.compactor.restore import Restorer
 from services.compactor.settings import CompactorSettings
 from services.compactor.sweep import Sweeper
 from services.compactor.tasks import Tasks
-from shared import aws, wiring
-from shared.corpora import CorpusRegistry
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.model_files import read_model_identity
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.messaging.maintenance_stage import MaintenanceStage
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import CompactJob, MaintenanceJob
-from shared.observability import logger, metrics, tracer
-from shared.state.compaction_claims import CompactionClaims
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
+from shared.platform import aws, wiring
+from shared.platform.observability import logger, metrics, tracer
 
 _STAGE = "compact"
 

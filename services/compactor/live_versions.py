@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.index.catalog import Catalog, read_catalog
-from shared.index.liveness import EntityMask, live_entities
-from shared.index.shard_cache import ShardCache
+from shared.index.catalog.catalog import Catalog, read_catalog
+from shared.index.catalog.liveness import EntityMask, live_entities
+from shared.index.search.shard_cache import ShardCache
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ShardDescriptor
 

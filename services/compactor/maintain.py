@@ -9,16 +9,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from services.compactor.live_versions import open_live_catalogs
 from shared.errors import NotFoundError
-from shared.index.compaction_plan import plan_merges, plan_rewrites
-from shared.index.garbage import GarbagePolicy, GarbageReport, collect_garbage
-from shared.index.manifest_store import ManifestStore
-from shared.index.shard_cache import ShardCache
+from shared.index.maintenance.compaction_plan import plan_merges, plan_rewrites
+from shared.index.maintenance.garbage import GarbagePolicy, GarbageReport, collect_garbage
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.search.shard_cache import ShardCache
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.models.base import CorpusName
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.observability import logger, metrics
-from shared.state.table_clock import TableClock
+from shared.platform.observability import logger, metrics
 from shared.storage.object_store import ObjectStore
+from shared.table.table_clock import TableClock
 
 
 @dataclass(frozen=True, slots=True)

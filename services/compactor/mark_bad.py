@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from services.compactor.rebuild import Rebuilder, StartedRebuild
+from services.compactor.rebuild.rebuild_index import Rebuilder, StartedRebuild
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor, keep_all_runs_out
 from shared.errors import ConflictError, CorruptObjectError, NotFoundError
-from shared.index.catalog import read_catalog
-from shared.index.manifest_store import ManifestStore
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_writer import ShardContent, ShardSource, write_shard
+from shared.index.catalog.catalog import read_catalog
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.search.shard_cache import ShardCache
+from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
 from shared.models.base import CorpusName
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.maintenance import ShardId
 from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
-from shared.observability import logger
-from shared.state.corpus_state import CorpusState
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor, keep_all_runs_out
-from shared.state.runs import RunStore
+from shared.platform.observability import logger
+from shared.runs.run_store import RunStore
 from shared.storage.keys import embeddings_prefix
 from shared.storage.object_store import ObjectStore
 

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName
+from shared.models.field_problems import field_problems
 from shared.models.maintenance import ShardId
-from shared.validation import field_problems
 
 
 class CorpusTask(Contract):

@@ -11,23 +11,23 @@ from services.compactor.live_versions import (
     live_versions,
     open_live_catalogs,
 )
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor, keep_all_runs_out
 from shared.errors import (
     ConflictError,
     CorruptObjectError,
     DimensionMismatchError,
     NotFoundError,
 )
-from shared.index.catalog import read_catalog
-from shared.index.manifest_store import CommittedManifest, ManifestStore
-from shared.index.shard_cache import ShardCache
+from shared.index.catalog.catalog import read_catalog
+from shared.index.manifest.manifest_store import CommittedManifest, ManifestStore
+from shared.index.search.shard_cache import ShardCache
 from shared.models.base import CorpusName
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.observability import logger
-from shared.state.corpus_state import CorpusState
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor, keep_all_runs_out
-from shared.state.runs import RunStore
+from shared.platform.observability import logger
+from shared.runs.run_store import RunStore
 from shared.storage.keys import shards_prefix
 from shared.storage.object_store import ObjectStore
 

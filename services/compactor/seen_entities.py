@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from shared.errors import CorruptObjectError
 from shared.models.entity import Entity
 from shared.models.jobs import PageJob
-from shared.state.run_reader import RunReader
+from shared.runs.run_reader import RunReader
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.index.garbage import GarbagePolicy
-from shared.settings import CompactionSettings, ModelSettings
+from shared.index.maintenance.garbage import GarbagePolicy
+from shared.platform.settings import CompactionSettings, ModelSettings
 
 
 class CompactorSettings(CompactionSettings, ModelSettings):

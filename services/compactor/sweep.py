@@ -11,26 +11,26 @@ import numpy as np
 from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
 from services.compactor.seen_entities import seen_keys
-from shared.corpora import CorpusRegistry
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.model_files import model_prefix
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
-from shared.index.catalog import hash_entity_key
-from shared.index.manifest_store import ManifestStore
-from shared.index.origin import SWEEP_PAGE, sweep_origin
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_writer import ShardContent, ShardSource, write_shard
-from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
+from shared.index.catalog.catalog import hash_entity_key
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.search.shard_cache import ShardCache
+from shared.index.shard.origin import SWEEP_PAGE, sweep_origin
+from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
+from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from shared.models.chunk import CoveredEntity
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.jobs import Job
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import RunProgress
-from shared.observability import logger
-from shared.state.corpus_state import CorpusState
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.platform.observability import logger
+from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 

@@ -6,7 +6,7 @@ from typing import Any
 from services.compactor.compact import Compactor
 from services.compactor.maintain import Maintainer
 from services.compactor.mark_bad import ShardMarker
-from services.compactor.rebuild import Rebuilder
+from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.request import DirectRequest, MarkBadTask
 from services.compactor.restore import Restorer
 from services.compactor.sweep import Sweeper

@@ -7,12 +7,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from shared.canonical.forms import canonicaliser
 from shared.canonical.page import DerivedPage, derive_page
 from shared.canonical.records import RecordContext
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
 from shared.models.jobs import ChunkJob, DeriveJob
-from shared.observability import logger, metrics
+from shared.platform.observability import logger, metrics
+from shared.runs.run_store import RunStore
 from shared.sources.raw_object import read_attribution
-from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 

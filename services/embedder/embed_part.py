@@ -9,20 +9,20 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import ValidationError
 
 from services.embedder.unchanged import UnchangedEntities
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.model_files import model_prefix
 from shared.errors import CorruptObjectError
-from shared.index.origin import shard_origin
-from shared.index.shard_writer import ShardContent, ShardSource, collect_content, write_shard
-from shared.index.vector_file import StoredVectors, encode_vectors
+from shared.index.shard.origin import shard_origin
+from shared.index.shard.shard_writer import ShardContent, ShardSource, collect_content, write_shard
+from shared.index.shard.vector_file import StoredVectors, encode_vectors
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity, chunk_file_line
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import ModelIdentity, ShardDescriptor
-from shared.observability import logger, metrics
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.platform.observability import logger, metrics
+from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 from shared.text.chunking import passage_for_embedding

@@ -6,14 +6,14 @@ from typing import Any
 from services.embedder.embed_part import Embedder
 from services.embedder.settings import EmbedderSettings
 from services.embedder.unchanged import UnchangedEntities
-from shared import aws, wiring
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.deployed_models import DeployedModels
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import EmbedJob
-from shared.observability import logger, metrics, tracer
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
+from shared.platform import aws, wiring
+from shared.platform.observability import logger, metrics, tracer
 
 
 @cache

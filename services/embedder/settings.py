@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.settings import ModelSettings, PublishingStageSettings
+from shared.platform.settings import ModelSettings, PublishingStageSettings
 
 
 class EmbedderSettings(PublishingStageSettings, ModelSettings):

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.corpora.entity_versions import EntityVersions
 from shared.models.base import CorpusName
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ModelIdentity
-from shared.state.entity_versions import EntityVersions
-from shared.state.runs import RunStore
+from shared.runs.run_store import RunStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from functools import partial
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from shared.corpora import CorpusRegistry
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.documents import CorpusRegistry
 from shared.errors import (
     ConflictError,
     PostponedError,
@@ -20,11 +21,10 @@ from shared.errors import (
 from shared.messaging.publisher import JobPublisher
 from shared.models.corpus import Corpus
 from shared.models.jobs import DeriveJob, PageJob
-from shared.observability import logger, metrics
+from shared.platform.observability import logger, metrics
+from shared.runs.run_store import RunStore
 from shared.sources.base import FetchedPage, Source, query_hash
 from shared.sources.raw_object import raw_metadata, read_next_pages_key
-from shared.state.corpus_state import CorpusState
-from shared.state.runs import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 

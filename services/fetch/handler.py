@@ -5,15 +5,15 @@ from typing import Any
 
 from services.fetch.fetch_page import Fetcher
 from services.fetch.settings import FetchSettings
-from shared import aws, wiring
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import PageJob
-from shared.observability import logger, metrics, tracer
-from shared.source_wiring import postponing_tools
+from shared.platform import aws, wiring
+from shared.platform.observability import logger, metrics, tracer
+from shared.platform.source_wiring import postponing_tools
+from shared.runs.run_records import utc_now
 from shared.sources.registry import make_source
-from shared.state.run_records import utc_now
 
 
 @cache

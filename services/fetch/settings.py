@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import PublishingStageSettings, SourceSettings
+from shared.platform.settings import PublishingStageSettings, SourceSettings
 
 
 class FetchSettings(PublishingStageSettings, SourceSettings):

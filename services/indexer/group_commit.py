@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from shared.corpora.index_floor import IndexFloor
 from shared.errors import CorruptObjectError, InvalidJobError
-from shared.index.manifest_store import CommitRetry, ManifestStore
-from shared.index.origin import is_named_after, shard_origin
+from shared.index.manifest.manifest_store import CommitRetry, ManifestStore
+from shared.index.shard.origin import is_named_after, shard_origin
 from shared.models.base import CorpusName
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.observability import logger, metrics
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.platform.observability import logger, metrics
+from shared.runs.run_store import RunStore
 from shared.storage.keys import index_prefix
 from shared.storage.object_store import ObjectStore
 

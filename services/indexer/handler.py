@@ -5,14 +5,14 @@ from typing import Any
 
 from services.indexer.group_commit import GroupCommitter
 from services.indexer.settings import IndexerSettings
-from shared import aws, wiring
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.corpora.index_floor import IndexFloor
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.stage import QueueBatchStage
 from shared.models.jobs import IndexJob
-from shared.observability import logger, metrics, tracer
-from shared.state.compaction_claims import CompactionClaims
-from shared.state.index_floor import IndexFloor
+from shared.platform import aws, wiring
+from shared.platform.observability import logger, metrics, tracer
 
 
 @cache

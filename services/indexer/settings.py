@@ -1,6 +1,6 @@
 """Settings of the indexer."""
 
-from shared.settings import CompactionSettings
+from shared.platform.settings import CompactionSettings
 
 
 class IndexerSettings(CompactionSettings):

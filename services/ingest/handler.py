@@ -17,13 +17,13 @@ from services.ingest.settings import IngestSettings
 from services.ingest.stalled_run import StalledRuns
 from services.ingest.steer_run import Steering
 from services.ingest.try_corpus import Trial, TryRequest, parse_try_request
-from shared import aws, wiring
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.index_floor import IndexFloor
 from shared.messaging.publisher import JobPublisher
-from shared.observability import logger, metrics, tracer
-from shared.source_wiring import patient_tools
+from shared.platform import aws, wiring
+from shared.platform.observability import logger, metrics, tracer
+from shared.platform.source_wiring import patient_tools
 from shared.sources.registry import make_source
-from shared.state.index_floor import IndexFloor
 from shared.storage.s3 import S3ObjectStore
 
 

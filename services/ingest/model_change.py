@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.embedding.model_files import model_prefix
 from shared.embedding.model_prefixes import ModelPrefixes
-from shared.index.generations import is_behind, present_manifests
+from shared.index.manifest.generations import is_behind, present_manifests
 from shared.models.corpus import Corpus
 from shared.storage.object_store import ObjectStore
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.ingest.request import IngestRequest
-from shared.corpora import CorpusRegistry
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.documents import CorpusRegistry
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import LeaseHeldError, PostponedError, RunCancelledError, SourceError
 from shared.messaging.publisher import JobPublisher
@@ -13,11 +14,10 @@ from shared.models.base import Contract
 from shared.models.corpus import Corpus
 from shared.models.jobs import PageJob
 from shared.models.run import TERMINAL_STATUSES, RunRecord
-from shared.observability import logger
+from shared.platform.observability import logger
+from shared.runs.run_store import RunStore
 from shared.sources.base import Plan, Source
-from shared.state.corpus_state import CorpusState
-from shared.state.runs import RunStore
-from shared.state.table_clock import TableClock
+from shared.table.table_clock import TableClock
 
 
 class RunSummary(Contract):

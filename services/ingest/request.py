@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, Field
 
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName, RunId
+from shared.models.field_problems import field_problems
 from shared.models.run import RunMode
-from shared.validation import field_problems
 
 _USAGE = (
     'send {"corpus": "…", "mode": "incremental" or "full", "request_id": "…"} to start a run, or '

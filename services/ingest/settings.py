@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, Json
 from pydantic_settings import NoDecode
 
-from shared.settings import ModelSettings, SourceSettings
-from shared.state.run_endings import LEASE_SECONDS
+from shared.platform.settings import ModelSettings, SourceSettings
+from shared.runs.run_endings import LEASE_SECONDS
 
 
 class IngestSettings(SourceSettings, ModelSettings):

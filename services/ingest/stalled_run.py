@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.observability import logger
-from shared.state.runs import RunStore
-from shared.state.table_clock import TableClock
+from shared.platform.observability import logger
+from shared.runs.run_store import RunStore
+from shared.table.table_clock import TableClock
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from services.ingest.plan_run import Planner, RunSummary
 from services.ingest.request import RunRequest
+from shared.corpora.index_floor import IndexFloor
 from shared.errors import ConflictError
 from shared.models.run import LIVE_STATUSES, RunProgress, RunRecord
-from shared.state.index_floor import IndexFloor
-from shared.state.run_pages import is_retriable
+from shared.runs.run_pages import is_retriable
 
 
 @dataclass(frozen=True, slots=True)

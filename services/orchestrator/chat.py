@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 
-from services.orchestrator.contracts import MAXIMUM_BODY_BYTES, ChatFilters, ChatRequest
+from services.orchestrator.chat_request import MAXIMUM_BODY_BYTES, ChatFilters, ChatRequest
+from services.orchestrator.conversation import ChatGraph, Reply
 from services.orchestrator.generator import Citation
-from services.orchestrator.graph import ChatGraph, Reply
-from shared.http_api import input_error, parse_json_object
+from shared.platform.http_api import input_error, parse_json_object
 
 
 def read_request(body: str | None) -> ChatRequest:

@@ -9,16 +9,16 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.orchestrator.chat import answer, read_request
-from services.orchestrator.contracts import ChatAnswer
+from services.orchestrator.chat_request import ChatAnswer
+from services.orchestrator.conversation import ChatDefaults, ChatGraph
 from services.orchestrator.extractive import ExtractiveGenerator
-from services.orchestrator.graph import ChatDefaults, ChatGraph
-from services.orchestrator.retrieval import RetrieveFunction
+from services.orchestrator.retrieve_client import RetrieveFunction
 from services.orchestrator.sessions import dynamodb_sessions
 from services.orchestrator.settings import OrchestratorSettings
-from shared import aws
 from shared.errors import InvalidInputError, NotFoundError, UltronError
-from shared.http_api import model_response, problem_response
-from shared.observability import logger, metrics, tracer
+from shared.platform import aws
+from shared.platform.http_api import model_response, problem_response
+from shared.platform.observability import logger, metrics, tracer
 
 
 @cache

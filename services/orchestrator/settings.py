@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.models.base import CorpusName
-from shared.settings import ServiceSettings
+from shared.platform.settings import ServiceSettings
 
 
 class OrchestratorSettings(ServiceSettings):

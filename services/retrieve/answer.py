@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from shared.index.searcher import SearchMode
+from shared.index.search.searcher import SearchMode
 from shared.models.base import Contract
 from shared.models.manifest import ModelIdentity
 

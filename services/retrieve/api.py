@@ -7,12 +7,12 @@ from typing import Any, Protocol
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from services.retrieve.answer import RetrieveAnswer
-from services.retrieve.contracts import RecallRequest, RetrieveRequest
 from services.retrieve.parsing import parse_group, parse_payload, parse_query_string, parse_recall
+from services.retrieve.request import RecallRequest, RetrieveRequest
 from shared.errors import NotFoundError, UltronError
-from shared.http_api import error_summary, json_response, model_response, problem_response
-from shared.index.group_messages import GroupRequest
-from shared.observability import logger
+from shared.index.search.group_messages import GroupRequest
+from shared.platform.http_api import error_summary, json_response, model_response, problem_response
+from shared.platform.observability import logger
 
 
 class Answering(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from shared.errors import InvalidInputError, TextTooLongError
-from shared.index.filters import FieldFilter, parse_number
+from shared.index.catalog.filters import FieldFilter, parse_number
 from shared.models.base import Contract
 
 MAXIMUM_FIELDS = 10

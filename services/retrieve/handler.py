@@ -15,11 +15,11 @@ from services.retrieve.library import Elsewhere, IndexLibrary, LibrarySettings
 from services.retrieve.retriever import Retriever
 from services.retrieve.self_invocation import SelfInvocation
 from services.retrieve.settings import RetrieveSettings
-from shared import aws
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.embedding.deployed_models import DeployedModels
 from shared.embedding.onnx_encoder import available_cpus
-from shared.observability import logger, metrics, tracer
+from shared.platform import aws
+from shared.platform.observability import logger, metrics, tracer
 from shared.storage.s3 import S3ObjectStore
 
 _THREADS = 16  # most of what they do is waiting for downloads

@@ -15,22 +15,22 @@ from shared.errors import (
     OverloadedError,
     UltronError,
 )
-from shared.index.dealing import deal
-from shared.index.generations import (
+from shared.index.manifest.generations import (
     is_behind,
     manifest_keys,
     newest_generation,
     present_manifests,
 )
-from shared.index.group_messages import GroupScope
-from shared.index.manifest_store import ManifestCache, ManifestStore, describe_model
-from shared.index.remote_group import InvokesGroups, RemoteGroup
-from shared.index.searcher import ScaleOut, Searcher
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_group import LocalGroup, ShardGroup, Spread
-from shared.index.snapshot import Refreshed, Snapshot, SnapshotSource
+from shared.index.manifest.manifest_store import ManifestCache, ManifestStore, describe_model
+from shared.index.search.group_messages import GroupScope
+from shared.index.search.partitions import deal
+from shared.index.search.remote_group import InvokesGroups, RemoteGroup
+from shared.index.search.searcher import ScaleOut, Searcher
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.shard_group import LocalGroup, ShardGroup, Spread
+from shared.index.search.snapshot import Refreshed, Snapshot, SnapshotSource
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.observability import logger
+from shared.platform.observability import logger
 from shared.storage.object_store import ObjectStore
 
 

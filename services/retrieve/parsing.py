@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 
-from services.retrieve.contracts import RecallRequest, RetrieveFilters, RetrieveRequest
 from services.retrieve.field_filters import (
     BOUNDS,
     FieldCondition,
@@ -14,10 +13,11 @@ from services.retrieve.field_filters import (
     require_few,
     split_parameter,
 )
+from services.retrieve.request import RecallRequest, RetrieveFilters, RetrieveRequest
 from shared.errors import InvalidInputError
-from shared.http_api import input_error
-from shared.index.group_messages import GroupRequest, group_request
+from shared.index.search.group_messages import GroupRequest, group_request
 from shared.models.base import Contract
+from shared.platform.http_api import input_error
 
 _FILTER_PREFIX = "filter."
 _PARAMETERS = tuple(name for name in RetrieveRequest.model_fields if name != "filters")

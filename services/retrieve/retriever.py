@@ -6,19 +6,19 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from services.retrieve.contracts import RecallRequest, RetrieveRequest
 from services.retrieve.field_filters import require_known
 from services.retrieve.library import IndexLibrary
+from services.retrieve.request import RecallRequest, RetrieveRequest
 from shared.embedding.deployed_models import DeployedModel, DeployedModels
-from shared.index.graph import Vectors
-from shared.index.group_messages import GroupRequest
-from shared.index.recall import RecallPlan, measure_recall
-from shared.index.remote_group import answer_group_request
-from shared.index.searcher import Searcher, SearchHit, SearchQuery, SearchResult
-from shared.index.snapshot import Snapshot
+from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.group_messages import GroupRequest
+from shared.index.search.recall import RecallPlan, measure_recall
+from shared.index.search.remote_group import answer_group_request
+from shared.index.search.searcher import Searcher, SearchHit, SearchQuery, SearchResult
+from shared.index.search.snapshot import Snapshot
 from shared.models.base import CorpusName
 from shared.models.corpus import Corpus
-from shared.observability import logger
+from shared.platform.observability import logger
 
 _SCORE_DECIMALS = 6
 

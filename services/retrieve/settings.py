@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.models.base import CorpusName
-from shared.settings import ModelSettings
+from shared.platform.settings import ModelSettings
 
 _MIB = 1024 * 1024
 # The rest is for the model, the libraries and the answers themselves.

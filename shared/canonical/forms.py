@@ -3,10 +3,7 @@
 from functools import partial
 
 from shared.canonical.mapped_records import canonicalise_mapped
-from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.records import Canonicaliser
-from shared.canonical.web import canonicalise_web_page
-from shared.canonical.wiki import canonicalise_wiki_page
 from shared.models.corpus import Corpus
 from shared.models.sources import (
     HttpJsonSource,
@@ -16,6 +13,9 @@ from shared.models.sources import (
     MediaWikiSource,
     SitemapSource,
 )
+from shared.sources.marvel.entities import canonicalise_marvel
+from shared.sources.mediawiki.entities import canonicalise_wiki_page
+from shared.sources.sitemap.entities import canonicalise_web_page
 
 
 def canonicaliser(corpus: Corpus) -> Canonicaliser:

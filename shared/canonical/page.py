@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.canonical.raw_json import load_json
 from shared.canonical.records import (
     Canonicaliser,
     CanonicalRecord,
@@ -15,7 +16,6 @@ from shared.canonical.records import (
     RecordRejectedError,
 )
 from shared.models.entity import Edge, Entity, Reject
-from shared.sources.raw_json import load_json
 from shared.text.marks import bounded_marks
 
 MAXIMUM_TEXT_CHARACTERS = 1_000_000

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shared.canonical.dates import normalise_date
 from shared.errors import UltronError
 from shared.models.entity import Edge, Entity
-from shared.sources.dates import normalise_date
 
 Record = dict[str, Any]
 

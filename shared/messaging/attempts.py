@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from shared.state.failures import FailureLog, Receives
+from shared.runs.failures import FailureLog, Receives
 
 
 def receive_count(record: SQSRecord) -> int:

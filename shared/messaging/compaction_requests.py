@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.index.compaction_plan import CompactionPolicy, ShardGroup, plan_merges
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.index.maintenance.compaction_plan import CompactionPolicy, ShardGroup, plan_merges
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import CompactJob
 from shared.models.manifest import Manifest
-from shared.state.compaction_claims import CompactionClaims
 
 
 @dataclass(frozen=True, slots=True)

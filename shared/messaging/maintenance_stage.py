@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from shared.errors import PostponedError
 from shared.messaging.record_stage import Failure, RecordStage, StageState, invalid_job
 from shared.models.maintenance import MaintenanceJob, SweepJob, maintenance_job
-from shared.observability import logger
+from shared.platform.observability import logger
 
 
 class MaintenanceStage(RecordStage[MaintenanceJob]):

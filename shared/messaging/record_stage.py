@@ -22,10 +22,10 @@ from shared.errors import InvalidJobError, NoAnswerError, PostponedError, Ultron
 from shared.messaging.attempts import Attempts, Line, receive_count
 from shared.messaging.redelivery import Redelivery
 from shared.models.base import Contract
-from shared.observability import logger, metrics
-from shared.state.failures import FailureLog
-from shared.state.runs import RunStore
-from shared.validation import field_problems
+from shared.models.field_problems import field_problems
+from shared.platform.observability import logger, metrics
+from shared.runs.failures import FailureLog
+from shared.runs.run_store import RunStore
 
 ContractT = TypeVar("ContractT", bound=Contract)
 Event = Mapping[str, Any]

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.models.base import Contract
 from shared.models.jobs import Job
-from shared.observability import logger
+from shared.platform.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -17,8 +17,8 @@ from shared.messaging.record_stage import (
     invalid_job,
 )
 from shared.models.jobs import Job
-from shared.observability import logger
-from shared.state.runs import RunStore, StageName
+from shared.platform.observability import logger
+from shared.runs.run_store import RunStore, StageName
 
 JobT = TypeVar("JobT", bound=Job)
 

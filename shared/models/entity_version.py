@@ -11,7 +11,7 @@ class EntityVersion:
     """A version of an entity in an index; the greater `(seq, origin)` is the newer.
 
     `seq` is when its run began, `origin` the job that made its shard. `checksum` is that of what
-    is indexed of it (`shared.index.content`), `NO_CONTENT` when it was deleted.
+    is indexed of it (`shared.index.shard.content`), `NO_CONTENT` when it was deleted.
     """
 
     seq: int

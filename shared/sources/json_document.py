@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any
 
+from shared.canonical.raw_json import load_json, value_texts
 from shared.models.expressions import evaluate
-from shared.sources.raw_json import load_json, value_texts
 
 _PLAIN_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 _WHOLE = "@"

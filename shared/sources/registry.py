@@ -16,19 +16,19 @@ from shared.models.sources import (
     SitemapSource,
 )
 from shared.sources.base import Source
-from shared.sources.client import SourceClient
-from shared.sources.http import HttpClient
 from shared.sources.http_json.source import HttpJsonApi
 from shared.sources.marvel.archive import MarvelArchive
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
 from shared.sources.mediawiki.source import MediaWiki
 from shared.sources.objects.source import JsonlObjects
-from shared.sources.rates import SharedRates
-from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
 from shared.sources.sitemap.robots import RobotsCache
 from shared.sources.sitemap.source import SitemapPages
 from shared.storage.object_store import ObjectStore
+from shared.web.client import SourceClient
+from shared.web.http_get import HttpClient
+from shared.web.rates import SharedRates
+from shared.web.retry import RetryPolicy, Timing, WaitPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import urllib3
 
 from scripts.demo.deployment import Deployment
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest
 from shared.models.run import RunProgress
-from shared.state.run_reader import RunReader
+from shared.runs.run_reader import RunReader
 from shared.storage.s3 import S3ObjectStore
 
 if TYPE_CHECKING:

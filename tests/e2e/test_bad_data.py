@@ -7,7 +7,7 @@ import pytest
 
 from shared.models.entity import Reject
 from shared.models.run import RunProgress
-from shared.state.failures import FailureLog
+from shared.runs.failures import FailureLog
 from shared.storage import jsonl
 from tests.e2e.stack import Stack, wait_for
 

@@ -4,7 +4,8 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from shared.canonical.web_text import is_refused
+from shared.canonical.dates import normalise_date
+from shared.canonical.raw_json import load_json
 from shared.errors import SourceError
 from shared.models.sources import (
     CursorPaging,
@@ -12,23 +13,22 @@ from shared.models.sources import (
     NextUrlPaging,
     RateLimit,
 )
-from shared.sources.dates import normalise_date
-from shared.sources.http import HttpResponse
 from shared.sources.http_json.answer import Answer
 from shared.sources.http_json.links import comparable, next_address, next_link
 from shared.sources.http_json.pagers import LedPager
 from shared.sources.marvel.wrapper import parse_error, parse_page
 from shared.sources.mediawiki.api import WikiAnswer, is_busy
 from shared.sources.mediawiki.pages import CollectedPages
-from shared.sources.outbound import OutboundGuard
-from shared.sources.raw_json import load_json
-from shared.sources.redirects import Credentials, OutboundRequest, origin, place
-from shared.sources.retry import parse_retry_after
 from shared.sources.sitemap.addresses import ending_of_no_page, is_below, normal_address
 from shared.sources.sitemap.documents import read_sitemap
 from shared.sources.sitemap.robots import Robots
 from shared.sources.sitemap.walk import is_changed
 from shared.sources.sitemap.web_page import page_line
+from shared.sources.sitemap.web_text import is_refused
+from shared.web.http_get import HttpResponse
+from shared.web.outbound import OutboundGuard
+from shared.web.redirects import Credentials, OutboundRequest, origin, place
+from shared.web.retry import parse_retry_after
 from tests.fuzz.target import Target, first_line, text_of
 
 HOME = "https://a.example/api"

@@ -13,20 +13,20 @@ import numpy as np
 
 from shared.embedding.model_files import read_model_identity
 from shared.errors import CorruptObjectError
-from shared.index.array_archive import read_arrays
-from shared.index.catalog import (
+from shared.index.catalog.array_archive import read_arrays
+from shared.index.catalog.catalog import (
     Catalog,
     CatalogRow,
     check_every_key,
     encode_catalog,
     read_catalog,
 )
-from shared.index.filters import FieldFilter, SearchFilters
-from shared.index.graph import GraphFile, MarkedGraph, write_graph
-from shared.index.lexical import build_tables
-from shared.index.manifest_format import encode_manifest, parse_manifest, salvaged_version
-from shared.index.sidecar import Document, Sidecar, write_sidecar
-from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
+from shared.index.catalog.filters import FieldFilter, SearchFilters
+from shared.index.graph.hnsw_file import GraphFile, MarkedGraph, write_graph
+from shared.index.manifest.manifest_format import encode_manifest, parse_manifest, salvaged_version
+from shared.index.shard.lexical import build_tables
+from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
+from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from shared.models.chunk import ChunkMetadata
 from shared.models.entity import Scalar
 from shared.models.entity_version import NO_CONTENT, EntityVersion

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from services.cli.dead_letter_queue import DeadLetter
-from services.cli.letters import (
+from services.cli.dead_letter.dead_letter_queue import DeadLetter
+from services.cli.dead_letter.messages import (
     SCHEDULE,
     body_of,
     description,
@@ -23,9 +23,9 @@ from shared.errors import (
     SourceError,
     UltronError,
 )
-from shared.index.group_messages import GroupScope
-from shared.index.remote_group import RemoteGroup
-from shared.index.shard_group import GroupQuery
+from shared.index.search.group_messages import GroupScope
+from shared.index.search.remote_group import RemoteGroup
+from shared.index.search.shard_group import GroupQuery
 from shared.messaging.maintenance_stage import parse_maintenance_job
 from shared.messaging.stage import job_part, parse_job
 from shared.models.chunk import chunk_file_line
@@ -33,7 +33,7 @@ from shared.models.entity import Entity
 from shared.models.jobs import ChunkJob, DeriveJob, EmbedJob, IndexJob, Job, PageJob
 from shared.models.maintenance import maintenance_job
 from shared.models.manifest import ModelIdentity
-from shared.printing import json_text, printable
+from shared.platform.printing import json_text, printable
 from shared.sources.base import FetchedPage
 from shared.sources.http_json.step import Step
 from shared.sources.raw_object import raw_metadata

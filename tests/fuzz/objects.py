@@ -9,20 +9,20 @@ from itertools import pairwise
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.canonical.raw_json import load_json
 from shared.errors import SourceError
 from shared.models.expressions import Expression, evaluate
 from shared.models.sources import JsonlSource, MarvelArchiveSource
 from shared.sources.base import Source
-from shared.sources.http import gunzip
 from shared.sources.json_document import JsonDocument
 from shared.sources.marvel.archive import MarvelArchive
 from shared.sources.objects.csv_rows import csv_lines
 from shared.sources.objects.json_lines import ByteRange, range_lines, split_lines
 from shared.sources.objects.reading import bounded_lines, utf8_text
 from shared.sources.objects.source import JsonlObjects
-from shared.sources.raw_json import load_json
 from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import ObjectStore
+from shared.web.http_get import gunzip
 from tests.fuzz.target import Target, first_line
 
 EXPRESSION: TypeAdapter[str] = TypeAdapter(Expression)

@@ -6,15 +6,15 @@ from functools import partial
 from pydantic import ValidationError
 
 from shared.canonical.mapped_records import canonicalise_mapped
-from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.page import derive_page
 from shared.canonical.records import Canonicaliser, RecordContext
-from shared.canonical.web import canonicalise_web_page
-from shared.canonical.wiki import canonicalise_wiki_page
-from shared.index.content import content_checksum
+from shared.index.shard.content import content_checksum
 from shared.models.corpus import ChunkingSettings
 from shared.models.entity import Entity
 from shared.models.mapping import FieldMapping
+from shared.sources.marvel.entities import canonicalise_marvel
+from shared.sources.mediawiki.entities import canonicalise_wiki_page
+from shared.sources.sitemap.entities import canonicalise_web_page
 from shared.storage.jsonl import encode_models
 from shared.text.chunking import chunk_entity, passage_for_embedding
 from tests.fuzz.target import Target, first_line, text_of

@@ -10,20 +10,20 @@ from urllib.parse import parse_qs
 
 from pydantic import TypeAdapter
 
-from services.cli.api import read_answer as read_api_answer
-from services.cli.corpus_files import read_corpus_file
+from services.cli.ask.api import read_answer as read_api_answer
+from services.cli.corpus.corpus_files import read_corpus_file
 from services.compactor.request import parse_request as parse_compactor_request
 from services.ingest.request import parse_request, parse_run_request
 from services.orchestrator.chat import read_request
-from services.orchestrator.retrieval import read_answer
+from services.orchestrator.retrieve_client import read_answer
 from services.retrieve.api import query_parameters
-from services.retrieve.contracts import RetrieveRequest
 from services.retrieve.parsing import parse_group, parse_payload, parse_query_string, parse_recall
-from shared.corpora import check_corpus, corpus_document, parse_corpus
+from services.retrieve.request import RetrieveRequest
+from shared.corpora.documents import check_corpus, corpus_document, parse_corpus
 from shared.errors import InvalidInputError, SettingsError, TextTooLongError, UltronError
-from shared.http_api import problem_document
-from shared.index.group_messages import SearchRequest
+from shared.index.search.group_messages import SearchRequest
 from shared.models.base import RunId
+from shared.platform.http_api import problem_document
 from tests.fuzz.target import Target, text_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -13,16 +13,16 @@ from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint
 from shared.models.sources import RateLimit
 from shared.sources.base import FetchedPage, PlannedPage, Source
-from shared.sources.http import HttpClient, HttpResponse
 from shared.sources.marvel.signing import MarvelKeys
-from shared.sources.outbound import OutboundGuard
-from shared.sources.rates import Place
 from shared.sources.raw_object import raw_metadata, read_attribution
 from shared.sources.registry import SourceTools, make_source
-from shared.sources.retry import Timing
 from shared.storage.jsonl import encode_lines
 from shared.storage.keys import raw_key
 from shared.storage.memory import MemoryObjectStore
+from shared.web.http_get import HttpClient, HttpResponse
+from shared.web.outbound import OutboundGuard
+from shared.web.rates import Place
+from shared.web.retry import Timing
 from tests.fuzz.target import Target, first_line, text_of
 
 QUERY: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])

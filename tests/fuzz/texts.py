@@ -2,21 +2,21 @@
 
 from datetime import datetime
 
-from services.cli.rendering import shortened
+from services.cli.tables import shortened
 from services.orchestrator.analysis import Turn, analyse
 from services.orchestrator.extractive import ExtractiveGenerator
 from services.orchestrator.generator import Passage
 from services.orchestrator.words import content_stems, names_in_prose
-from shared.index.filters import parse_moment, parse_number, to_microseconds
-from shared.index.lexical import build_tables, query_terms
+from shared.canonical.dates import normalise_date
+from shared.index.catalog.filters import parse_moment, parse_number, to_microseconds
+from shared.index.shard.lexical import build_tables, query_terms
 from shared.models.corpus import ChunkingSettings
-from shared.printing import columns, fitted, printable, printable_lines
-from shared.sources.dates import normalise_date
-from shared.sources.redaction import redact
+from shared.platform.printing import columns, fitted, printable, printable_lines
 from shared.text.chunking import split_passages
 from shared.text.html import collapse, html_to_text
 from shared.text.marks import LONGEST_RUN, bounded_marks
 from shared.text.sentences import split_sentences
+from shared.web.redaction import redact
 from tests.fuzz.target import Target, text_of
 
 SHORT = ChunkingSettings(target_characters=80, overlap_characters=40)

@@ -3,11 +3,11 @@
 import time
 from typing import TYPE_CHECKING
 
+from shared.corpora.corpus_state import CorpusState
 from shared.models.run import RunRecord
-from shared.state.corpus_state import CorpusState
-from shared.state.run_records import SweepRequest, utc_now
-from shared.state.runs import RunStore
-from shared.state.table_clock import ResponseClock
+from shared.runs.run_records import SweepRequest, utc_now
+from shared.runs.run_store import RunStore
+from shared.table.table_clock import ResponseClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

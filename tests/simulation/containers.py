@@ -15,7 +15,7 @@ from services.compactor.compact import Compactor
 from services.compactor.completion import Completion
 from services.compactor.maintain import Maintainer
 from services.compactor.mark_bad import ShardMarker
-from services.compactor.rebuild import Rebuilder
+from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.restore import Restorer
 from services.compactor.sweep import Sweeper
 from services.compactor.tasks import Tasks
@@ -28,11 +28,15 @@ from services.ingest.model_change import ModelChange
 from services.ingest.plan_run import Planner
 from services.ingest.stalled_run import StalledRuns
 from services.ingest.steer_run import Steering
-from shared.corpora import CorpusRegistry
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.model_files import model_prefix
 from shared.embedding.model_prefixes import ModelPrefixes
-from shared.index.compaction_plan import CompactionPolicy
-from shared.index.garbage import GarbagePolicy
+from shared.index.maintenance.compaction_plan import CompactionPolicy
+from shared.index.maintenance.garbage import GarbagePolicy
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.messaging.maintenance_stage import MaintenanceStage
 from shared.messaging.publisher import JobPublisher
@@ -44,16 +48,12 @@ from shared.models.jobs import ChunkJob, DeriveJob, EmbedJob, IndexJob, PageJob
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import RunRecord
+from shared.runs.failures import FailureLog
+from shared.runs.run_store import RunStore
 from shared.sources.base import Source
 from shared.sources.objects.source import JsonlObjects
-from shared.state.compaction_claims import CompactionClaims
-from shared.state.corpus_state import CorpusState
-from shared.state.entity_versions import EntityVersions
-from shared.state.failures import FailureLog
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
-from shared.state.table_clock import ResponseClock
 from shared.storage.s3 import S3ObjectStore
+from shared.table.table_clock import ResponseClock
 from tests.simulation.encoder import DIMENSIONS, HashModel
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.wire import Clients

@@ -6,18 +6,18 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from services.cli.corpora import CorpusAdministration
-from services.cli.dead_letters import DeadLetters
-from services.cli.published import PublishedDeployment
-from services.cli.schedules import Schedules
+from services.cli.corpus.administration import CorpusAdministration
+from services.cli.corpus.schedules import Schedules
+from services.cli.dead_letter.handling import DeadLetters
+from services.cli.deployment.published import PublishedDeployment
 from services.compactor.request import CorpusTask, DirectRequest, MarkBadTask, RestoreTask
 from services.ingest.request import IngestRequest, RunRequest
-from shared.corpora import CorpusDocuments
+from shared.corpora.documents import CorpusDocuments
 from shared.errors import UltronError
 from shared.models.maintenance import MaintainJob
 from shared.models.manifest import Manifest
 from shared.models.run import RunMode
-from shared.state.run_reader import RunReader
+from shared.runs.run_reader import RunReader
 from tests.simulation.containers import (
     BUCKET,
     PARAMETERS,

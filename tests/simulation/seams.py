@@ -17,23 +17,24 @@ from random import Random
 from typing import Any, TypeVar
 from unittest import mock
 
-from shared.index.array_archive import read_arrays
-from shared.index.manifest_object import CommitRetry
-from shared.observability import metrics
-from shared.state.table_clock import parse_http_date
+from shared.index.catalog.array_archive import read_arrays
+from shared.index.manifest.manifest_object import CommitRetry
+from shared.platform.observability import metrics
+from shared.table.table_clock import parse_http_date
 from tests.simulation.scheduler import Scheduler
 
 ItemT = TypeVar("ItemT")
 AnswerT = TypeVar("AnswerT")
 
 _CLOCKS = (
-    "shared.index.manifest_object", "shared.index.manifest_store", "shared.index.merging",
+    "shared.index.manifest.manifest_object", "shared.index.manifest.manifest_store",
+    "shared.index.maintenance.merging",
     "aws_lambda_powertools.utilities.parameters.base",
 )  # fmt: skip
 _POOLS = (
     "services.indexer.group_commit",
     "services.compactor.live_versions",
-    "shared.index.merging",
+    "shared.index.maintenance.merging",
 )
 
 _mkstemp = tempfile.mkstemp
@@ -98,12 +99,12 @@ def under(
     patches: list[Any] = [mock.patch(f"{module}.datetime", Clock) for module in _CLOCKS]
     patches += [mock.patch(f"{module}.ThreadPoolExecutor", InlineExecutor) for module in _POOLS]
     patches += [
-        mock.patch("shared.state.table._jitter", jitter),
+        mock.patch("shared.table.table._jitter", jitter),
         mock.patch.object(CommitRetry, "wait", wait),
         mock.patch("shared.storage.s3.tempfile.mkstemp", make_file),
         mock.patch("uuid.uuid4", new_id),
-        mock.patch("shared.index.catalog.read_arrays", _read_arrays_once),
-        mock.patch("shared.state.table_clock.parse_http_date", _parse_http_date_once),
+        mock.patch("shared.index.catalog.catalog.read_arrays", _read_arrays_once),
+        mock.patch("shared.table.table_clock.parse_http_date", _parse_http_date_once),
         mock.patch.object(metrics, "add_metric", lambda *_, **__: None),
     ]
     state = global_random.getstate()

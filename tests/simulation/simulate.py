@@ -26,7 +26,7 @@ os.environ.setdefault("LOG_LEVEL", "CRITICAL")
 
 from shared.embedding.model_files import model_prefix
 from shared.models.manifest import Manifest
-from shared.state.run_reader import RunReader
+from shared.runs.run_reader import RunReader
 from shared.storage.s3 import S3ObjectStore
 from tests.simulation import seams
 from tests.simulation.containers import BUCKET, PARAMETERS, TABLE

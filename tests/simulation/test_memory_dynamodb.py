@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.state.table_clock import ResponseClock
+from shared.table.table_clock import ResponseClock
 from tests.simulation.aws.dynamodb import MemoryDynamoDB
 from tests.simulation.conftest import TABLE, SetClock
 from tests.simulation.dynamodb_calls import code_of, key, put, read, update

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.corpora import CorpusDocuments
+from shared.corpora.documents import CorpusDocuments
 from tests.simulation.aws.ssm import MemorySSM
 
 

@@ -11,8 +11,8 @@ from services.compactor.live_versions import open_live_catalogs
 from shared.canonical.forms import canonicaliser
 from shared.canonical.page import derive_page
 from shared.canonical.records import RecordContext
-from shared.index.content import content_checksum
-from shared.index.shard_cache import ShardCache
+from shared.index.search.shard_cache import ShardCache
+from shared.index.shard.content import content_checksum
 from shared.models.corpus import Corpus
 from shared.models.manifest import Manifest
 from shared.models.mapping import FieldMapping

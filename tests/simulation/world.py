@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from shared.index.generations import is_behind, newest_generation
-from shared.index.manifest_changes import REBUILD_CHANGE, RESTORE_CHANGE
-from shared.index.manifest_format import parse_manifest
+from shared.index.manifest.generations import is_behind, newest_generation
+from shared.index.manifest.manifest_changes import REBUILD_CHANGE, RESTORE_CHANGE
+from shared.index.manifest.manifest_format import parse_manifest
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.storage.keys import index_prefix, manifest_key
 from shared.storage.object_store import StoredObject

@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from shared.corpora import parse_corpus
+from shared.corpora.documents import parse_corpus
 from shared.errors import SettingsError
 from shared.models.corpus import CorpusSchedule
 from shared.models.sources import JsonlSource, MarvelSource

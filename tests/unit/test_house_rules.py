@@ -45,7 +45,7 @@ def test_only_pydantic_settings_reads_the_environment(tmp_path: Path) -> None:
 
 
 def test_only_one_module_makes_clients() -> None:
-    assert modules_that(makes_clients) == {"shared/aws.py"}
+    assert modules_that(makes_clients) == {"shared/platform/aws.py"}
 
 
 def test_no_example_of_a_property_is_held_to_a_time() -> None:

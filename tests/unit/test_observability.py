@@ -22,8 +22,9 @@ def run(code: str) -> str:
 
 def test_what_the_index_logs_is_a_line_like_all_others() -> None:
     (line,) = run(
-        "import logging, shared.observability\n"
-        "logging.getLogger('shared.index.merging').error('it broke', extra={'key': 'a key'})"
+        "import logging, shared.platform.observability\n"
+        "name = 'shared.index.maintenance.merging'\n"
+        "logging.getLogger(name).error('it broke', extra={'key': 'a key'})"
     ).splitlines()
     found = json.loads(line)
     assert (found["level"], found["message"], found["key"]) == ("ERROR", "it broke", "a key")
@@ -31,5 +32,5 @@ def test_what_the_index_logs_is_a_line_like_all_others() -> None:
 
 
 def test_a_search_loads_nothing_of_the_cloud() -> None:
-    loaded = run("import sys, shared.index.searcher\nprint(*sys.modules)").split()
+    loaded = run("import sys, shared.index.search.searcher\nprint(*sys.modules)").split()
     assert CLOUD.isdisjoint(name.partition(".")[0] for name in loaded)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.printing import columns, fitted, json_text, printable, printable_lines
+from shared.platform.printing import columns, fitted, json_text, printable, printable_lines
 
 # What real scripts and emoji cannot do without, of the characters that Unicode calls format.
 KEPT_FORMATS = set(

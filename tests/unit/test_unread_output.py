@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.command_line import EXIT_NOT_READ
+from shared.platform.command_line import EXIT_NOT_READ
 
 ROOT = Path(__file__).resolve().parents[2]
 # Run by another command that reads all they write, or by a Python that has nothing of ours.
@@ -47,7 +47,7 @@ def status_on_closed_pipe(*arguments: str, closes_errors: bool = False) -> tuple
 
 PROGRAM = """
 import os, socket, sys
-from shared.command_line import run_command
+from shared.platform.command_line import run_command
 def main():
     {body}
 sys.exit(run_command(main))
@@ -87,7 +87,7 @@ def test_a_pipe_that_breaks_elsewhere_is_no_quiet_end() -> None:
 
 
 def test_what_others_said_in_a_complaint_is_printable() -> None:
-    code = "from shared.command_line import complain; complain('bad \\x1b[31m\\nsecond')"
+    code = "from shared.platform.command_line import complain; complain('bad \\x1b[31m\\nsecond')"
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, cwd=ROOT, text=True, check=True
     )

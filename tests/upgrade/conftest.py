@@ -20,8 +20,8 @@ from scripts.demo.variables import MARVEL_CORPUS, local_variables
 from scripts.environments import ENVIRONMENTS, fingerprint, interpreter, make
 from scripts.local_aws.ports import free_port, is_port_free
 from scripts.local_aws.server import PORT_VARIABLE
-from services.cli.deployment import Deployment as Outputs
-from shared.index.generations import present_manifests
+from services.cli.deployment.outputs import Deployment as Outputs
+from shared.index.manifest.generations import present_manifests
 from shared.models.manifest import Manifest
 from tests.e2e.conftest import make_client
 from tests.e2e.stack import Stack

@@ -4,9 +4,9 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.errors import SourceError
-from shared.sources.http import HttpResponse
 from shared.sources.json_document import JsonDocument
-from shared.sources.redirects import place
+from shared.web.http_get import HttpResponse
+from shared.web.redirects import place
 
 LONGEST_CURSOR = 4000
 _LARGEST_TOTAL = 1_000_000_000

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 
 from shared.errors import SourceError
-from shared.sources.redirects import origin, place
 from shared.text.marks import bounded_marks
+from shared.web.redirects import origin, place
 
 LONGEST_ADDRESS = 4000
 # Shorter credentials may stand in an address by chance.

@@ -18,7 +18,7 @@ from shared.models.sources import (
 from shared.sources.http_json.answer import Answer
 from shared.sources.http_json.links import comparable, next_address, next_link
 from shared.sources.http_json.step import ENDPOINT, EndStatus, Step
-from shared.sources.redirects import place
+from shared.web.redirects import place
 
 # More are chained behind the last of them, so that planning ends within its function's time.
 _MOST_PLANNED_PAGES = 10_000

@@ -15,15 +15,15 @@ from http import HTTPStatus
 from shared.errors import SourceCredentialsError, SourceError
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import HttpAuth, HttpJsonSource
-from shared.observability import logger
+from shared.platform.observability import logger
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
-from shared.sources.client import SourceClient
-from shared.sources.http import HttpResponse
 from shared.sources.http_json.answer import Answer
 from shared.sources.http_json.pagers import CountedPager, make_pager
 from shared.sources.http_json.step import ENDPOINT, Step
-from shared.sources.redirects import Credentials, place
-from shared.sources.retry import Timing
+from shared.web.client import SourceClient
+from shared.web.http_get import HttpResponse
+from shared.web.redirects import Credentials, place
+from shared.web.retry import Timing
 
 # Clocks differ, and a change may show late: asking for a little too much loses nothing.
 _OVERLAP = timedelta(minutes=5)

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from shared.canonical.dates import normalise_date
 from shared.errors import SourceCredentialsError, SourceError
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import MarvelSource
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
-from shared.sources.client import SourceClient
-from shared.sources.dates import normalise_date
-from shared.sources.http import HttpClient, HttpResponse
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.wrapper import ErrorBody, ResultPage, parse_error, parse_page
-from shared.sources.redaction import redact
-from shared.sources.retry import Timing
+from shared.web.client import SourceClient
+from shared.web.http_get import HttpClient, HttpResponse
+from shared.web.redaction import redact
+from shared.web.retry import Timing
 
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.CONFLICT})
 _PROBE = {"orderBy": "-modified", "limit": "1", "offset": "0"}

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from shared.canonical.raw_json import array_element_texts, load_json
 from shared.errors import SourceError
 from shared.foreign_json import parse_foreign_json
-from shared.sources.client import SourceClient
-from shared.sources.http import HttpResponse
-from shared.sources.raw_json import array_element_texts, load_json
-from shared.sources.redaction import redact
-from shared.sources.redirects import place
+from shared.web.client import SourceClient
+from shared.web.http_get import HttpResponse
+from shared.web.redaction import redact
+from shared.web.redirects import place
 
 # The wiki says with status 200 that it has too much to do, and how long to wait.
 _BUSY = frozenset({"maxlag", "ratelimited"})

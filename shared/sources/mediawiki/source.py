@@ -21,10 +21,10 @@ from shared.sources.base import (
     PlannedPage,
     query_hash,
 )
-from shared.sources.client import SourceClient
 from shared.sources.mediawiki.api import WikiApi
 from shared.sources.mediawiki.pages import CollectedPages, is_gone
-from shared.sources.retry import HAND_ON_AFTER_SECONDS, Timing
+from shared.web.client import SourceClient
+from shared.web.retry import HAND_ON_AFTER_SECONDS, Timing
 
 LISTING = "listing"
 PAGES = "pages"

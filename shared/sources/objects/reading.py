@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from shared.errors import NotFoundError, SourceError
 from shared.sources.base import FetchedPage
-from shared.sources.http import gunzip
 from shared.sources.objects.listing import is_compressed
 from shared.storage.object_store import ObjectStore, StoredObject
+from shared.web.http_get import gunzip
 
 # A page passes through functions of 512 MB, which hold it several times over.
 MAXIMUM_OBJECT_BYTES = 32 * 1024 * 1024

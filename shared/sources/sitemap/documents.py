@@ -10,7 +10,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from shared.errors import SourceError
-from shared.sources.http import gunzip
+from shared.web.http_get import gunzip
 
 MAXIMUM_BYTES = 64 * 1024 * 1024
 # An element takes many times the memory of its text. The protocol allows 50,000 entries.

@@ -9,8 +9,8 @@ from protego import Protego
 
 from shared.errors import SourceUnavailableError
 from shared.models.sources import RateLimit
-from shared.sources.client import SourceClient
 from shared.sources.sitemap import ROBOT_NAME
+from shared.web.client import SourceClient
 
 _MAXIMUM_BYTES = 500 * 1024
 _MAXIMUM_AGE = timedelta(hours=1)

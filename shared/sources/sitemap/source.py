@@ -12,7 +12,7 @@ from shared.errors import BudgetExhaustedError, PostponedError, SourceError
 from shared.foreign_json import parse_foreign_json
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.models.sources import RateLimit, SitemapSource
-from shared.observability import logger
+from shared.platform.observability import logger
 from shared.sources.base import (
     CheckpointReader,
     EndpointPlan,
@@ -21,9 +21,6 @@ from shared.sources.base import (
     PlannedPage,
     query_hash,
 )
-from shared.sources.client import SourceClient
-from shared.sources.redirects import place
-from shared.sources.retry import HAND_ON_AFTER_SECONDS, Timing
 from shared.sources.sitemap.addresses import (
     ending_of_no_page,
     host_of,
@@ -35,6 +32,9 @@ from shared.sources.sitemap.documents import Sitemap, read_sitemap
 from shared.sources.sitemap.robots import Robots, RobotsCache
 from shared.sources.sitemap.walk import Frame, Walk, is_changed
 from shared.sources.sitemap.web_page import page_line, problem_line
+from shared.web.client import SourceClient
+from shared.web.redirects import place
+from shared.web.retry import HAND_ON_AFTER_SECONDS, Timing
 
 SITEMAP = "sitemap"
 PAGES = "pages"

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from shared.canonical.dates import normalise_date
 from shared.errors import SourceError
 from shared.models.base import Contract
-from shared.sources.dates import normalise_date
 from shared.sources.sitemap.documents import SitemapEntry
 
 

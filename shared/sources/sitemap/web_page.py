@@ -11,7 +11,7 @@ from w3lib.encoding import (
     http_content_type_encoding,
 )
 
-from shared.sources.http import HttpResponse
+from shared.web.http_get import HttpResponse
 
 MAXIMUM_HTML_BYTES = 5 * 1024 * 1024
 _TYPES = frozenset({"text/html", "application/xhtml+xml"})

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from services.cli.deployment.published import PublishedDeployment
 from services.cli.main import main
-from services.cli.published import PublishedDeployment
-from services.cli.stages import STAGES
-from shared.state.corpus_state import CorpusState
-from shared.state.failures import FailureLog
-from shared.state.runs import RunStore
+from services.cli.stage.stages import STAGES
+from shared.corpora.corpus_state import CorpusState
+from shared.runs.failures import FailureLog
+from shared.runs.run_store import RunStore
 from shared.storage.s3 import S3ObjectStore
 from tests.integration.run_stores import corpus_state, no_sweep, run_store
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from services.cli import corpora as administration
-from services.cli.schedules import Schedules
-from shared import wiring
-from shared.corpora import CorpusDocuments
-from shared.index.manifest_store import ManifestStore
+from services.cli.corpus import administration as administration
+from services.cli.corpus.schedules import Schedules
+from shared.corpora.documents import CorpusDocuments
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.models.run import EndpointCheckpoint, RunRecord
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
-from shared.state.run_records import utc_now
+from shared.platform import wiring
+from shared.runs.run_records import utc_now
 from shared.storage.keys import shard_key
 from shared.storage.s3 import S3ObjectStore
 from tests.integration.cli.site import Site

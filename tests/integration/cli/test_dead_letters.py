@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.dead_letter_queue import held_letters
-from services.cli.dead_letters import DeadLetters
+from services.cli.dead_letter.dead_letter_queue import held_letters
+from services.cli.dead_letter.handling import DeadLetters
 from shared.errors import ConflictError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.maintenance import SweepJob, maintenance_job

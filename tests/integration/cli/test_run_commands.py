@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from services.cli import commands_runs
 from services.cli.errors import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_RUN_NOT_SUCCEEDED, EXIT_WRONG_USE
+from services.cli.run import commands as commands_runs
 from services.ingest.request import parse_request, parse_run_request
 from shared.errors import UltronError
 from shared.models.jobs import PageJob

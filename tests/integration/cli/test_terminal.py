@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.command_line import EXIT_NOT_READ
+from shared.platform.command_line import EXIT_NOT_READ
 from tests.integration.cli.site import Site
 from tests.integration.state.chains import Line
 from tests.terminal import Screen, on_terminal

@@ -12,10 +12,10 @@ from scripts.local_aws.process import BackgroundServer
 from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
-from shared import aws, source_wiring, wiring
-from shared.observability import metrics
-from shared.sources.http import HttpClient, HttpLimits
-from shared.sources.retry import Timing
+from shared.platform import aws, source_wiring, wiring
+from shared.platform.observability import metrics
+from shared.web.http_get import HttpClient, HttpLimits
+from shared.web.retry import Timing
 from tests.integration.conformance.driver import Clock, Driver
 from tests.integration.conformance.server import SiteServer, running_site_server
 from tests.integration.sources.pipeline import Clients, Pipeline

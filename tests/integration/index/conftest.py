@@ -14,14 +14,14 @@ from scripts.model_export.export import export_bundle
 from services.embedder import handler as embedder_handler
 from services.indexer import handler as indexer_handler
 from services.retrieve import handler as retrieve_handler
-from shared import aws
 from shared.embedding.model_files import publish_model_bundle
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.jobs import EmbedJob, PageJob
 from shared.models.run import RunRecord
-from shared.observability import metrics
-from shared.state.failures import FailureLog
-from shared.state.runs import RunStore
+from shared.platform import aws
+from shared.platform.observability import metrics
+from shared.runs.failures import FailureLog
+from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.s3 import S3ObjectStore
 from tests.integration.run_stores import hold_corpus, no_sweep, run_store

@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from shared.index.manifest_store import ManifestStore
-from shared.index.origin import shard_name
-from shared.index.vector_file import decode_vectors
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.shard.origin import shard_name
+from shared.index.shard.vector_file import decode_vectors
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest
 from shared.storage import keys

@@ -12,11 +12,11 @@ import pytest
 
 from services.compactor import handler as compactor_handler
 from services.indexer import handler as indexer_handler
+from shared.corpora.compaction_claims import CompactionClaims
 from shared.embedding.model_files import read_model_identity
 from shared.errors import InvalidInputError, NotFoundError
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest
-from shared.state.compaction_claims import CompactionClaims
 from tests.integration.index.conftest import CORPUS, MAXIMUM_RECEIVES, Invocation, Line, sqs_event
 from tests.unit.state.given_time import GivenTime
 

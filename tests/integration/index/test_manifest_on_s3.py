@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import ConflictError, CorruptObjectError, NotFoundError
-from shared.index.garbage import GarbagePolicy, collect_garbage
-from shared.index.manifest_history import ManifestHistory
-from shared.index.manifest_store import ManifestCache, ManifestStore
+from shared.index.maintenance.garbage import GarbagePolicy, collect_garbage
+from shared.index.manifest.manifest_history import ManifestHistory
+from shared.index.manifest.manifest_store import ManifestCache, ManifestStore
 from shared.storage.keys import manifest_history_prefix, shards_prefix
 from shared.storage.s3 import S3ObjectStore
 from tests.unit.index.manifest_builders import (

@@ -13,7 +13,7 @@ from services.compactor import handler as compactor_handler
 from services.embedder import handler as embedder_handler
 from services.retrieve import handler as retrieve_handler
 from shared.embedding.model_files import publish_model_bundle, read_model_identity
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ModelIdentity
 from tests.integration.index.conftest import CORPUS, MAXIMUM_RECEIVES, Invocation, Line, sqs_event
 from tests.unit.embedding.conftest import ModelFolder

@@ -17,10 +17,10 @@ from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob
 from shared.models.run import RunRecord
-from shared.state.failures import FailureLog
-from shared.state.run_records import utc_now
-from shared.state.runs import RunStore, StageName
-from shared.state.table_clock import ResponseClock
+from shared.runs.failures import FailureLog
+from shared.runs.run_records import utc_now
+from shared.runs.run_store import RunStore, StageName
+from shared.table.table_clock import ResponseClock
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts.local_aws.process import BackgroundServer
+from shared.corpora.corpus_state import CorpusState
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.record_stage import StageState
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import RunRecord
-from shared.state.corpus_state import CorpusState
-from shared.state.run_records import utc_now
+from shared.runs.run_records import utc_now
 from tests.integration.messaging.dying_worker import MAXIMUM_RECEIVES, Worker
 from tests.unit.state.given_time import GivenTime
 

@@ -16,8 +16,8 @@ from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import QueueStage
 from shared.models.jobs import PageJob
 from shared.models.run import RunRecord
-from shared.state.failures import FailureLog
-from shared.state.runs import RunStore
+from shared.runs.failures import FailureLog
+from shared.runs.run_store import RunStore
 from tests.integration.run_stores import hold_corpus, no_sweep, run_store
 
 if TYPE_CHECKING:

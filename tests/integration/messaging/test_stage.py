@@ -15,8 +15,8 @@ from shared.messaging.redelivery import Redelivery
 from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob, Job, PageJob
 from shared.models.run import RunRecord
-from shared.state.failures import FailureLog
-from shared.state.runs import RunStore, StageName
+from shared.runs.failures import FailureLog
+from shared.runs.run_store import RunStore, StageName
 from tests.integration.run_stores import hold_corpus, no_sweep, run_store, table_clock
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts.local_aws.process import BackgroundServer
-from services.orchestrator.contracts import MAXIMUM_MESSAGE_CHARACTERS, ChatRequest
+from services.orchestrator.chat_request import MAXIMUM_MESSAGE_CHARACTERS, ChatRequest
+from services.orchestrator.conversation import ChatDefaults, ChatGraph, Retriever
 from services.orchestrator.extractive import ExtractiveGenerator
 from services.orchestrator.generator import Passage
-from services.orchestrator.graph import ChatDefaults, ChatGraph, Retriever
-from services.orchestrator.retrieval import Retrieved, Search
+from services.orchestrator.retrieve_client import Retrieved, Search
 from services.orchestrator.sessions import dynamodb_sessions
 from tests.integration.conftest import ROOT
 

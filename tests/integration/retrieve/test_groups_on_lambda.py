@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from services.retrieve import handler as retrieve_handler
-from shared import aws
+from shared.platform import aws
 from tests.integration.index.conftest import Invocation, Line, line, model_folder
 
 if TYPE_CHECKING:

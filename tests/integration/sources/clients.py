@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime
 
 from shared.errors import BudgetExhaustedError
 from shared.models.sources import RateLimit
-from shared.sources.client import SourceClient
-from shared.sources.http import HttpClient, HttpLimits
-from shared.sources.outbound import AllowedHosts, OutboundGuard
-from shared.sources.rates import Place
-from shared.sources.retry import RetryPolicy, Timing, WaitPolicy
+from shared.web.client import SourceClient
+from shared.web.http_get import HttpClient, HttpLimits
+from shared.web.outbound import AllowedHosts, OutboundGuard
+from shared.web.rates import Place
+from shared.web.retry import RetryPolicy, Timing, WaitPolicy
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
 LOCAL = OutboundGuard(AllowedHosts.parse("127.0.0.1"))

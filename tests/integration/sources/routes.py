@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shared.models.sources import RateLimit
-from shared.sources.rates import Place
+from shared.web.rates import Place
 from tests.integration.conformance.server import SiteServer, running_site_server
 from tests.integration.conformance.site import Answer, Site
 from tests.integration.sources.clients import OpenRates

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from shared.sources.http import HttpClient, TransportError
-from shared.sources.outbound import AllowedHosts, OutboundGuard
+from shared.web.http_get import HttpClient, TransportError
+from shared.web.outbound import AllowedHosts, OutboundGuard
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from shared.errors import SourceError
-from shared.sources.http import USER_AGENT, HttpLimits, TransportError
+from shared.web.http_get import USER_AGENT, HttpLimits, TransportError
 from tests.integration.sources.clients import local_http
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 

@@ -19,7 +19,7 @@ from shared.models.sources import MarvelSource
 from shared.sources.base import Plan
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi
-from shared.sources.retry import WaitPolicy
+from shared.web.retry import WaitPolicy
 from tests.integration.sources.clients import NOW, OpenRates, StillTime, local_client, local_http
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 

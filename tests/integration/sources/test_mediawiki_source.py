@@ -11,7 +11,7 @@ from shared.models.run import EndpointCheckpoint
 from shared.models.sources import MediaWikiSource, RateLimit
 from shared.sources.base import FetchedPage
 from shared.sources.mediawiki.source import LISTING, PAGES, MediaWiki
-from shared.sources.retry import WaitPolicy
+from shared.web.retry import WaitPolicy
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Answer
 from tests.integration.sources.clients import OpenRates, StillTime, local_client

@@ -14,13 +14,13 @@ from scripts.marvel_gateway.wire import ENTITY_TYPES
 from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler
-from shared import aws
-from shared.canonical.marvel.edges import ENTITY_TYPES as TYPE_NAMES
 from shared.errors import InvalidInputError, NotFoundError
 from shared.models.entity import Entity
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint
-from shared.observability import metrics
+from shared.platform import aws
+from shared.platform.observability import metrics
+from shared.sources.marvel.edges import ENTITY_TYPES as TYPE_NAMES
 from shared.storage import jsonl, keys
 from tests.integration.sources.pipeline import Clients, Event, Pipeline
 

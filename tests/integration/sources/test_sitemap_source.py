@@ -17,9 +17,9 @@ from shared.errors import (
 from shared.models.run import EndpointCheckpoint
 from shared.models.sources import RateLimit, SitemapSource
 from shared.sources.base import FetchedPage, PlannedPage
-from shared.sources.client import SourceClient
 from shared.sources.sitemap.robots import RobotsCache
 from shared.sources.sitemap.source import PAGES, SITEMAP, SitemapPages
+from shared.web.client import SourceClient
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Answer
 from tests.integration.sources.clients import OpenRates, StillTime, local_client

@@ -14,12 +14,12 @@ from shared.errors import (
     SourceUnavailableError,
 )
 from shared.models.sources import RateLimit
-from shared.sources.client import SourceClient
-from shared.sources.http import HttpResponse
-from shared.sources.outbound import ForbiddenAddressError
-from shared.sources.rates import Place
-from shared.sources.redirects import Credentials, OutboundRequest
-from shared.sources.retry import WaitPolicy
+from shared.web.client import SourceClient
+from shared.web.http_get import HttpResponse
+from shared.web.outbound import ForbiddenAddressError
+from shared.web.rates import Place
+from shared.web.redirects import Credentials, OutboundRequest
+from shared.web.retry import WaitPolicy
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
 from tests.integration.sources.routes import SlowTurns
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server

@@ -10,7 +10,9 @@ from services.fetch.fetch_page import Fetcher
 from services.ingest.plan_run import Planner, RunSummary
 from services.ingest.request import IngestRequest, RunRequest
 from services.ingest.steer_run import Steering
-from shared.corpora import CorpusRegistry
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import SourceUnavailableError
 from shared.messaging.publisher import JobPublisher
@@ -20,11 +22,9 @@ from shared.models.corpus import Corpus
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress
 from shared.models.sources import JsonlSource
-from shared.observability import metrics
+from shared.platform.observability import metrics
+from shared.runs.run_store import RunStore
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
-from shared.state.corpus_state import CorpusState
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.state.given_time import GivenTime
 

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, cast
 
 from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
-from services.compactor.rebuild import Rebuilder
+from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.restore import Restorer
 from services.compactor.sweep import Sweeper
 from services.embedder.embed_part import Embedder
 from services.embedder.unchanged import UnchangedEntities
 from services.indexer.group_commit import GroupCommitter
-from shared.corpora import CorpusRegistry
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.documents import CorpusRegistry
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.embedding.model_files import model_prefix
-from shared.index.content import content_checksum
-from shared.index.manifest_store import ManifestStore
-from shared.index.shard_cache import ShardCache
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.search.shard_cache import ShardCache
+from shared.index.shard.content import content_checksum
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.stage import skip_recorded
 from shared.models.base import Contract
@@ -29,10 +32,7 @@ from shared.models.maintenance import RebuildJob, SweepJob
 from shared.models.manifest import Manifest
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress, RunRecord
 from shared.models.sources import JsonlSource
-from shared.state.corpus_state import CorpusState
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.corpora.corpus_state import CorpusState
 from shared.models.jobs import PageJob
 from shared.models.run import RunRecord
-from shared.state.corpus_state import CorpusState
-from shared.state.runs import RunStore
-from shared.state.table_clock import ResponseClock
+from shared.runs.run_store import RunStore
+from shared.table.table_clock import ResponseClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,8 +9,8 @@ import pytest
 from shared.errors import InvalidJobError
 from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint
+from shared.runs.run_pages import PAGES_AT_ONCE
 from shared.sources.base import FetchedPage
-from shared.state.run_pages import PAGES_AT_ONCE
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
 
 if TYPE_CHECKING:

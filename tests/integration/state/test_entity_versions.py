@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.corpora.entity_versions import EntityVersions
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.manifest import ModelIdentity
-from shared.state.entity_versions import EntityVersions
 from tests.unit.embedder.remembered import RememberedVersions
 
 if TYPE_CHECKING:

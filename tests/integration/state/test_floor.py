@@ -10,15 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from services.cli.corpora import CorpusAdministration
-from services.cli.schedules import Schedules
+from services.cli.corpus.administration import CorpusAdministration
+from services.cli.corpus.schedules import Schedules
 from services.embedder.unchanged import UnchangedEntities
-from shared.corpora import CorpusDocuments
+from shared.corpora.documents import CorpusDocuments
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.errors import ConflictError, NotFoundError, PostponedError
 from shared.models.jobs import IndexJob
 from shared.models.manifest import Manifest
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
 from tests.integration.state.chains import Line
 from tests.integration.state.shelf import CORPUS, Shelf, checksums
 from tests.unit.embedder.remembered import MODEL, WorkerDiedError

@@ -6,7 +6,7 @@ import pytest
 
 from services.compactor.mark_bad import ShardMarker
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import FileReference, ShardDescriptor
 from shared.models.run import EndpointCheckpoint
 from tests.integration.state.shelf import CORPUS, Shelf, checksums

@@ -9,10 +9,10 @@ from services.compactor.completion import Completion
 from services.compactor.sweep import Sweeper
 from services.embedder.embed_part import Embedder
 from services.ingest.model_change import ModelChange
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import SettingsError
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.messaging.publisher import JobPublisher
 from shared.models.manifest import ModelIdentity
 from tests.integration.state.shelf import CORPUS, Shelf, checksums

@@ -11,8 +11,8 @@ import pytest
 
 from shared.errors import BudgetExhaustedError
 from shared.models.sources import RateLimit
-from shared.sources.rates import Place
-from shared.state.rate_limits import RateLimits
+from shared.web.rate_limits import RateLimits
+from shared.web.rates import Place
 from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def test_a_restore_that_dies_leaves_nothing_that_passes_for_indexed(
 def test_a_restore_cut_off_before_its_commit_costs_only_embedding(
     two_runs: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.index.manifest_store.ManifestStore.restore", _die)
+    monkeypatch.setattr("shared.index.manifest.manifest_store.ManifestStore.restore", _die)
     with pytest.raises(KeyboardInterrupt):
         two_runs.restorer.restore(CORPUS, 1)
     # What the cut-off restore would have shown is what the source has again: it must be indexed.

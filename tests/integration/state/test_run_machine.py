@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from shared.errors import ConflictError
 from shared.models.jobs import DeriveJob, PageJob
-from shared.state.cancelled_runs import FRESH_SECONDS
+from shared.runs.cancelled_runs import FRESH_SECONDS
 from tests.integration.state.chains import Line
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.corpora.corpus_state import CorpusState, PlannedRun
 from shared.errors import ConflictError, InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint, PageOutcome, RunMode, RunRecord
-from shared.state.corpus_state import CorpusState, PlannedRun
-from shared.state.runs import RunStore, StageName
+from shared.runs.run_store import RunStore, StageName
 from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.corpora.corpus_state import PlannedRun
 from shared.errors import LeaseHeldError
 from shared.models.jobs import PageJob
 from shared.models.run import RunRecord
 from shared.models.sources import RateLimit
-from shared.state.compaction_claims import CompactionClaims
-from shared.state.corpus_state import PlannedRun
-from shared.state.rate_limits import RateLimits
+from shared.web.rate_limits import RateLimits
 from tests.integration.state.skewed import LIFETIME_SECONDS, DatedTable, Machine
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode
+from shared.runs.cancelled_runs import FRESH_SECONDS
+from shared.runs.run_pages import PAGES_AT_ONCE
 from shared.sources.base import PlannedPage
-from shared.state.cancelled_runs import FRESH_SECONDS
-from shared.state.run_pages import PAGES_AT_ONCE
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from services.compactor.sweep import Sweeper
 from shared.errors import CorruptObjectError, LeaseHeldError, NotFoundError
-from shared.index.vector_file import decode_vectors
+from shared.index.shard.vector_file import decode_vectors
 from shared.models.chunk import CoveredEntity, chunk_file_line
 from shared.models.entity_version import NO_CONTENT
 from shared.models.jobs import Job

@@ -10,15 +10,15 @@ import pytest
 
 from services.ingest.plan_run import Planner
 from services.ingest.request import IngestRequest
-from shared import aws, wiring
-from shared.corpora import CorpusRegistry
+from shared.corpora.corpus_state import CorpusState, PlannedRun
+from shared.corpora.documents import CorpusRegistry
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import SweepJob, maintenance_job
 from shared.models.run import EndpointCheckpoint, RunMode
+from shared.platform import aws, wiring
+from shared.runs.run_store import RunStore
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan
-from shared.state.corpus_state import CorpusState, PlannedRun
-from shared.state.runs import RunStore
 from tests.integration.run_stores import corpus_state
 from tests.integration.state.shelf import CORPUS, OneCorpus
 from tests.unit.state.given_time import GivenTime

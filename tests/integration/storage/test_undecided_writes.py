@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from services.compactor.live_versions import open_live_catalogs
-from shared import aws
 from shared.errors import ConflictError, ContentionError
-from shared.index.garbage import GarbagePolicy, collect_garbage
-from shared.index.manifest_store import ManifestStore
-from shared.index.shard_cache import ShardCache
+from shared.index.maintenance.garbage import GarbagePolicy, collect_garbage
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.search.shard_cache import ShardCache
+from shared.platform import aws
 from shared.storage.keys import manifest_key, manifest_version_key
 from shared.storage.object_store import ObjectStore
 from shared.storage.s3 import S3ObjectStore
@@ -308,7 +308,7 @@ def test_no_other_module_writes_on_a_condition() -> None:
     assert conditional_writers() == {
         "services/compactor/sweep.py",
         "services/fetch/fetch_page.py",
-        "shared/index/garbage.py",
-        "shared/index/manifest_history.py",
-        "shared/index/manifest_object.py",
+        "shared/index/maintenance/garbage.py",
+        "shared/index/manifest/manifest_history.py",
+        "shared/index/manifest/manifest_object.py",
     }

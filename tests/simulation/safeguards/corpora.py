@@ -2,11 +2,11 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_STATE = "shared/state/corpus_state.py"
-_VERSIONS = "shared/state/entity_versions.py"
+_STATE = "shared/corpora/corpus_state.py"
+_VERSIONS = "shared/corpora/entity_versions.py"
 _UNCHANGED = "services/embedder/unchanged.py"
-_FLOOR = "shared/state/index_floor.py"
-_CLAIMS = "shared/state/compaction_claims.py"
+_FLOOR = "shared/corpora/index_floor.py"
+_CLAIMS = "shared/corpora/compaction_claims.py"
 
 MUTANTS = (
     Mutant(

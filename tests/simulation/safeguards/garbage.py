@@ -2,8 +2,8 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_GARBAGE = "shared/index/garbage.py"
-_MERGING = "shared/index/merging.py"
+_GARBAGE = "shared/index/maintenance/garbage.py"
+_MERGING = "shared/index/maintenance/merging.py"
 _COMPACT = "services/compactor/compact.py"
 
 MUTANTS = (

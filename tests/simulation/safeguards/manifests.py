@@ -2,10 +2,10 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_OBJECT = "shared/index/manifest_object.py"
-_HISTORY = "shared/index/manifest_history.py"
-_CHANGES = "shared/index/manifest_changes.py"
-_STORE = "shared/index/manifest_store.py"
+_OBJECT = "shared/index/manifest/manifest_object.py"
+_HISTORY = "shared/index/manifest/manifest_history.py"
+_CHANGES = "shared/index/manifest/manifest_changes.py"
+_STORE = "shared/index/manifest/manifest_store.py"
 
 MUTANTS = (
     Mutant(

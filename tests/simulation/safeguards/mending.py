@@ -4,7 +4,7 @@ from tests.simulation.safeguards.mutant import Mutant
 
 _RESTORE = "services/compactor/restore.py"
 _MARK_BAD = "services/compactor/mark_bad.py"
-_REMOVE = "services/cli/corpora.py"
+_REMOVE = "services/cli/corpus/administration.py"
 
 _RESTORING = (
     Mutant(
@@ -193,7 +193,7 @@ _REMOVING = (
     ),
     Mutant(
         "leftover-of-a-deleted-index-stops-its-corpus",
-        "shared/index/manifest_object.py",
+        "shared/index/manifest/manifest_object.py",
         "if newest and not tolerant and not self._is_deleted(newest):",
         "if newest and not tolerant:",
         "A version that a late worker leaves beside a deleted index stops no later run.",

@@ -8,7 +8,7 @@ _STAGE = "shared/messaging/stage.py"
 _MAINTENANCE = "shared/messaging/maintenance_stage.py"
 _ATTEMPTS = "shared/messaging/attempts.py"
 _REDELIVERY = "shared/messaging/redelivery.py"
-_LETTERS = "services/cli/dead_letters.py"
+_LETTERS = "services/cli/dead_letter/handling.py"
 
 MUTANTS = (
     Mutant(

@@ -3,7 +3,7 @@
 from tests.simulation.safeguards.mutant import Mutant
 
 _COMPLETION = "services/compactor/completion.py"
-_GENERATIONS = "shared/index/generations.py"
+_GENERATIONS = "shared/index/manifest/generations.py"
 
 MUTANTS = (
     Mutant(
@@ -36,7 +36,7 @@ MUTANTS = (
     ),
     Mutant(
         "run-with-outdated-parts-succeeds",
-        "shared/state/run_endings.py",
+        "shared/runs/run_endings.py",
         "if progress.parts_outdated:",
         "if False:",
         "A run of which the index refused a part does not succeed.",
@@ -64,7 +64,7 @@ MUTANTS = (
     ),
     Mutant(
         "index-beside-another-is-complete-at-once",
-        "shared/index/manifest_object.py",
+        "shared/index/manifest/manifest_object.py",
         "return self._empty(0, generation=0 if is_alone else None)",
         "return self._empty(0, generation=0)",
         "Readers do not move to an index that is still built.",

@@ -2,7 +2,7 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_REBUILD = "services/compactor/rebuild.py"
+_REBUILD = "services/compactor/rebuild/rebuild_index.py"
 
 MUTANTS = (
     Mutant(
@@ -110,7 +110,7 @@ MUTANTS = (
     ),
     Mutant(
         "rebuild-brings-back-what-was-not-there-to-be-deleted",
-        "services/compactor/rebuilt_state.py",
+        "services/compactor/rebuild/rebuilt_state.py",
         "        if not brought_back:\n",
         "        if True:\n",
         "A rebuild does not show what the last full run did not see.",

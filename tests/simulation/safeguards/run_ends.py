@@ -2,9 +2,9 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_ENDINGS = "shared/state/run_endings.py"
-_CONTROL = "shared/state/run_control.py"
-_READER = "shared/state/run_reader.py"
+_ENDINGS = "shared/runs/run_endings.py"
+_CONTROL = "shared/runs/run_control.py"
+_READER = "shared/runs/run_reader.py"
 
 MUTANTS = (
     Mutant(

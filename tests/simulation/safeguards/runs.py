@@ -2,10 +2,10 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_RUNS = "shared/state/runs.py"
-_PAGES = "shared/state/run_pages.py"
-_RECORDS = "shared/state/run_records.py"
-_CANCELLED = "shared/state/cancelled_runs.py"
+_RUNS = "shared/runs/run_store.py"
+_PAGES = "shared/runs/run_pages.py"
+_RECORDS = "shared/runs/run_records.py"
+_CANCELLED = "shared/runs/cancelled_runs.py"
 
 MUTANTS = (
     Mutant(

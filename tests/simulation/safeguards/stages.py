@@ -55,14 +55,14 @@ MUTANTS = (
     ),
     Mutant(
         "etag-from-before-the-last-run-is-trusted",
-        "shared/state/corpus_state.py",
+        "shared/corpora/corpus_state.py",
         'return None if item is None or item.get("seq", 0) < since_seq else item["etag"]',
         'return None if item is None else item["etag"]',
         "A page that returns to an older content is read, if a run in between read another one.",
     ),
     Mutant(
         "checkpoint-from-before-the-last-run-is-trusted",
-        "shared/state/corpus_state.py",
+        "shared/corpora/corpus_state.py",
         'etag = item.get("etag") if item.get("seq", 0) >= since_seq else None',
         'etag = item.get("etag")',
         "A source that returns to an older state is read, if a run in between read another one.",

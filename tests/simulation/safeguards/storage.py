@@ -2,8 +2,8 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_TABLE = "shared/state/table.py"
-_CLOCK = "shared/state/table_clock.py"
+_TABLE = "shared/table/table.py"
+_CLOCK = "shared/table/table_clock.py"
 _S3 = "shared/storage/s3.py"
 
 MUTANTS = (

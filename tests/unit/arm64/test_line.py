@@ -8,7 +8,7 @@ import pytest
 
 from scripts.arm64.events import Line, answer_of, proxy_event
 from scripts.arm64.function_process import FunctionError
-from services.cli.stages import STAGES
+from services.cli.stage.stages import STAGES
 
 URLS = {stage.queue: f"http://sqs/{stage.queue}" for stage in STAGES.values()}
 

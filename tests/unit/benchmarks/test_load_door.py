@@ -10,7 +10,7 @@ import pytest
 from benchmarks import load_door
 from benchmarks.load_door import DoorFigures, Load, Recovery, Reply, ask_for, flood, form_fault
 from shared.errors import NotFoundError
-from shared.http_api import JSON_CONTENT_TYPE, PROBLEM_CONTENT_TYPE, problem_document
+from shared.platform.http_api import JSON_CONTENT_TYPE, PROBLEM_CONTENT_TYPE, problem_document
 
 THROTTLED = {
     "type": "about:blank",

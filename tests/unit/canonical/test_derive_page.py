@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from shared.canonical.links import web_addresses
 from shared.canonical.mapped_records import canonicalise_mapped
-from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.page import (
     MAXIMUM_CARRIED_CHARACTERS,
     MAXIMUM_TEXT_CHARACTERS,
     derive_page,
 )
 from shared.canonical.records import CanonicalRecord, Record, RecordContext
-from shared.canonical.web import canonicalise_web_page
 from shared.models.mapping import FieldMapping
+from shared.sources.marvel.entities import canonicalise_marvel
+from shared.sources.sitemap.entities import canonicalise_web_page
 from shared.storage.jsonl import encode_models
 from tests.unit.canonical import wire_samples as samples
 

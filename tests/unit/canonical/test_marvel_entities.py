@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.canonical.marvel.entities import canonicalise_marvel
 from shared.canonical.page import derive_page
 from shared.canonical.records import RecordContext, RecordRejectedError
 from shared.models.entity import Edge, Entity
+from shared.sources.marvel.entities import canonicalise_marvel
 from tests.unit.canonical import wire_samples as samples
 
 RUN_ID = "20261123T060000Z-1a2b3c4d"

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.canonical import web_text
 from shared.canonical.records import (
     RecordContext,
     RecordLeftOutError,
     RecordRejectedError,
 )
-from shared.canonical.web import canonicalise_web_page, page_identity
-from shared.canonical.web_text import is_refused
 from shared.models.entity import Entity
+from shared.sources.sitemap import web_text
+from shared.sources.sitemap.entities import canonicalise_web_page, page_identity
+from shared.sources.sitemap.web_text import is_refused
 
 CONTEXT = RecordContext("pages", "20261123T060000Z-1a2b3c4d")
 ADDRESS = "https://site.example/robots/ultron?lang=en"

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.canonical.records import RecordContext, RecordLeftOutError, RecordRejectedError
-from shared.canonical.wiki import MAXIMUM_WIKITEXT_CHARACTERS, canonicalise_wiki_page
-from shared.canonical.wiki_markup import prepared, restored
-from shared.canonical.wiki_text import wikitext_to_text
 from shared.models.entity import Entity
+from shared.sources.mediawiki.entities import MAXIMUM_WIKITEXT_CHARACTERS, canonicalise_wiki_page
+from shared.sources.mediawiki.wiki_markup import prepared, restored
+from shared.sources.mediawiki.wiki_text import wikitext_to_text
 
 CONTEXT = RecordContext("pages", "20261123T060000Z-1a2b3c4d", "CC BY-SA 4.0")
 TOKENS = st.sampled_from(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.cli import main as command
-from services.cli.target import Target
-from shared import aws
+from services.cli.deployment.target import Target
+from shared.platform import aws
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.cli.index_fakes import FakeFunctions
 

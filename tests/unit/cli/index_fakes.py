@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore

@@ -14,11 +14,11 @@ import pytest
 
 from scripts.demo.announcement import announce, withdraw
 from scripts.demo.deployment import Deployment
-from services.cli import brought_up
-from services.cli.brought_up import PLACE, last_brought_up
+from services.cli.deployment.brought_up import PLACE, last_brought_up
+from services.cli.deployment.outputs import brought_up
 from services.cli.main import main
-from shared import aws
 from shared.errors import SettingsError
+from shared.platform import aws
 from tests.unit.cli.fake_api import OUTPUTS, FakeApi, running_api, write_outputs
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from services.cli.api import read_answer
+from services.cli.ask.api import read_answer
 from services.cli.errors import UnavailableError
 from services.cli.main import main
 from tests.unit.cli.fake_api import OUTPUTS, FakeApi, running_api, write_outputs
@@ -180,7 +180,7 @@ def test_an_address_where_nothing_answers_is_named(
 def test_an_api_that_takes_the_request_and_never_answers_is_not_called_absent(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("services.cli.api._TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
+    monkeypatch.setattr("services.cli.ask.api._TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         assert main(["retrieve", "x", "--api-url", url, "--api-key", "k"]) == 1

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from services.cli.corpus_files import read_corpus_file
-from services.cli.corpus_rendering import (
+from services.cli.corpus.corpus_files import read_corpus_file
+from services.cli.corpus.rendering import (
     added_lines,
     corpora_lines,
     corpus_lines,
     removed_lines,
     trial_lines,
 )
+from services.cli.corpus.schedules import rule_name, rules_of
+from services.cli.deployment.published import ScheduleAddresses
 from services.cli.errors import UnavailableError
 from services.cli.functions import raised_by_function
 from services.cli.main import main
-from services.cli.published import ScheduleAddresses
-from services.cli.schedules import rule_name, rules_of
-from shared.corpora import corpus_document, parse_corpus
+from shared.corpora.documents import corpus_document, parse_corpus
 from shared.errors import InvalidInputError, SourceUnavailableError
 from shared.models.corpus import Corpus
 

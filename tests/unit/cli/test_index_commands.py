@@ -10,7 +10,7 @@ import pytest
 
 from services.cli.main import main
 from shared.models.manifest import ModelIdentity
-from shared.observability import logger
+from shared.platform.observability import logger
 from shared.storage.keys import manifest_key, manifest_version_key
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.cli.index_fakes import MODEL, FakeFunctions, commit

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.cli.errors import UnavailableError
-from services.cli.indexes import newest_versions, wait_for_rebuild
+from services.cli.index.upkeep import newest_versions, wait_for_rebuild
 from services.cli.main import main
 from shared.storage.keys import manifest_key
 from shared.storage.memory import MemoryObjectStore

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.dead_letter_queue import DeadLetter, held_letters
-from services.cli.dead_letters import STAGE_NAMES, DeadLetters
-from services.cli.letter_rendering import (
-    dropped_lines,
-    letter_lines,
-    letters_lines,
-    redriven_lines,
-)
-from services.cli.letters import (
+from services.cli.dead_letter.dead_letter_queue import DeadLetter, held_letters
+from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetters
+from services.cli.dead_letter.messages import (
     body_of,
     description,
     event_to_send,
     meaning_of_drop,
     page_job,
     subject,
+)
+from services.cli.dead_letter.rendering import (
+    dropped_lines,
+    letter_lines,
+    letters_lines,
+    redriven_lines,
 )
 from shared.errors import InvalidInputError
 from shared.models.jobs import EmbedJob

@@ -12,22 +12,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.cli import corpus_rendering, index_rendering, letter_rendering, stage_rendering
+from services.cli.ask.rendering import chat_lines, retrieve_lines
+from services.cli.corpus import rendering as corpus_rendering
+from services.cli.dead_letter import rendering as letter_rendering
+from services.cli.index import rendering as index_rendering
 from services.cli.main import main
 from services.cli.notices import notices_shown
 from services.cli.output import write_json, write_line, write_lines
-from services.cli.rendering import chat_lines, retrieve_lines
-from services.cli.run_rendering import (
+from services.cli.run.rendering import (
     ending_line,
     gap_lines,
     run_lines,
     run_list_lines,
     steering_line,
 )
+from services.cli.stage import rendering as stage_rendering
 from services.cli.tables import table_lines
 from shared.models.run import ProblemPage
-from shared.observability import logger
-from shared.printing import columns
+from shared.platform.observability import logger
+from shared.platform.printing import columns
 from tests.unit.cli.a_run import a_run
 from tests.unit.cli.fake_api import FakeApi, running_api
 from tests.unit.test_printing import HOSTILE, TEXTS, is_allowed

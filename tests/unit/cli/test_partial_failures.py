@@ -7,10 +7,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from services.cli.corpus.schedules import Schedules, rules_of
+from services.cli.deployment.published import ScheduleAddresses
 from services.cli.errors import UnavailableError
-from services.cli.published import ScheduleAddresses
-from services.cli.schedules import Schedules, rules_of
-from shared.corpora import COMMAND, CorpusDocuments, corpus_document, parse_corpus
+from shared.corpora.documents import COMMAND, CorpusDocuments, corpus_document, parse_corpus
 from shared.errors import ConflictError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.progress import ProgressDisplay
-from services.cli.run_rendering import watch_bar, watch_line
-from services.cli.watching import Meter
+from services.cli.run.progress import ProgressDisplay
+from services.cli.run.rendering import watch_bar, watch_line
+from services.cli.run.watching import Meter
 from shared.models.run import RunStatus
 from tests.terminal import Screen, on_terminal
 from tests.unit.cli.a_run import a_run
@@ -18,7 +18,7 @@ from tests.unit.cli.a_run import a_run
 DRAWING = """
 import sys
 from services.cli.output import write_line, write_notice
-from services.cli.progress import ProgressDisplay
+from services.cli.run.progress import ProgressDisplay
 from tests.unit.cli.a_run import a_run
 
 with ProgressDisplay(sys.stdout, can_redraw=True) as display:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from services.cli.errors import UnavailableError, exit_status
 from services.cli.functions import raised_by_function
-from services.cli.rendering import shortened
-from services.cli.run_rendering import (
+from services.cli.run.rendering import (
     duration,
     ending_line,
     gap_lines,
@@ -19,8 +18,9 @@ from services.cli.run_rendering import (
     run_list_lines,
     steering_line,
 )
-from services.cli.runs import watch_run
-from services.cli.watching import Meter
+from services.cli.run.running import watch_run
+from services.cli.run.watching import Meter
+from services.cli.tables import shortened
 from shared.errors import LeaseHeldError, NotFoundError, PostponedError, UltronError
 from shared.models.run import ProblemPage, RunProgress
 from tests.unit.cli.a_run import RUN_ID, a_run

@@ -10,15 +10,15 @@ import numpy as np
 
 from services.compactor.compact import Compactor
 from services.compactor.live_versions import live_versions, open_live_catalogs
-from shared.index.compaction_plan import CompactionPolicy
-from shared.index.manifest_store import CommitRetry, ManifestStore
-from shared.index.shard_cache import ShardCache
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.index.maintenance.compaction_plan import CompactionPolicy
+from shared.index.manifest.manifest_store import CommitRetry, ManifestStore
+from shared.index.search.shard_cache import ShardCache
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import Contract
 from shared.models.maintenance import CompactJob
 from shared.models.manifest import Manifest, ShardDescriptor
-from shared.state.compaction_claims import CompactionClaims
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import CORPUS, MODEL, build_shard, chunk, unit_vectors
 from tests.unit.index.manifest_builders import no_floor

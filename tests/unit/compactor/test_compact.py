@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import CorruptObjectError
-from shared.index.merging import Merger, compaction_origin
+from shared.index.maintenance.merging import Merger, compaction_origin
 from shared.models.manifest import Manifest, ShardDescriptor
 from shared.storage.keys import index_prefix
 from tests.unit.compactor.compactor_builders import NOW, SEQ, Index, job_of

@@ -7,7 +7,7 @@ import pytest
 from services.compactor.settings import CompactorSettings
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import InvalidInputError, SettingsError
-from shared.index.compaction_plan import CompactionPolicy
+from shared.index.maintenance.compaction_plan import CompactionPolicy
 
 REQUIRED = {
     "BUCKET_NAME": "b",

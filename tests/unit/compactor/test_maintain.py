@@ -7,8 +7,8 @@ import pytest
 
 from services.compactor.maintain import Maintainer, MaintenanceReport
 from shared.errors import CorruptObjectError
-from shared.index.compaction_plan import CompactionPolicy
-from shared.index.garbage import GarbagePolicy
+from shared.index.maintenance.compaction_plan import CompactionPolicy
+from shared.index.maintenance.garbage import GarbagePolicy
 from shared.models.maintenance import CompactJob
 from tests.unit.compactor.compactor_builders import NOW, SEQ, Index, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL

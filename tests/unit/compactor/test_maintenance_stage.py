@@ -23,8 +23,8 @@ from shared.models.maintenance import (
     SweepJob,
 )
 from shared.models.manifest import ModelIdentity
-from shared.state.failures import FailureLog, Receives
-from shared.state.runs import RunStore
+from shared.runs.failures import FailureLog, Receives
+from shared.runs.run_store import RunStore
 
 MAXIMUM_RECEIVES = 5
 RUN = "20261123T060000Z-1a2b3c4d"

@@ -7,7 +7,10 @@ from typing import cast
 
 import pytest
 
-from services.compactor.rebuild import Rebuilder, StartedRebuild
+from services.compactor.rebuild.rebuild_index import Rebuilder, StartedRebuild
+from shared.corpora.corpus_state import CorpusState
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
 from shared.errors import (
     ConflictError,
     CorruptObjectError,
@@ -15,14 +18,11 @@ from shared.errors import (
     LeaseHeldError,
     NotFoundError,
 )
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import MaintainJob, RebuildJob
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.state.corpus_state import CorpusState
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.runs.run_store import RunStore
 from shared.storage.keys import index_prefix
 from tests.unit.compactor.compactor_builders import Index, Publisher, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from shared.corpora import parse_corpus
+from shared.corpora.documents import parse_corpus
 from shared.models.sources import AnySource
 
 SOURCES = Path(__file__).resolve().parents[3] / "docs" / "sources.md"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.settings import CommandSettings
-from shared.settings import ServiceSettings
+from services.cli.deployment.settings import CommandSettings
+from shared.platform.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

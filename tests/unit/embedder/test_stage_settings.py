@@ -6,7 +6,7 @@ from services.embedder.settings import EmbedderSettings
 from services.indexer.settings import IndexerSettings
 from services.retrieve.settings import RetrieveSettings
 from shared.errors import SettingsError
-from shared.settings import ServiceSettings
+from shared.platform.settings import ServiceSettings
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from services.embedder import embed_part
 from services.embedder.embed_part import Embedder
 from services.embedder.unchanged import UnchangedEntities
-from shared.index.content import content_checksum
-from shared.index.shard_writer import ShardContent, ShardSource
-from shared.index.vector_file import decode_vectors
+from shared.corpora.entity_versions import EntityVersions
+from shared.corpora.index_floor import IndexFloor
+from shared.index.shard.content import content_checksum
+from shared.index.shard.shard_writer import ShardContent, ShardSource
+from shared.index.shard.vector_file import decode_vectors
 from shared.messaging.publisher import JobPublisher
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.entity_version import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import FileReference, ShardDescriptor
-from shared.state.entity_versions import EntityVersions
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from shared.errors import CorruptObjectError
-from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
+from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 
 finite = st.floats(-1, 1, width=32)
 vectors = st.tuples(st.integers(0, 5), st.integers(1, 4)).flatmap(

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.index.catalog import read_catalog
-from shared.index.graph import RowMask, Vectors
-from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
-from shared.index.searcher import Searcher
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_reader import OpenFiles, SearchTuning, Shard
-from shared.index.shard_writer import ShardSource, collect_content, write_shard
-from shared.index.snapshot import SnapshotSource
+from shared.index.catalog.catalog import read_catalog
+from shared.index.graph.hnsw_file import RowMask, Vectors
+from shared.index.manifest.manifest_store import CommitRetry, ManifestCache, ManifestStore
+from shared.index.search.searcher import Searcher
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.snapshot import SnapshotSource
+from shared.index.shard.shard_reader import OpenFiles, SearchTuning, Shard
+from shared.index.shard.shard_writer import ShardSource, collect_content, write_shard
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.entity import Scalar
 from shared.models.manifest import ModelIdentity, ShardDescriptor

@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 
 from shared.errors import ConflictError, NotFoundError
-from shared.index.garbage import GarbagePolicy, collect_garbage
-from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
-from shared.index.merging import Merger
-from shared.index.searcher import Searcher, SearchQuery
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_writer import ShardSource, collect_content, write_shard
-from shared.index.snapshot import SnapshotSource
+from shared.index.maintenance.garbage import GarbagePolicy, collect_garbage
+from shared.index.maintenance.merging import Merger
+from shared.index.manifest.manifest_store import CommitRetry, ManifestCache, ManifestStore
+from shared.index.search.searcher import Searcher, SearchQuery
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.snapshot import SnapshotSource
+from shared.index.shard.shard_writer import ShardSource, collect_content, write_shard
 from shared.models.chunk import Chunk, CoveredEntity
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.storage.keys import manifest_key

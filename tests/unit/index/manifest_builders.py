@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from shared.errors import CorruptObjectError, NotFoundError
-from shared.index.manifest_store import CommitRetry, CommittedManifest, ManifestStore
+from shared.index.manifest.manifest_store import CommitRetry, CommittedManifest, ManifestStore
 from shared.models.manifest import FileReference, Manifest, ModelIdentity, ShardDescriptor
 from shared.storage.keys import shard_key
 from shared.storage.object_store import ObjectStore

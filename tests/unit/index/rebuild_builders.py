@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.index.catalog import read_catalog
-from shared.index.rebuild import Admission, ShardRebuilder
-from shared.index.shard_writer import collect_content
-from shared.index.vector_file import StoredVectors, encode_vectors
+from shared.index.catalog.catalog import read_catalog
+from shared.index.maintenance.rebuilt_shards import Admission, ShardRebuilder
+from shared.index.shard.shard_writer import collect_content
+from shared.index.shard.vector_file import StoredVectors, encode_vectors
 from shared.models.entity_version import EntityVersion
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.storage import jsonl

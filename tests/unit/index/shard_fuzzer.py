@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 from shared.errors import CorruptObjectError
-from shared.index.filters import FieldFilter, SearchFilters
-from shared.index.merging import Merger
-from shared.index.searcher import SearchMode, SearchQuery
+from shared.index.catalog.filters import FieldFilter, SearchFilters
+from shared.index.maintenance.merging import Merger
+from shared.index.search.searcher import SearchMode, SearchQuery
 from shared.models.manifest import ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (

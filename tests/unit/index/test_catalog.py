@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import CorruptObjectError, InvalidInputError
-from shared.index.catalog import Catalog, CatalogRow, encode_catalog, read_catalog
+from shared.index.catalog.catalog import Catalog, CatalogRow, encode_catalog, read_catalog
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from tests.unit.index.index_builders import MODEL, chunk
 

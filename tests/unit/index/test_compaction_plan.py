@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInputError
-from shared.index.compaction_plan import (
+from shared.index.maintenance.compaction_plan import (
     MOST_SHARDS_AT_ONCE,
     CompactionPolicy,
     ShardGroup,

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from shared.errors import CorruptObjectError
-from shared.index import catalog as catalog_module
-from shared.index import vector_file as vector_file_module
-from shared.index.catalog import encode_catalog, read_catalog
-from shared.index.graph import GraphFile, write_graph
-from shared.index.lexical import build_tables
-from shared.index.sidecar import Document, Sidecar, write_sidecar
-from shared.index.vector_file import StoredVectors, decode_vectors, encode_vectors
+from shared.index.catalog.catalog import catalog as catalog_module
+from shared.index.catalog.catalog import encode_catalog, read_catalog
+from shared.index.graph.hnsw_file import GraphFile, write_graph
+from shared.index.shard import vector_file as vector_file_module
+from shared.index.shard.lexical import build_tables
+from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
+from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from tests.unit.index.index_builders import DIMS, MODEL, chunk, unit_vectors
 
 FAILURES = [
@@ -129,7 +129,7 @@ def test_a_search_that_is_interrupted_is_no_damage(sidecar: Path) -> None:
 SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
-from shared.index.catalog import read_catalog
+from shared.index.catalog.catalog import read_catalog
 path = Path(sys.argv[1])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 limit = used + path.stat().st_size // 2

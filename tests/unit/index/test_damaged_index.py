@@ -12,10 +12,10 @@ from typing import Any, Literal
 import pytest
 
 from shared.errors import DamagedIndexError, DimensionMismatchError, UltronError
-from shared.index.manifest_store import ManifestCache
-from shared.index.searcher import Searcher, SearchMode, SearchQuery, SearchResult
-from shared.index.shard_cache import ShardCache
-from shared.index.snapshot import SnapshotSource
+from shared.index.manifest.manifest_store import ManifestCache
+from shared.index.search.searcher import Searcher, SearchMode, SearchQuery, SearchResult
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.snapshot import SnapshotSource
 from shared.models.manifest import FileReference, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (

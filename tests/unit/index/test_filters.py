@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.index.catalog import Catalog, CatalogRow, encode_catalog, read_catalog
-from shared.index.filters import (
+from shared.index.catalog.catalog import Catalog, CatalogRow, encode_catalog, read_catalog
+from shared.index.catalog.filters import (
     FieldFilter,
     SearchFilters,
     parse_moment,

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import ConflictError, CorruptObjectError
-from shared.index.garbage import GarbagePolicy, GarbageReport, collect_garbage
-from shared.index.manifest_store import ManifestStore
+from shared.index.maintenance.garbage import GarbagePolicy, GarbageReport, collect_garbage
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest
 from shared.storage.keys import maintenance_key, manifest_version_key, shards_prefix
 from shared.storage.memory import MemoryObjectStore

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from shared.index.generations import is_behind, newest_generation, present_manifests
-from shared.index.manifest_format import encode_manifest
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.generations import is_behind, newest_generation, present_manifests
+from shared.index.manifest.manifest_format import encode_manifest
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.manifest_builders import (

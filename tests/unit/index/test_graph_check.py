@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.errors import CorruptObjectError
-from shared.index.graph import GraphFile, MarkedGraph, write_graph
+from shared.index.graph.hnsw_file import GraphFile, MarkedGraph, write_graph
 from tests.unit.index.index_builders import DIMS, unit_vectors
 
 ROWS = 400

@@ -22,18 +22,18 @@ from shared.errors import (
     PartialFailureError,
     UltronError,
 )
-from shared.index.dealing import deal
-from shared.index.filters import FieldFilter, SearchFilters
-from shared.index.group_calls import GroupCalls
-from shared.index.group_messages import GroupScope, SearchRequest, group_request
-from shared.index.lexical import TermStatistics
-from shared.index.manifest_store import ManifestCache
-from shared.index.remote_group import RemoteGroup, answer_group_request
-from shared.index.searcher import ScaleOut, Searcher, SearchMode, SearchQuery, SearchResult
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_group import GroupQuery, LocalGroup, ShardGroup, Spread
-from shared.index.shard_reader import SearchTuning, Shard
-from shared.index.snapshot import Snapshot, SnapshotSource
+from shared.index.catalog.filters import FieldFilter, SearchFilters
+from shared.index.manifest.manifest_store import ManifestCache
+from shared.index.search.group_calls import GroupCalls
+from shared.index.search.group_messages import GroupScope, SearchRequest, group_request
+from shared.index.search.partitions import deal
+from shared.index.search.remote_group import RemoteGroup, answer_group_request
+from shared.index.search.searcher import ScaleOut, Searcher, SearchMode, SearchQuery, SearchResult
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.shard_group import GroupQuery, LocalGroup, ShardGroup, Spread
+from shared.index.search.snapshot import Snapshot, SnapshotSource
+from shared.index.shard.lexical import TermStatistics
+from shared.index.shard.shard_reader import SearchTuning, Shard
 from shared.models.manifest import FileReference, Manifest, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.index.catalog import Catalog, encode_catalog, read_catalog
-from shared.index.liveness import live_entities
+from shared.index.catalog.catalog import Catalog, encode_catalog, read_catalog
+from shared.index.catalog.liveness import live_entities
 from shared.models.entity_version import EntityVersion
 from tests.unit.index.index_builders import MODEL
 

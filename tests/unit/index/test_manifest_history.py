@@ -17,7 +17,7 @@ from shared.errors import (
     DimensionMismatchError,
     NotFoundError,
 )
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.storage.keys import manifest_history_prefix, manifest_version_key
 from shared.storage.memory import MemoryObjectStore

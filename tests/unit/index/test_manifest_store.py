@@ -16,7 +16,7 @@ from shared.errors import (
     DimensionMismatchError,
     NotFoundError,
 )
-from shared.index.manifest_store import CommitRetry, ManifestCache, ManifestStore
+from shared.index.manifest.manifest_store import CommitRetry, ManifestCache, ManifestStore
 from shared.models.manifest import ModelIdentity
 from shared.storage.keys import manifest_version_key
 from shared.storage.memory import MemoryObjectStore

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import CorruptObjectError, DamagedIndexError
-from shared.index.catalog import Catalog, read_catalog
-from shared.index.content import content_checksum
-from shared.index.liveness import live_entities
-from shared.index.merging import Merger, compaction_origin
-from shared.index.shard_writer import ShardContent, ShardSource, write_shard
+from shared.index.catalog.catalog import Catalog, read_catalog
+from shared.index.catalog.liveness import live_entities
+from shared.index.maintenance.merging import Merger, compaction_origin
+from shared.index.shard.content import content_checksum
+from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
 from shared.models.chunk import Chunk
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.manifest import Manifest, ShardDescriptor
@@ -259,7 +259,7 @@ def test_an_entity_that_came_back_is_no_tombstone(world: World) -> None:
 def test_many_other_shards_are_looked_at_some_at_a_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.index.merging._OUTSIDE_ENTITIES_AT_ONCE", 2)
+    monkeypatch.setattr("shared.index.maintenance.merging._OUTSIDE_ENTITIES_AT_ONCE", 2)
     group = [world.add({f"hero:{n}": 1 for n in range(8)}, OLD)]
     for number in range(6):
         world.add({f"hero:{number}": 1}, OLD + 1)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import CorruptObjectError, DimensionMismatchError, InvalidInputError
-from shared.index.rebuild import MOST_PARTS_AT_ONCE, plan_steps
-from shared.index.shard_writer import ShardContent, ShardSource, collect_content, write_shard
-from shared.index.vector_file import StoredVectors, Vectors, encode_vectors
+from shared.index.maintenance.rebuilt_shards import MOST_PARTS_AT_ONCE, plan_steps
+from shared.index.shard.shard_writer import ShardContent, ShardSource, collect_content, write_shard
+from shared.index.shard.vector_file import StoredVectors, Vectors, encode_vectors
 from shared.models.chunk import Chunk
 from shared.models.entity_version import NO_CONTENT, EntityVersion
 from shared.models.manifest import ShardDescriptor

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from shared.errors import NotFoundError
-from shared.index.graph import Vectors
-from shared.index.recall import RecallPlan, measure_recall
-from shared.index.searcher import Searcher, SearchQuery, SearchResult
-from shared.index.snapshot import Snapshot
+from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.recall import RecallPlan, measure_recall
+from shared.index.search.searcher import Searcher, SearchQuery, SearchResult
+from shared.index.search.snapshot import Snapshot
 from shared.models.chunk import Chunk
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (

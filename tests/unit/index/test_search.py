@@ -16,11 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import DamagedIndexError, InvalidInputError, NotFoundError
-from shared.index.filters import SearchFilters, parse_moment
-from shared.index.graph import Vectors
-from shared.index.lexical import MAXIMUM_TERMS, query_terms
-from shared.index.searcher import Searcher, SearchMode, SearchQuery
-from shared.index.shard_reader import SearchTuning
+from shared.index.catalog.filters import SearchFilters, parse_moment
+from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.searcher import Searcher, SearchMode, SearchQuery
+from shared.index.shard.lexical import MAXIMUM_TERMS, query_terms
+from shared.index.shard.shard_reader import SearchTuning
 from shared.models.chunk import Chunk
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (

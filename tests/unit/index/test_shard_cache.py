@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import CorruptObjectError, OverloadedError
-from shared.index.shard_cache import HeldFile, ShardCache
+from shared.index.search.shard_cache import HeldFile, ShardCache
 from shared.models.manifest import FileReference
 from shared.storage.memory import MemoryObjectStore
 

@@ -16,12 +16,12 @@ from shared.errors import (
     DimensionMismatchError,
     InvalidInputError,
 )
-from shared.index.content import content_checksum
-from shared.index.filters import SearchFilters
-from shared.index.graph import GraphFile, write_graph
-from shared.index.lexical import Bm25, TermStatistics, build_tables
-from shared.index.shard_writer import collect_content
-from shared.index.sidecar import Document, Sidecar, write_sidecar
+from shared.index.catalog.filters import SearchFilters
+from shared.index.graph.hnsw_file import GraphFile, write_graph
+from shared.index.shard.content import content_checksum
+from shared.index.shard.lexical import Bm25, TermStatistics, build_tables
+from shared.index.shard.shard_writer import collect_content
+from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
 from shared.models.manifest import FileReference, ModelIdentity
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore

@@ -5,10 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.index.filters import FieldFilter, SearchFilters
-from shared.index.graph import GraphFile, Labels, MarkedGraph, Vectors, write_graph
-from shared.index.shard_reader import SearchTuning, Shard
-from shared.index.sketch import SKETCH_DIMS, Sketch, is_worth_sketching, least_estimate_in_reach
+from shared.index.catalog.filters import FieldFilter, SearchFilters
+from shared.index.graph.hnsw_file import GraphFile, Labels, MarkedGraph, Vectors, write_graph
+from shared.index.graph.sketch import (
+    SKETCH_DIMS,
+    Sketch,
+    is_worth_sketching,
+    least_estimate_in_reach,
+)
+from shared.index.shard.shard_reader import SearchTuning, Shard
 from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import build_shard, chunk, open_shard, unit_vectors

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from shared.errors import DamagedIndexError, OverloadedError
-from shared.index.filters import SearchFilters
-from shared.index.manifest_store import ManifestCache
-from shared.index.shard_cache import ShardCache
-from shared.index.shard_reader import SearchTuning, Shard
-from shared.index.snapshot import Snapshot, SnapshotSource
+from shared.index.catalog.filters import SearchFilters
+from shared.index.manifest.manifest_store import ManifestCache
+from shared.index.search.shard_cache import ShardCache
+from shared.index.search.snapshot import Snapshot, SnapshotSource
+from shared.index.shard.shard_reader import SearchTuning, Shard
 from shared.models.manifest import Manifest, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (

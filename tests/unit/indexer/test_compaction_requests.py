@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
-from shared.index.compaction_plan import CompactionPolicy
+from shared.corpora.compaction_claims import CompactionClaims
+from shared.index.maintenance.compaction_plan import CompactionPolicy
 from shared.messaging.compaction_requests import CompactionRequests
 from shared.messaging.publisher import JobPublisher
 from shared.models.base import Contract
 from shared.models.maintenance import CompactJob
 from shared.models.manifest import FileReference, Manifest, ModelIdentity, ShardDescriptor
-from shared.state.compaction_claims import CompactionClaims
 
 MODEL = ModelIdentity(id="random", revision="1", dims=4)
 POLICY = CompactionPolicy(fan_in=2, minimum_bytes=1000, maximum_bytes=2000)

@@ -6,13 +6,13 @@ from typing import Any, cast
 import pytest
 
 from services.indexer.group_commit import GroupCommitter
+from shared.corpora.index_floor import IndexFloor
 from shared.errors import CorruptObjectError, InvalidJobError
-from shared.index.manifest_store import ManifestStore
-from shared.index.origin import shard_name, shard_origin
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.shard.origin import shard_name, shard_origin
 from shared.models.jobs import IndexJob
 from shared.models.manifest import FileReference, Manifest, ModelIdentity, ShardDescriptor
-from shared.state.index_floor import IndexFloor
-from shared.state.runs import RunStore
+from shared.runs.run_store import RunStore
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
 

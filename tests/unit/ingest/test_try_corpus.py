@@ -14,7 +14,7 @@ from services.ingest.try_corpus import (
     TryRequest,
     parse_try_request,
 )
-from shared.corpora import CorpusRegistry
+from shared.corpora.documents import CorpusRegistry
 from shared.errors import InvalidInputError, SourceUnavailableError
 from shared.models.corpus import Corpus
 from shared.models.run import EndpointCheckpoint, RunMode

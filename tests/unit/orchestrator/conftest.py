@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
+from services.orchestrator.conversation import ChatDefaults, ChatGraph
 from services.orchestrator.extractive import ExtractiveGenerator
-from services.orchestrator.graph import ChatDefaults, ChatGraph
-from services.orchestrator.retrieval import RetrieveFunction
+from services.orchestrator.retrieve_client import RetrieveFunction
 from tests.unit.orchestrator.scripted import ScriptedLambda
 
 if TYPE_CHECKING:

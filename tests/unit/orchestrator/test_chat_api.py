@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from services.orchestrator.graph import ChatGraph
+from services.orchestrator.conversation import ChatGraph
 from services.orchestrator.handler import build_api
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import SettingsError

@@ -4,9 +4,9 @@ from itertools import count
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from services.orchestrator.contracts import ChatRequest
+from services.orchestrator.chat_request import ChatRequest
+from services.orchestrator.conversation import GREETING, UNCLEAR, ChatGraph
 from services.orchestrator.generator import NOTHING_FOUND
-from services.orchestrator.graph import GREETING, UNCLEAR, ChatGraph
 from shared.errors import NotFoundError, UltronError
 from tests.unit.orchestrator.scripted import PYM, ULTRON, ScriptedLambda
 

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.retrieval import RetrieveFunction, Search, read_answer
+from services.orchestrator.retrieve_client import RetrieveFunction, Search, read_answer
 from shared.errors import (
     DimensionMismatchError,
     InvalidInputError,

@@ -19,8 +19,8 @@ from shared.embedding.model_files import publish_model_bundle
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import NotFoundError
-from shared.index.manifest_store import ManifestStore
-from shared.index.shard_writer import ShardSource, collect_content, write_shard
+from shared.index.manifest.manifest_store import ManifestStore
+from shared.index.shard.shard_writer import ShardSource, collect_content, write_shard
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.corpus import Corpus
 from shared.models.entity import Scalar

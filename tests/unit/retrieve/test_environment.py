@@ -15,7 +15,7 @@ import pytest
 from services.retrieve import handler as retrieve_handler
 from services.retrieve import snap_start
 from services.retrieve.settings import RetrieveSettings
-from shared import aws
+from shared.platform import aws
 
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 1024 * 1024
@@ -86,7 +86,7 @@ sys.addaudithook(refuse)
 random.seed(7)
 before = random.getstate()
 from services.retrieve import handler
-from shared import aws
+from shared.platform import aws
 print(json.dumps({
     "threads": threading.active_count(),
     "drew": random.getstate() != before,

@@ -8,7 +8,7 @@ import pytest
 from services.retrieve.field_filters import require_known
 from services.retrieve.parsing import parse_payload, parse_query_string
 from shared.errors import InvalidInputError, TextTooLongError
-from shared.index.filters import FieldFilter
+from shared.index.catalog.filters import FieldFilter
 from tests.unit.retrieve.conftest import Deployment, Fields
 
 FIELDS: dict[str, Fields] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.embedding.onnx_encoder import OnnxEncoder
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from tests.unit.embedding.conftest import ModelFolder
 from tests.unit.retrieve.conftest import TEXTS, Deployment
 

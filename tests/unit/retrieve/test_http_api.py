@@ -16,7 +16,7 @@ from shared.errors import (
     TextTooLongError,
     UltronError,
 )
-from shared.http_api import (
+from shared.platform.http_api import (
     PROBLEM_CONTENT_TYPE,
     error_summary,
     input_error,

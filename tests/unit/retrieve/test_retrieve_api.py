@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.retrieve.contracts import RetrieveRequest
+from services.retrieve.request import RetrieveRequest
 from shared.errors import SettingsError
 from shared.models.manifest import ModelIdentity
 from shared.storage.keys import manifest_key

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.retrieve.api import query_parameters
-from services.retrieve.contracts import RetrieveFilters
 from services.retrieve.parsing import parse_payload, parse_query_string
+from services.retrieve.request import RetrieveFilters
 from shared.errors import InvalidInputError, TextTooLongError, UltronError
-from shared.index.filters import SearchFilters
+from shared.index.catalog.filters import SearchFilters
 
 NAMES = (
     "q", "k", "threshold", "mode", "corpus", "partial",

@@ -13,7 +13,7 @@ from services.retrieve.api import answer_directly
 from services.retrieve.library import Elsewhere
 from services.retrieve.retriever import Retriever
 from shared.errors import OverloadedError
-from shared.index.manifest_store import ManifestStore
+from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest, ShardDescriptor
 from tests.unit.retrieve.conftest import Deployment
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from shared.errors import SourceError
 from shared.models.jobs import PageJob
 from shared.models.sources import HttpJsonSource
-from shared.sources.http import HttpResponse
 from shared.sources.http_json.answer import Answer
 from shared.sources.http_json.pagers import CountedPager, make_pager
 from shared.sources.http_json.step import Step
+from shared.web.http_get import HttpResponse
 
 URL = "https://api.example/things"
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)

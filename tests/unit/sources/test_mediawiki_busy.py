@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from shared.sources.http import HttpResponse
 from shared.sources.mediawiki.api import is_busy
+from shared.web.http_get import HttpResponse
 
 
 def said(code: object) -> HttpResponse:

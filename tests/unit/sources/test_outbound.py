@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SettingsError
-from shared.sources.outbound import (
+from shared.web.outbound import (
     AllowedHosts,
     ForbiddenAddressError,
     OutboundGuard,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.errors import SourceError
-from shared.sources.http import HttpResponse
+from shared.web.http_get import HttpResponse
 from tests.fuzz.sources import source_over
 
 NESTED = "[" * 2000

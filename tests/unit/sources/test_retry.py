@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sources.retry import Backoff, RetryPolicy, Timing, parse_retry_after
+from shared.web.retry import Backoff, RetryPolicy, Timing, parse_retry_after
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
 

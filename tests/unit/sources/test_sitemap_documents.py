@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from shared.errors import SourceError
 from shared.models.sources import RateLimit
-from shared.sources.http import USER_AGENT, HttpResponse
 from shared.sources.sitemap import ROBOT_NAME, web_page
 from shared.sources.sitemap.addresses import ending_of_no_page, is_below, normal_address
 from shared.sources.sitemap.documents import SitemapEntry, read_sitemap
 from shared.sources.sitemap.robots import Robots
 from shared.sources.sitemap.walk import Frame, Walk, is_changed
 from shared.sources.sitemap.web_page import page_line
+from shared.web.http_get import USER_AGENT, HttpResponse
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 SINCE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.canonical.dates import normalise_date
 from shared.errors import SourceError
 from shared.models.jobs import PageJob
 from shared.sources.base import FetchedPage, query_hash
-from shared.sources.dates import normalise_date
-from shared.sources.http import USER_AGENT, DamagedDataError, gunzip
 from shared.sources.raw_object import raw_metadata, read_attribution
-from shared.sources.redaction import RedactingFilter, redact
+from shared.web.http_get import USER_AGENT, DamagedDataError, gunzip
+from shared.web.redaction import RedactingFilter, redact
 
 JOB = PageJob(
     corpus="marvel",

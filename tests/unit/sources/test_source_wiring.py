@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared import aws, source_wiring, wiring
-from shared.settings import SourceSettings
+from shared.platform import aws, source_wiring, wiring
+from shared.platform.settings import SourceSettings
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.state.given_time import GivenTime
 

@@ -1,6 +1,6 @@
 """Which runs were cancelled, as a worker of many runs remembers it."""
 
-from shared.state.cancelled_runs import CancelledRuns
+from shared.runs.cancelled_runs import CancelledRuns
 
 
 def test_a_worker_of_many_runs_remembers_the_last_ones_only() -> None:

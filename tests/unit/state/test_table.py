@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ConflictError, ContentionError
-from shared.state.table import ConditionFailedError, ItemTooLargeError, StateTable
-from shared.state.typed_values import deserialise, serialise, size_bytes
+from shared.table.table import ConditionFailedError, ItemTooLargeError, StateTable
+from shared.table.typed_values import deserialise, serialise, size_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

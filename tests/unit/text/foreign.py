@@ -10,7 +10,7 @@ from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
-from services.cli.rendering import shortened
+from services.cli.tables import shortened
 from services.orchestrator.analysis import Turn, analyse
 from services.orchestrator.candidates import split_candidates
 from services.orchestrator.extractive import ExtractiveGenerator
@@ -18,42 +18,42 @@ from services.orchestrator.generator import Passage
 from services.orchestrator.question import read_question
 from services.orchestrator.words import content_stems, names_in_prose, proper_names, tokenise
 from services.retrieve.parsing import parse_query_string
+from shared.canonical.dates import normalise_date
 from shared.canonical.links import web_addresses
 from shared.canonical.mapped_records import canonicalise_mapped
-from shared.canonical.marvel.entities import canonicalise_marvel
-from shared.canonical.marvel.extras import snake_case
 from shared.canonical.page import derive_page
+from shared.canonical.raw_json import load_json
 from shared.canonical.records import Canonicaliser, RecordContext
-from shared.canonical.web import canonicalise_web_page
-from shared.canonical.web_text import is_refused
-from shared.canonical.wiki import canonicalise_wiki_page
-from shared.index.filters import parse_number
-from shared.index.lexical import build_tables, query_terms
+from shared.index.catalog.filters import parse_number
+from shared.index.shard.lexical import build_tables, query_terms
 from shared.models.corpus import ChunkingSettings
 from shared.models.entity import Entity
 from shared.models.expressions import evaluate
 from shared.models.mapping import FieldMapping
-from shared.sources.dates import normalise_date
-from shared.sources.http import HttpResponse, gunzip
 from shared.sources.http_json.links import comparable, next_address, next_link
 from shared.sources.json_document import JsonDocument
+from shared.sources.marvel.entities import canonicalise_marvel
+from shared.sources.marvel.extras import snake_case
 from shared.sources.marvel.wrapper import parse_error, parse_page
 from shared.sources.mediawiki.api import WikiAnswer
+from shared.sources.mediawiki.entities import canonicalise_wiki_page
 from shared.sources.objects.csv_rows import csv_lines
 from shared.sources.objects.json_lines import ByteRange, range_lines, split_lines
 from shared.sources.objects.listing import page_id
-from shared.sources.raw_json import load_json
-from shared.sources.redaction import redact
-from shared.sources.redirects import place
 from shared.sources.sitemap.addresses import ending_of_no_page, is_below, normal_address
 from shared.sources.sitemap.documents import read_sitemap
+from shared.sources.sitemap.entities import canonicalise_web_page
 from shared.sources.sitemap.robots import Robots
 from shared.sources.sitemap.web_page import page_line
+from shared.sources.sitemap.web_text import is_refused
 from shared.storage.jsonl import decode_lines, encode_lines
 from shared.text.chunking import chunk_entity
 from shared.text.html import collapse, html_to_text
 from shared.text.marks import normalised
 from shared.text.sentences import split_sentences
+from shared.web.http_get import HttpResponse, gunzip
+from shared.web.redaction import redact
+from shared.web.redirects import place
 
 MAPPING = FieldMapping(
     title="title", text="text", url="url", modified="date", type="type", entity_type="thing",

@@ -1,0 +1,1 @@
+"""`ultron retrieve` and `ultron chat`: questions to the deployed API."""

@@ -1,0 +1,61 @@
+"""`ultron retrieve` and `ultron chat`."""
+
+import argparse
+
+from services.cli.ask.rendering import chat_lines, retrieve_lines
+from services.cli.deployment.target import Target
+from services.cli.options import Commands, add_command, add_json, show
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands that ask the API."""
+    retrieve = add_command(commands, "retrieve", _retrieve, "find passages", "api_url", "api_key")
+    retrieve.add_argument("query", metavar="QUERY")
+    retrieve.add_argument("--k", metavar="N", help="how many results, 1 to 50")
+    retrieve.add_argument("--corpus", metavar="NAME")
+    retrieve.add_argument("--mode", help="dense, lexical or hybrid")
+    retrieve.add_argument("--threshold", help="lowest score")
+    retrieve.add_argument("--filter", action="append", default=[], type=_filter, metavar="F=VALUE")
+    retrieve.add_argument(
+        "--partial",
+        action="store_true",
+        help="take what there is when a part of a large index does not answer",
+    )
+    add_json(retrieve)
+
+    chat = add_command(commands, "chat", _chat, "ask a question", "api_url", "api_key")
+    chat.add_argument("message", metavar="MESSAGE")
+    chat.add_argument("--session-id", metavar="ID", help="go on with a session")
+    chat.add_argument("--k", type=int, metavar="N", help="how many passages to answer from")
+    chat.add_argument("--corpus", metavar="NAME")
+    add_json(chat)
+
+
+def _retrieve(options: argparse.Namespace, target: Target) -> int:
+    parameters = {
+        name: str(value)
+        for name in ("k", "corpus", "mode", "threshold")
+        if (value := getattr(options, name)) is not None
+    }
+    parameters |= {f"filter.{name}": value for name, value in options.filter}
+    if options.partial:
+        parameters["partial"] = "true"
+    show(options, target.api().retrieve(options.query, parameters), retrieve_lines)
+    return 0
+
+
+def _chat(options: argparse.Namespace, target: Target) -> int:
+    body = {"message": options.message} | {
+        name: value
+        for name in ("session_id", "k", "corpus")
+        if (value := getattr(options, name)) is not None
+    }
+    show(options, target.api().chat(body), chat_lines)
+    return 0
+
+
+def _filter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no FIELD=VALUE")
+    return name, value

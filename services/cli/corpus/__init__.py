@@ -1,0 +1,1 @@
+"""`ultron corpus`: adding, trying, listing and removing corpora."""

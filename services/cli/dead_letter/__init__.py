@@ -1,0 +1,1 @@
+"""`ultron dlq`: dead-letter messages, and sending them again or dropping them."""

@@ -1,0 +1,1 @@
+"""Which deployment a command speaks to, and where that is written."""

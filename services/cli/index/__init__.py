@@ -1,0 +1,1 @@
+"""`ultron index`: versions and shards of an index, its repair, and its recall."""

@@ -1,0 +1,1 @@
+"""`ultron ingest` and `ultron run`: starting, steering and watching runs."""

@@ -1,0 +1,1 @@
+"""`ultron stage`: how much waits at each stage, and pausing and resuming one."""

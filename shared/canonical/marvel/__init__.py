@@ -1,1 +1,0 @@
-"""From Marvel's wire format to canonical entities and edges."""

@@ -1,0 +1,1 @@
+"""What keeps an index small and clean: merges, rebuilt shards, collecting garbage."""

@@ -1,0 +1,1 @@
+"""Search over all shards of an index, in one process or in several."""

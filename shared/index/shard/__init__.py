@@ -1,0 +1,1 @@
+"""One shard's files: how they are named, written and read."""

@@ -1,0 +1,1 @@
+"""Runs and their pages: how they are planned, counted, steered and ended."""

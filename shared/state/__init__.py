@@ -1,1 +1,0 @@
-"""What the pipeline remembers of runs, pages and corpora, in DynamoDB."""
