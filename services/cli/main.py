@@ -13,21 +13,19 @@ from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from services.cli import (
-    commands_answers,
-    commands_corpora,
-    commands_dead_letters,
-    commands_index,
-    commands_runs,
-    commands_stages,
-)
+from services.cli.ask import commands as ask_commands
+from services.cli.corpus import commands as corpus_commands
+from services.cli.dead_letter import commands as dead_letter_commands
 from services.cli.deployment.brought_up import PACKAGE_CHECKOUT, FoundDeployment, last_brought_up
 from services.cli.deployment.settings import CommandSettings
 from services.cli.deployment.target import Target, names_deployment
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
+from services.cli.index import commands as index_commands
 from services.cli.notices import notices_shown
 from services.cli.options import Command, Commands
 from services.cli.output import accept_any_text, write_notice
+from services.cli.run import commands as run_commands
+from services.cli.stage import commands as stage_commands
 from shared.errors import UltronError
 from shared.platform import aws
 from shared.platform.command_line import run_command
@@ -92,10 +90,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="ultron", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands_corpora.add_to(commands)
-    commands_runs.add_to(commands)
-    commands_stages.add_to(commands)
-    commands_dead_letters.add_to(commands)
-    commands_answers.add_to(commands)
-    commands_index.add_to(commands)
+    corpus_commands.add_to(commands)
+    run_commands.add_to(commands)
+    stage_commands.add_to(commands)
+    dead_letter_commands.add_to(commands)
+    ask_commands.add_to(commands)
+    index_commands.add_to(commands)
     return parser

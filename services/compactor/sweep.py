@@ -75,15 +75,15 @@ class Sweeper:
             NotFoundError: the run, its corpus or the entities of one of its pages are gone.
             CorruptObjectError: the manifest, a catalog or a page cannot be read; names the key.
         """
-        if not self.runs.awaits_sweep(job.run_id):
+        if not self.runs.endings.awaits_sweep(job.run_id):
             logger.info("no sweep is due", extra={"swept_run_id": job.run_id})
             return
-        progress = self.runs.get_run(job.run_id)
+        progress = self.runs.reader.get_run(job.run_id)
         if progress.run.is_of_model(model_prefix(self.model)):
             outcome = self._sweep_alone(job, progress)
         else:
             outcome = SweepOutcome(0, reason=f"nothing was swept: {_OTHER_MODEL}")
-        self.runs.finish_sweep(
+        self.runs.endings.finish_sweep(
             job.run_id, outcome.deleted, status=outcome.status, reason=outcome.reason
         )
         details = {"deleted": outcome.deleted, "swept_run_id": job.run_id}
@@ -100,7 +100,7 @@ class Sweeper:
         finally:
             # A run that goes on holds its lease to its end. One that has ended took it for this, or
             # a duplicate delivery of this job ended it just before the lease was taken again.
-            if self.runs.get_run(job.run_id).is_ended:
+            if self.runs.reader.get_run(job.run_id).is_ended:
                 self.state.release_lease(job.corpus, job.run_id)
 
     def _sweep(self, job: SweepJob, progress: RunProgress) -> SweepOutcome:
@@ -128,7 +128,7 @@ class Sweeper:
         self.floor.raise_to(job.corpus, job.seq)
         fenced = self.floor.fenced(job.corpus)
         # Of runs that succeeded all parts are recorded: an unchanged index keeps its version.
-        if self.runs.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
+        if self.runs.reader.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
             ManifestStore(self.store, job.corpus, self.model).fence()
         self.floor.note_fenced(job.corpus, job.seq)
 
@@ -182,7 +182,7 @@ class Sweeper:
         return vanished, entities
 
     def _seen_keys(self, job: SweepJob) -> Iterator[str]:
-        return seen_keys(self.store, self.runs, job.run_id)
+        return seen_keys(self.store, self.runs.reader, job.run_id)
 
     def _recorded(self, job: SweepJob) -> Mapping[str, str] | None:
         """The entities that an earlier delivery decided to delete."""

@@ -49,7 +49,7 @@ class Deriver:
             "rejects": rejects,
             "left_out": page.left_out,
         }
-        if self.runs.record_stage(job, "derive", counts):
+        if self.runs.ledger.record_stage(job, "derive", counts):
             metrics.add_metric("Entities", MetricUnit.Count, len(page.entities))
             metrics.add_metric("Rejects", MetricUnit.Count, rejects)
 

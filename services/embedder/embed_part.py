@@ -72,25 +72,29 @@ class Embedder:
             DimensionMismatchError, InvalidInputError: the encoder returned unusable vectors.
         """
         model = self.model_of(job.corpus)
-        is_of_model = self.runs.record(job.run_id).is_of_model(model_prefix(model.identity()))
+        is_of_model = self.runs.reader.record(job.run_id).is_of_model(
+            model_prefix(model.identity())
+        )
         if not is_of_model or job.seq < self.floor.read(job.corpus):
-            self.runs.record_outdated_part(job, part=job.part, parts=job.parts)
+            self.runs.ledger.record_outdated_part(job, part=job.part, parts=job.parts)
             logger.info("dropped an outdated part", extra={"page_id": job.page_id})
             return
         origin = shard_origin(job)
         found = collect_content(self._read_lines(job.chunks_key), origin=origin, seq=job.seq)
         entities = self.unchanged.begin_changed(job.corpus, model.identity(), found.entities)
         if entities.superseded:
-            self.runs.note_superseded_part(job, part=job.part)
+            self.runs.ledger.note_superseded_part(job, part=job.part)
         content = _restricted(found, entities.begun)
         vectors = len(content.chunks)
         counts = {"vectors": vectors, "chunks_unchanged": len(found.chunks) - vectors}
         if content.entities:
             shard = self._write_outputs(job, origin, content, model)
             self.publisher.publish([_index_job(job, shard)])
-            is_first = self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts)
+            is_first = self.runs.ledger.record_stage(
+                job, "embed", counts, part=job.part, parts=job.parts
+            )
         else:
-            is_first = self.runs.record_part_without_shard(
+            is_first = self.runs.ledger.record_part_without_shard(
                 job, counts, part=job.part, parts=job.parts
             )
         if is_first:

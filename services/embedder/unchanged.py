@@ -68,7 +68,7 @@ class UnchangedEntities:
             and present[key].checksum == version.checksum
             and present[key].origin != version.origin
         }
-        committed = self.runs.indexed_origins({version.origin for version in equal.values()})
+        committed = self.runs.ledger.indexed_origins({version.origin for version in equal.values()})
         return {key: version for key, version in equal.items() if version.origin in committed}
 
     def _confirm(

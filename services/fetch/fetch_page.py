@@ -75,7 +75,7 @@ class Fetcher:
         if page.is_not_modified:
             if known_etag is not None:
                 self.state.confirm_page_etag(job.corpus, page_hash, known_etag, job.seq)
-            self.runs.end_page(job, "unchanged")
+            self.runs.ledger.end_page(job, "unchanged")
             return
         kept = self._keep(job, corpus.source.kind, page)
         try:
@@ -84,14 +84,14 @@ class Fetcher:
             logger.info("left a page of a cancelled run", extra={"page_id": job.page_id})
             return
         self.publisher.publish([_derive_job(job)])
-        is_first = self.runs.record_stage(
+        is_first = self.runs.ledger.record_stage(
             job, "fetch", {"raw_records": kept.records}, etag=kept.etag, query_hash=page_hash
         )
         if is_first:
             metrics.add_metric("RawRecords", MetricUnit.Count, kept.records)
 
     def _chain(self, job: PageJob, next_pages: Sequence[PageJob]) -> None:
-        added = self.runs.add_next_pages(job, next_pages)
+        added = self.runs.joining.add_next_pages(job, next_pages)
         for gap in added.gaps:
             reason = gap.gap_reason or ""
             self._mark_gap(gap.job, reason.partition(":")[0], reason)
@@ -102,7 +102,7 @@ class Fetcher:
         etag_since = partial(self.state.page_etag, job.corpus, page_hash)
         if etag_since(since_seq=0) is None:
             return None  # as of most pages; the run need not be read
-        run = self.runs.get_run(job.run_id).run
+        run = self.runs.reader.get_run(job.run_id).run
         return None if run.mode == "full" else etag_since(since_seq=run.trusted_seq)
 
     def _keep(self, job: PageJob, source: str, page: FetchedPage) -> _KeptPage:
@@ -139,12 +139,12 @@ class Fetcher:
         return _KeptPage(records, raw.metadata.get("etag"), next_pages)
 
     def _leave_gap(self, job: PageJob, error: SourceError) -> None:
-        if self.runs.is_recorded(job, "fetch"):
+        if self.runs.ledger.is_recorded(job, "fetch"):
             return  # another delivery of this job was luckier
         reason = f"{error.code}: {error}"
         logger.warning("left a gap", extra={"page_id": job.page_id, "reason": reason})
         self._mark_gap(job, error.code, str(error))
-        self.runs.end_page(job, "gap", reason)
+        self.runs.ledger.end_page(job, "gap", reason)
         metrics.add_metric("Gaps", MetricUnit.Count, 1)
 
     def _mark_gap(self, job: PageJob, code: str, message: str) -> None:

@@ -12,8 +12,8 @@ from shared.models.jobs import PageJob
 from shared.platform import aws, wiring
 from shared.platform.observability import logger, metrics, tracer
 from shared.platform.source_wiring import postponing_tools
-from shared.runs.run_records import utc_now
 from shared.sources.registry import make_source
+from shared.table.table_clock import utc_now
 
 
 @cache

@@ -78,10 +78,12 @@ class GroupCommitter:
 
     def _record(self, job: IndexJob, *, is_outdated: bool) -> None:
         if is_outdated:
-            self.runs.record_outdated_part(job, part=job.part, parts=job.parts)
+            self.runs.ledger.record_outdated_part(job, part=job.part, parts=job.parts)
             logger.info("refused an outdated shard", extra={"origin": job.shard.origin})
         else:
-            self.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
+            self.runs.ledger.record_stage(
+                job, "index", {"shards": 1}, part=job.part, parts=job.parts
+            )
 
     def _objection(self, job: IndexJob) -> Exception | None:
         """Say why no manifest may name the job's shard; none ever names what is missing.

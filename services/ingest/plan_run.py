@@ -60,16 +60,16 @@ class Planner:
         """
         corpus = self.corpora.get(request.corpus)
         run_id = self._run_id(request)
-        if self.runs.exists(run_id) and self._record(run_id).status != "planning":
+        if self.runs.reader.exists(run_id) and self._record(run_id).status != "planning":
             # An earlier attempt may have stopped just before it ended a run without pages.
-            self.runs.end_run_if_complete(run_id)
+            self.runs.endings.end_run_if_complete(run_id)
             return self.summary(run_id)
         model_prefix = self.models.of(corpus)
         try:
             self.take_lease(corpus.name, run_id)
             # With the lease: no run of another model can end between this look and the start.
             request = self._widened(corpus, request, model_prefix)
-            record = self.runs.start_run(self._new_record(request, run_id, model_prefix))
+            record = self.runs.planning.start_run(self._new_record(request, run_id, model_prefix))
         except LeaseHeldError as error:
             return self._busy(corpus.name, error)
         if record.status in TERMINAL_STATUSES:
@@ -131,21 +131,21 @@ class Planner:
         try:
             self._plan_pages(self.corpora.get(record.corpus), record)
         except (SourceError, PostponedError) as error:
-            self.runs.fail_run(record.run_id, f"planning failed: {error.code}: {error}")
+            self.runs.steering.fail_run(record.run_id, f"planning failed: {error.code}: {error}")
         except LeaseHeldError as error:
-            self.runs.fail_run(record.run_id, str(error))
+            self.runs.steering.fail_run(record.run_id, str(error))
         except RunCancelledError:
-            self.runs.finish_cancel(record.run_id)
+            self.runs.steering.finish_cancel(record.run_id)
 
     def _plan_pages(self, corpus: Corpus, record: RunRecord) -> None:
         source = self.make_source(corpus)
         checkpoint = partial(self.state.checkpoint, corpus.name, since_seq=record.trusted_seq)
         plan = source.plan(record.mode, checkpoint)
-        checkpoints = self.runs.note_checkpoints(record.run_id, plan.next_checkpoints)
-        self.runs.add_pages(_page_jobs(record, plan))
+        checkpoints = self.runs.planning.note_checkpoints(record.run_id, plan.next_checkpoints)
+        self.runs.joining.add_pages(_page_jobs(record, plan))
         # Read back: an attempt that was cut off may have planned pages that this plan has not.
-        self.publisher.publish(self.runs.unfetched_pages(record.run_id))
-        self.runs.finish_planning(
+        self.publisher.publish(self.runs.reader.unfetched_pages(record.run_id))
+        self.runs.planning.finish_planning(
             record.run_id, checkpoints, plan.records, lease_seconds=self.lease_seconds
         )
 
@@ -154,7 +154,7 @@ class Planner:
         return RunSummary(run_id=lease.run_id if lease else "", status="busy", reason=str(error))
 
     def _record(self, run_id: str) -> RunRecord:
-        return self.runs.get_run(run_id).run
+        return self.runs.reader.get_run(run_id).run
 
     def summary(self, run_id: str) -> RunSummary:
         """Return where a run stands."""

@@ -6,7 +6,7 @@ from pydantic import Field, Json
 from pydantic_settings import NoDecode
 
 from shared.platform.settings import ModelSettings, SourceSettings
-from shared.runs.run_endings import LEASE_SECONDS
+from shared.runs.leases import LEASE_SECONDS
 
 
 class IngestSettings(SourceSettings, ModelSettings):

@@ -48,20 +48,20 @@ class StalledRuns:
         message was overlooked all the same, its page may still become done; the run stays failed,
         and the next one reads again what it read.
         """
-        if not self.runs.exists(run_id):
+        if not self.runs.reader.exists(run_id):
             return False
-        moved_at = self.runs.last_progress(run_id)
+        moved_at = self.runs.reader.last_progress(run_id)
         if moved_at is None or self.clock.now() - moved_at < QUIET:
             return False
         if not all(self._is_empty(url) for url in self.queue_urls):
             return False
-        if self.runs.last_progress(run_id) != moved_at:
+        if self.runs.reader.last_progress(run_id) != moved_at:
             return False
         logger.warning("a run is ended: no message can move it", extra={"stalled_run_id": run_id})
-        if self.runs.awaits_sweep(run_id):
-            self.runs.give_up_sweep(run_id, f"it was not swept: {_REASON}")
+        if self.runs.endings.awaits_sweep(run_id):
+            self.runs.endings.give_up_sweep(run_id, f"it was not swept: {_REASON}")
         else:
-            self.runs.fail_run(run_id, f"it stood still: {_REASON}")
+            self.runs.steering.fail_run(run_id, f"it stood still: {_REASON}")
         return True
 
     def _is_empty(self, url: str) -> bool:

@@ -9,7 +9,7 @@ from services.ingest.request import RunRequest
 from shared.corpora.index_floor import IndexFloor
 from shared.errors import ConflictError
 from shared.models.run import LIVE_STATUSES, RunProgress, RunRecord
-from shared.runs.run_pages import is_retriable
+from shared.runs.page_joining import is_retriable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Steering:
 
     def _cancel(self, run_id: str) -> None:
         runs = self.planner.runs
-        run = runs.request_cancel(run_id).run
+        run = runs.steering.request_cancel(run_id).run
         if run.status in LIVE_STATUSES:
-            runs.finish_cancel(run_id)
+            runs.steering.finish_cancel(run_id)
         elif run.status != "cancelled":
             raise ConflictError(f"run {run_id} has ended already ({run.status})")
 
     def _resume(self, run_id: str) -> None:
-        progress = self.planner.runs.get_run(run_id)
+        progress = self.planner.runs.reader.get_run(run_id)
         run = progress.run
         if run.status not in LIVE_STATUSES:
             raise ConflictError(
@@ -60,17 +60,17 @@ class Steering:
             with self._held(run.corpus, run_id):
                 self._require_current(run)
                 self.planner.plan_pages(run)
-        elif self.planner.runs.last_progress(run_id) is None:
+        elif self.planner.runs.reader.last_progress(run_id) is None:
             self._retry_gaps(run_id)  # which was cut off
         else:
             self._go_on(run_id)
 
     def _retry_gaps(self, run_id: str) -> None:
-        progress = self.planner.runs.get_run(run_id)
+        progress = self.planner.runs.reader.get_run(run_id)
         run = progress.run
         if run.status == "incomplete":
             self._check_gaps(progress)
-        elif run.status != "running" or self.planner.runs.last_progress(run_id) is not None:
+        elif run.status != "running" or self.planner.runs.reader.last_progress(run_id) is not None:
             raise ConflictError(
                 f"run {run_id} is {run.status}; only the gaps of an incomplete run can be retried"
             )
@@ -82,7 +82,7 @@ class Steering:
             )
         with self._held(run.corpus, run_id):
             self._require_current(run)
-            self.planner.runs.reopen_run(run_id)
+            self.planner.runs.steering.reopen_run(run_id)
             self._go_on(run_id)
 
     def _require_current(self, run: RunRecord) -> None:
@@ -105,12 +105,12 @@ class Steering:
         try:
             yield
         finally:
-            if self.planner.runs.get_run(run_id).is_ended:
+            if self.planner.runs.reader.get_run(run_id).is_ended:
                 self.planner.state.release_lease(corpus, run_id)
 
     def _check_gaps(self, progress: RunProgress) -> None:
         run_id = progress.run.run_id
-        gaps = self.planner.runs.gaps(run_id)
+        gaps = self.planner.runs.reader.gaps(run_id)
         if not gaps:
             failed = progress.pages_failed
             hint = "; `ultron dlq redrive` tries failed pages again" if failed else ""
@@ -124,5 +124,5 @@ class Steering:
     def _go_on(self, run_id: str) -> None:
         """Publish what is to be fetched; jobs that are under way already are done only once."""
         planner = self.planner
-        planner.publisher.publish(planner.runs.unfetched_pages(run_id))
-        planner.runs.go_on(run_id, planner.lease_seconds)
+        planner.publisher.publish(planner.runs.reader.unfetched_pages(run_id))
+        planner.runs.steering.go_on(run_id, planner.lease_seconds)

@@ -101,16 +101,18 @@ class CorpusState:
         held = self.lease(corpus)
         if held is None or held.run_id == run_id or not self._is_past(held.expires_at):
             return None
-        if not runs.exists(held.run_id):
+        if not runs.reader.exists(held.run_id):
             self._release(corpus, held)
             return None
-        moved_at = runs.last_progress(held.run_id)
+        moved_at = runs.reader.last_progress(held.run_id)
         if moved_at is not None:
             expires_at = int(moved_at.timestamp()) + held.lifetime_seconds
             if not self._is_past(expires_at):
                 self._extend_lease(corpus, held, expires_at)
                 return None
-        is_closed = runs.fail_abandoned_run(held, "the run did not end before its lease expired")
+        is_closed = runs.steering.fail_abandoned_run(
+            held, "the run did not end before its lease expired"
+        )
         if is_closed:
             return held.run_id
         self._release(corpus, held)

@@ -34,7 +34,7 @@ class IndexFloor:
     """Reads and raises the floors of corpora; one holds for the indexes of all models.
 
     An entity that a refused job was about is embedded again by the next run that sees it, as its
-    version never counts as indexed (`RunStore.record_outdated_part`).
+    version never counts as indexed (`PageLedger.record_outdated_part`).
     """
 
     client: "DynamoDBClient"

@@ -39,10 +39,10 @@ class MaintenanceStage(RecordStage[MaintenanceJob]):
 
     def _end(self, job: MaintenanceJob, failure: Failure) -> None:
         run_id = self._run_of(job)
-        if run_id is not None and self._state.runs.exists(run_id):
+        if run_id is not None and self._state.runs.reader.exists(run_id):
             # A run waits for its sweep: it must not wait for ever.
             reason = f"the sweep failed: {failure.code}: {failure.reason}"
-            self._state.runs.give_up_sweep(run_id, reason)
+            self._state.runs.endings.give_up_sweep(run_id, reason)
 
     def _run_of(self, job: MaintenanceJob) -> str | None:
         return job.run_id if isinstance(job, SweepJob) else None

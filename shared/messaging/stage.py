@@ -18,7 +18,8 @@ from shared.messaging.record_stage import (
 )
 from shared.models.jobs import Job
 from shared.platform.observability import logger
-from shared.runs.run_store import RunStore, StageName
+from shared.runs.page_ledger import StageName
+from shared.runs.run_store import RunStore
 
 JobT = TypeVar("JobT", bound=Job)
 
@@ -56,8 +57,8 @@ class QueueStage(RecordStage[JobT]):
 
     def _end(self, job: JobT, failure: Failure) -> None:
         runs = self._state.runs
-        if runs.exists(job.run_id):
-            runs.end_page(job, "failed", f"{self._name}: {failure.code}: {failure.reason}")
+        if runs.reader.exists(job.run_id):
+            runs.ledger.end_page(job, "failed", f"{self._name}: {failure.code}: {failure.reason}")
 
     def _run_of(self, job: JobT) -> str | None:
         return job.run_id
@@ -109,10 +110,10 @@ def skip_recorded(job: Job, stage: StageName, runs: RunStore) -> bool:
 
     Of a job that was done, make sure that its page was ended.
     """
-    if runs.is_cancelled(job.run_id):
+    if runs.cancelled.has(job.run_id):
         logger.info("dropped a job of a cancelled run", extra={"page_id": job.page_id})
         return True
-    if not runs.finish_recorded(job, stage, job_part(job)):
+    if not runs.ledger.finish_recorded(job, stage, job_part(job)):
         return False
     logger.info("skipped a job that is done", extra={"stage": stage, "page_id": job.page_id})
     return True

@@ -11,10 +11,9 @@ from shared.models.run import RunRecord
 from shared.platform import aws
 from shared.platform.settings import PublishingStageSettings, StageSettings
 from shared.runs.failures import FailureLog
-from shared.runs.run_records import utc_now
-from shared.runs.run_store import RunStore
+from shared.runs.run_store import RunStore, open_run_store
 from shared.storage.s3 import S3ObjectStore
-from shared.table.table_clock import ResponseClock, TableClock
+from shared.table.table_clock import ResponseClock, TableClock, utc_now
 
 
 def object_store(settings: StageSettings) -> S3ObjectStore:
@@ -35,7 +34,7 @@ def run_store(checkpoint_table: str, compact_queue_url: str) -> RunStore:
         publisher.publish([SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq)])
 
     client = aws.dynamodb_client()
-    return RunStore(client, checkpoint_table, table_clock(checkpoint_table), request_sweep)
+    return open_run_store(client, checkpoint_table, table_clock(checkpoint_table), request_sweep)
 
 
 def corpus_state(checkpoint_table: str) -> CorpusState:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.runs.run_records import Clock, kept_reason, utc_now
+from shared.runs.run_writes import kept_reason
 from shared.table.table import StateTable
+from shared.table.table_clock import Clock, utc_now
 from shared.table.typed_values import Item
 
 if TYPE_CHECKING:

@@ -5,6 +5,9 @@ from typing import Any
 
 from shared.errors import ConflictError
 
+LEASE_SECONDS = 6 * 3600
+"""How long after its last progress a run may hold its corpus."""
+
 IS_UNCHANGED = "run_id = :holder AND expires_at = :expires_at"
 """The condition of a write that holds only while a lease is as it was read."""
 

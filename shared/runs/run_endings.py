@@ -1,118 +1,62 @@
-"""How the planning of a run ends, and how the run ends."""
+"""How a run ends: which ending is due, and the one transaction that makes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.errors import LeaseHeldError, RunCancelledError
 from shared.models.run import (
     LIVE_STATUSES,
-    EndpointCheckpoint,
     RunProgress,
     RunRecord,
     RunStatus,
 )
 from shared.runs.leases import IS_UNCHANGED, Lease, lease_changed
-from shared.runs.run_records import RunRecords, kept_reason
-from shared.runs.table_keys import corpus_partition, run_partition
-from shared.table.table import ConditionFailedError
+from shared.runs.run_reader import RunReader
+from shared.runs.run_writes import RunWrites, kept_reason
+from shared.runs.table_keys import corpus_partition
+from shared.table.table import ConditionFailedError, StateTable
 from shared.table.typed_values import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 Ending = tuple[RunStatus, str | None]
-
-LEASE_SECONDS = 6 * 3600
-"""How long after its last progress a run may hold its corpus."""
+SweepRequest = Callable[[RunRecord], None]
 
 _UNSWEPT_STATUSES: frozenset[RunStatus] = frozenset({"running", "incomplete"})
 
 
-class RunEndings(RunRecords):
+class RunEndings:
     """Ends runs.
 
     A full run, once all its pages are done, asks `request_sweep` to have deleted what it did not
     see, and ends when that is done. The request may come several times.
     """
 
-    def note_checkpoints(
-        self, run_id: str, checkpoints: Mapping[str, EndpointCheckpoint]
-    ) -> Mapping[str, EndpointCheckpoint]:
-        """Keep the checkpoints of a run's first plan, before any of its pages is read.
-
-        Returns:
-            Those that hold. A run that is planned again still counts from its first plan: a page
-            that was read after it may have changed before the second.
-        """
-        write = self._table.update_write(
-            run_partition(run_id),
-            "RUN",
-            "SET next_checkpoints = :found",
-            {":found": _plain(checkpoints), ":none": {}},
-            "next_checkpoints = :none",
-        )
-        try:
-            self._table.transact([write])
-        except ConditionFailedError:
-            return self.get_run(run_id).run.next_checkpoints
-        return checkpoints
-
-    def finish_planning(
+    def __init__(
         self,
-        run_id: str,
-        checkpoints: Mapping[str, EndpointCheckpoint],
-        records_planned: int | None = None,
-        *,
-        lease_seconds: int,
+        table: StateTable,
+        reader: RunReader,
+        writes: RunWrites,
+        request_sweep: SweepRequest,
     ) -> None:
-        """Say that all pages are published; `checkpoints` hold once the run ends without a gap.
-
-        From here on the run holds its corpus for `lease_seconds` after its last progress.
-
-        Raises:
-            RunCancelledError: an operator has asked for the run to be cancelled.
-            LeaseHeldError: another run took the corpus while this one was planned.
-        """
-        corpus = self.get_run(run_id).run.corpus
-        values = {
-            "status": "running",
-            "planned_at": self._now(),
-            "records_planned": records_planned,
-            "next_checkpoints": _plain(checkpoints),
-        }
-        known = {name: value for name, value in values.items() if value is not None}
-        write = self._table.update_write(
-            run_partition(run_id),
-            "RUN",
-            "SET " + ", ".join(f"#{name} = :{name}" for name in known),
-            {":planning": "planning"} | {f":{name}": value for name, value in known.items()},
-            "#status = :planning AND attribute_not_exists(cancel_requested)",
-            {"#status": "status"} | {f"#{name}": name for name in known},
-        )
-        try:
-            self._table.transact([write, self._lease_write(corpus, run_id, lease_seconds)])
-        except ConditionFailedError:
-            run = self.get_run(run_id).run
-            if run.cancel_requested is not None:
-                raise RunCancelledError(f"run {run_id} was cancelled while planned") from None
-            if run.status == "planning":
-                raise LeaseHeldError(
-                    f"another run took corpus {corpus} while run {run_id} was planned"
-                ) from None
-        self.end_run_if_complete(run_id)
+        self._table = table
+        self._reader = reader
+        self._writes = writes
+        self._request_sweep = request_sweep
 
     def end_run_if_complete(self, run_id: str) -> None:
         """End the run if every page has ended; any number of callers may try."""
         while True:
-            item, progress = self._read(run_id)
+            item, progress = self._reader.read(run_id)
             if self._is_ready_for_sweep(item, progress):
                 self._request_sweep(progress.run)
                 return
-            ending = self._due_ending(item, progress)
-            if ending is None or self._end_run(item, progress, ending):
+            ending = self.due_ending(item, progress)
+            if ending is None or self.end_run(item, progress, ending):
                 return
 
-    def _due_ending(self, item: Item, progress: RunProgress) -> Ending | None:
+    def due_ending(self, item: Item, progress: RunProgress) -> Ending | None:
+        """Return how a run ends as it was read, with the reason; None when it is not to end yet."""
         run = progress.run
         if progress.pages_ended < run.pages_planned:
             return None
@@ -135,10 +79,10 @@ class RunEndings(RunRecords):
 
     def awaits_sweep(self, run_id: str) -> bool:
         """Whether a run's pages are all done, and its sweep is not."""
-        return self._is_ready_for_sweep(*self._read(run_id))
+        return self._is_ready_for_sweep(*self._reader.read(run_id))
 
     def _is_ready_for_sweep(self, item: Item, progress: RunProgress) -> bool:
-        due = self._due_ending(item, progress)
+        due = self.due_ending(item, progress)
         return progress.run.mode == "full" and due == ("succeeded", None)
 
     def finish_sweep(
@@ -151,14 +95,14 @@ class RunEndings(RunRecords):
     ) -> None:
         """Count the entities that the sweep of a run deleted, once, and end the run."""
         if self.awaits_sweep(run_id):
-            self._end_run(*self._read(run_id), (status, reason), deleted=deleted)
+            self.end_run(*self._reader.read(run_id), (status, reason), deleted=deleted)
 
     def give_up_sweep(self, run_id: str, reason: str) -> None:
         """End a run whose sweep keeps failing as `incomplete`; the sweep may be done later."""
         if self.awaits_sweep(run_id):
-            self._end_run(*self._read(run_id), ("incomplete", reason))
+            self.end_run(*self._reader.read(run_id), ("incomplete", reason))
 
-    def _end_run(
+    def end_run(
         self,
         item: Item,
         progress: RunProgress,
@@ -181,7 +125,7 @@ class RunEndings(RunRecords):
             return True
         writes = [self._ending_write(item, ending, is_swept=deleted is not None)]
         if deleted:
-            writes.append(self._count_write(run.run_id, 0, {"entities_deleted": deleted}))
+            writes.append(self._writes.count(run.run_id, 0, {"entities_deleted": deleted}))
         essential = len(writes)
         # Only the run that holds the lease may move the watermark: a page redriven long after
         # must not carry it back behind a newer run.
@@ -215,7 +159,7 @@ class RunEndings(RunRecords):
         status, reason = ending
         values: dict[str, Any] = {
             ":status": status,
-            ":now": self._now(),
+            ":now": self._writes.now(),
             ":before": item["status"],
             ":changes": item["changes"],
         }
@@ -248,7 +192,3 @@ class RunEndings(RunRecords):
             )
             for endpoint, checkpoint in run.next_checkpoints.items()
         ]
-
-
-def _plain(checkpoints: Mapping[str, EndpointCheckpoint]) -> dict[str, dict[str, str]]:
-    return {name: found.model_dump(exclude_none=True) for name, found in checkpoints.items()}

@@ -78,9 +78,10 @@ class RunReader:
         Raises:
             NotFoundError: there is no such run.
         """
-        return self._read(run_id)[1]
+        return self.read(run_id)[1]
 
-    def _read(self, run_id: str) -> tuple[Item, RunProgress]:
+    def read(self, run_id: str) -> tuple[Item, RunProgress]:
+        """Return a run's item as it lies in the table, and the run with its counters."""
         # The record first: counters that are read later can only be ahead of its `changes`.
         record = self._item(run_id)
         return record, _progress(record, self._table.query(counters_partition(run_id), "ROW#"))
@@ -89,9 +90,14 @@ class RunReader:
         """Whether a run of that id was ever recorded."""
         return self._table.get(run_partition(run_id), "RUN") is not None
 
+    def is_cancel_requested(self, run_id: str) -> bool:
+        """Whether an operator has asked for the run to be cancelled."""
+        item = self._table.get(run_partition(run_id), "RUN")
+        return item is not None and "cancel_requested" in item
+
     def last_progress(self, run_id: str) -> datetime | None:
         """When a running run last moved; None for one that is not, or not yet wholly, running."""
-        item, progress = self._read(run_id)
+        item, progress = self.read(run_id)
         if progress.run.status != "running" or "reopening" in item:
             return None
         planned_at: str = item["planned_at"]

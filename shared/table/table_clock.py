@@ -26,6 +26,14 @@ _KEY = {"PK": {"S": "RUN#CLOCK"}, "SK": {"S": "CLOCK"}}
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 
 
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC, by this machine's clock."""
+    return datetime.now(UTC)
+
+
 class TableClock(Protocol):
     """Tells the time that all who use a table agree on."""
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from shared.corpora.corpus_state import CorpusState
 from shared.models.run import RunRecord
-from shared.runs.run_records import SweepRequest, utc_now
-from shared.runs.run_store import RunStore
-from shared.table.table_clock import ResponseClock
+from shared.runs.run_endings import SweepRequest
+from shared.runs.run_store import RunStore, open_run_store
+from shared.table.table_clock import ResponseClock, utc_now
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,7 +20,7 @@ def table_clock(client: "DynamoDBClient", table: str) -> ResponseClock:
 
 def run_store(client: "DynamoDBClient", table: str, request_sweep: SweepRequest) -> RunStore:
     """The records of runs, by the table's own clock."""
-    return RunStore(client, table, table_clock(client, table), request_sweep)
+    return open_run_store(client, table, table_clock(client, table), request_sweep)
 
 
 def corpus_state(client: "DynamoDBClient", table: str) -> CorpusState:
@@ -35,5 +35,7 @@ def no_sweep(run: RunRecord) -> None:
 
 def hold_corpus(runs: RunStore, corpus: str, run_id: str) -> None:
     """Take a corpus for a run, as its planner does before it begins."""
-    table = runs._table
-    CorpusState(table._client, table._name, runs._clock).acquire_lease(corpus, run_id, 3600)
+    table = runs.planning._table
+    CorpusState(table._client, table._name, runs.planning._writes._clock).acquire_lease(
+        corpus, run_id, 3600
+    )

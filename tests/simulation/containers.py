@@ -49,7 +49,7 @@ from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import RunRecord
 from shared.runs.failures import FailureLog
-from shared.runs.run_store import RunStore
+from shared.runs.run_store import RunStore, open_run_store
 from shared.sources.base import Source
 from shared.sources.objects.source import JsonlObjects
 from shared.storage.s3 import S3ObjectStore
@@ -116,7 +116,7 @@ class Container:
         def request_sweep(run: RunRecord) -> None:
             publisher.publish([SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq)])
 
-        return RunStore(self.clients.dynamodb, TABLE, self.clock, request_sweep, self.elapsed)
+        return open_run_store(self.clients.dynamodb, TABLE, self.clock, request_sweep, self.elapsed)
 
     @cached_property
     def state(self) -> CorpusState:

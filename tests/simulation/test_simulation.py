@@ -49,7 +49,7 @@ def test_a_safeguard_that_is_taken_out_is_missed_and_the_seed_is_shrunk() -> Non
     def is_complete(page: Item) -> bool:
         return "chunk" in page.get("stages", ())
 
-    with mock.patch("shared.runs.run_store._is_complete", is_complete):
+    with mock.patch("shared.runs.page_ledger._is_complete", is_complete):
         failed = next(
             outcome
             for outcome in (simulate(Scenario.draw(seed)) for seed in range(200))

@@ -144,12 +144,12 @@ class DeadLetters:
         """Let no run wait for it: a worker that was killed did not record that its page failed."""
         reason = f"its job was dropped from the dead letters of {stage}"
         job = page_job(body)
-        if job is not None and self.runs.exists(job.run_id):
+        if job is not None and self.runs.reader.exists(job.run_id):
             with contextlib.suppress(InvalidJobError):  # a page that the run does not have
-                self.runs.end_page(job, "failed", reason)
+                self.runs.ledger.end_page(job, "failed", reason)
         elif body.get("kind") == "sweep":
             with contextlib.suppress(ValueError, NotFoundError):
-                self.runs.give_up_sweep(SweepJob.model_validate(body).run_id, reason)
+                self.runs.endings.give_up_sweep(SweepJob.model_validate(body).run_id, reason)
 
     def _send(self, stage: str, letter: DeadLetter) -> str:
         """Send a message's content again; the id of the new message, empty when there is none."""

@@ -178,7 +178,7 @@ class Rebuilder:
         """
         found = [parse_vectors_key(key) for key in vector_keys]
         origins = {part.origin for part in found if part is not None}
-        indexed = self.runs.indexed_origins(origins)
+        indexed = self.runs.ledger.indexed_origins(origins)
         return lambda origin, seq: seq >= floor or origin in indexed or is_sweep_origin(origin)
 
     def _finish(
@@ -215,7 +215,7 @@ class Rebuilder:
     ) -> RebuiltState:
         present = over.manifest.shards if over is not None else ()
         kept = [shard for shard in present if shard.shard_id not in plan.replaced]
-        reader = StateReader(self.store, self.runs, self.work_directory)
+        reader = StateReader(self.store, self.runs.reader, self.work_directory)
         return reader.read(present, [*kept, *built], self.state.last_swept(corpus))
 
     def _commit(

@@ -17,9 +17,9 @@ from shared.models.entity_version import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.models.run import EndpointCheckpoint, RunRecord
 from shared.platform import wiring
-from shared.runs.run_records import utc_now
 from shared.storage.keys import shard_key
 from shared.storage.s3 import S3ObjectStore
+from shared.table.table_clock import utc_now
 from tests.integration.cli.site import Site
 from tests.unit.index.manifest_builders import no_floor
 
@@ -53,7 +53,7 @@ def written(directory: Path, document: dict[str, Any], name: str = "corpus.json"
 def begin_run(site: Site, corpus: str = "notes", seq: int = 5) -> None:
     """A run that holds the corpus."""
     site.state.acquire_lease(corpus, RUN_ID, 3600)
-    site.runs.start_run(
+    site.runs.planning.start_run(
         RunRecord(
             run_id=RUN_ID, corpus=corpus, mode="incremental", status="planning", seq=seq,
             started_at="2026-11-23T06:00:00+00:00",
@@ -63,7 +63,7 @@ def begin_run(site: Site, corpus: str = "notes", seq: int = 5) -> None:
 
 def end_run(site: Site, corpus: str = "notes") -> None:
     checkpoints = {"objects": EndpointCheckpoint(last_modified="yesterday")}
-    site.runs.finish_planning(RUN_ID, checkpoints, lease_seconds=3600)
+    site.runs.planning.finish_planning(RUN_ID, checkpoints, lease_seconds=3600)
     assert site.state.lease(corpus) is None
 
 
@@ -184,7 +184,7 @@ def test_a_machine_whose_clock_is_hours_fast_fails_no_live_run(
     monkeypatch.setattr(wiring, "utc_now", lambda: utc_now() + timedelta(hours=6))
     assert RUN_ID in site.ultron("corpus", "add", str(other), "--replace", status=4)
     assert RUN_ID in site.ultron("corpus", "remove", "notes", status=4)
-    assert site.runs.get_run(RUN_ID).run.status == "planning"
+    assert site.runs.reader.get_run(RUN_ID).run.status == "planning"
 
 
 def test_what_terraform_manages_is_left_to_it(site: Site, notes: Path) -> None:

@@ -68,14 +68,14 @@ def queued(site: Site, queue: str = "derive-jobs") -> list[str]:
 
 def start_run(site: Site, pages: int) -> None:
     site.state.acquire_lease("notes", RUN_ID, 3600)
-    site.runs.start_run(
+    site.runs.planning.start_run(
         RunRecord(
             run_id=RUN_ID, corpus="notes", mode="full", status="planning", seq=1,
             started_at="2026-11-23T06:00:00+00:00",
         )
     )  # fmt: skip
-    site.runs.add_pages([a_page(number) for number in range(pages)])
-    site.runs.finish_planning(RUN_ID, {}, lease_seconds=3600)
+    site.runs.joining.add_pages([a_page(number) for number in range(pages)])
+    site.runs.planning.finish_planning(RUN_ID, {}, lease_seconds=3600)
 
 
 def test_dead_letters_are_listed_with_their_reasons_and_stay(site: Site) -> None:
@@ -180,10 +180,10 @@ def test_a_run_does_not_wait_for_what_was_dropped(site: Site) -> None:
     ids = [give_up(site, a_job(number).model_dump_json()) for number in range(2)]
     printed = site.ultron("dlq", "drop", "derive", ids[0], "--yes")
     assert f"page p-0 of run {RUN_ID} stays failed" in printed
-    progress = site.runs.get_run(RUN_ID)
+    progress = site.runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_failed) == ("running", 1)
     site.ultron("dlq", "drop", "derive", "--all", "--yes")
-    progress = site.runs.get_run(RUN_ID)
+    progress = site.runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_failed) == ("incomplete", 2)
     assert dead(site) == []
 
@@ -196,13 +196,13 @@ def test_dropping_the_twin_of_a_page_that_is_done_asks_for_the_sweep_of_its_run(
     start_run(site, pages=1)
     runs = run_store(site.dynamodb, site.table_name, requested.append)
     job = a_page(0)
-    runs.record_stage(job, "fetch", {})
-    runs.record_stage(job, "derive", {})
-    runs.record_stage(job, "chunk", {}, parts=0)
+    runs.ledger.record_stage(job, "fetch", {})
+    runs.ledger.record_stage(job, "derive", {})
+    runs.ledger.record_stage(job, "chunk", {}, parts=0)
     assert [run.run_id for run in requested] == [RUN_ID]
     twin = give_up(site, a_job(0).model_dump_json())
     site.ultron("dlq", "drop", "derive", twin, "--yes")
-    progress = site.runs.get_run(RUN_ID)
+    progress = site.runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_done) == ("running", 1)
     (body,) = queued(site, "compact-jobs")
     assert maintenance_job.validate_json(body) == SweepJob(corpus="notes", run_id=RUN_ID, seq=1)
@@ -230,7 +230,7 @@ def test_dropping_says_what_it_means(site: Site, body: object, queue: str, meani
     message_id = give_up(site, json.dumps(body), queue)
     assert meaning in site.ultron("dlq", "drop", stage, message_id, "--yes")
     assert dead(site, queue) == []
-    assert site.runs.get_run(RUN_ID).run.status == "running"
+    assert site.runs.reader.get_run(RUN_ID).run.status == "running"
 
 
 # What the schedule could not deliver.

@@ -64,7 +64,7 @@ def test_a_run_is_started_under_both_names(
     site: Site, line: Line, command: tuple[str, ...]
 ) -> None:
     printed = site.ultron(*command, "--corpus", line.corpus, "--mode", "full")
-    (progress,) = line.runs.list_runs(line.corpus)
+    (progress,) = line.runs.reader.list_runs(line.corpus)
     assert printed == f"run {progress.run.run_id} of {line.corpus} (full) is planned\n"
     assert progress.run.mode == "full"
     complaint = site.ultron(*command, "--corpus", line.corpus, status=EXIT_REFUSED)

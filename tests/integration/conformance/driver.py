@@ -91,8 +91,10 @@ class Driver:
 
     def outcome(self, corpus: str, run_id: str) -> Outcome:
         """Read what a run has left so far."""
-        progress = self._pipeline.runs.get_run(run_id)
-        return Outcome(progress, self._entities(corpus, run_id), self._pipeline.runs.gaps(run_id))
+        progress = self._pipeline.runs.reader.get_run(run_id)
+        return Outcome(
+            progress, self._entities(corpus, run_id), self._pipeline.runs.reader.gaps(run_id)
+        )
 
     def _deliver_pages(self) -> None:
         waiting: list[Event] = []

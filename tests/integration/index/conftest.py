@@ -64,7 +64,7 @@ class Line:
         """Begin a run whose pages are fetched, derived and about to be chunked."""
         run_id = f"20261123T0{number}0000Z-{number:08x}"
         hold_corpus(self.runs, CORPUS, run_id)
-        self.runs.start_run(
+        self.runs.planning.start_run(
             RunRecord(
                 run_id=run_id, corpus=CORPUS, mode="incremental", status="planning",
                 seq=number, started_at="now",
@@ -77,11 +77,11 @@ class Line:
             )
             for page in range(pages)
         ]  # fmt: skip
-        self.runs.add_pages(jobs)
-        self.runs.finish_planning(run_id, {}, lease_seconds=3600)
+        self.runs.joining.add_pages(jobs)
+        self.runs.planning.finish_planning(run_id, {}, lease_seconds=3600)
         for job in jobs:
-            self.runs.record_stage(job, "fetch", {})
-            self.runs.record_stage(job, "derive", {})
+            self.runs.ledger.record_stage(job, "fetch", {})
+            self.runs.ledger.record_stage(job, "derive", {})
         return run_id
 
     def chunked(self, run_id: str, page: int, parts: Sequence[Mapping[str, str]]) -> list[EmbedJob]:
@@ -96,7 +96,7 @@ class Line:
             key = keys.chunks_key(job, part)
             self.store.put(key, jsonl.encode_models(lines_of(texts)))
             jobs.append(job.model_copy(update={"chunks_key": key}))
-        self.runs.record_stage(jobs[0], "chunk", {"chunks": 0}, parts=len(parts))
+        self.runs.ledger.record_stage(jobs[0], "chunk", {"chunks": 0}, parts=len(parts))
         return jobs
 
     def take(self) -> list[str]:

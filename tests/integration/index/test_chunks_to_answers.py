@@ -33,10 +33,10 @@ def test_chunks_become_answers_and_the_run_ends(line: Line) -> None:
     assert line.embed(bodies) == []
     index_bodies = line.take()
     assert len(index_bodies) == 3
-    assert line.runs.get_run(run_id).run.status == "running"
+    assert line.runs.reader.get_run(run_id).run.status == "running"
     assert line.index(index_bodies) == []
 
-    progress = line.runs.get_run(run_id)
+    progress = line.runs.reader.get_run(run_id)
     assert (progress.run.status, progress.pages_done) == ("succeeded", 2)
     assert (progress.vectors, progress.shards) == (4, 3)
     committed = manifest(line, IndexJob.model_validate_json(index_bodies[0]))
@@ -77,7 +77,7 @@ def test_everything_delivered_twice_and_out_of_order_counts_once(line: Line) -> 
     order.shuffle(index_bodies)
     assert line.index(index_bodies) == []
 
-    progress = line.runs.get_run(run_id)
+    progress = line.runs.reader.get_run(run_id)
     assert (progress.run.status, progress.pages_done) == ("succeeded", 3)
     assert (progress.vectors, progress.shards) == (6, 6)
     committed = manifest(line, IndexJob.model_validate_json(index_bodies[0]))
@@ -134,7 +134,7 @@ def test_a_bad_job_fails_alone_and_its_last_failure_says_why(line: Line) -> None
     committed = [one.origin for one in manifest(line, good).shards]
     assert set(committed) - {f"{run_id}/p-9/0"} == {f"{run_id}/p-0/0", f"{run_id}/p-2/0"}
     assert set(found(line, "w0")) >= {"a:0-001", "a:2-001"}
-    progress = line.runs.get_run(run_id)
+    progress = line.runs.reader.get_run(run_id)
     assert (progress.pages_done, progress.pages_failed) == (2, 1)
 
 
@@ -144,11 +144,11 @@ def test_a_job_redriven_after_a_fix_counts_as_if_it_had_never_failed(line: Line)
     good = line.store.get(job.chunks_key).data
     line.store.put(job.chunks_key, good[:10])
     assert line.embed([job.model_dump_json()], receives=MAXIMUM_RECEIVES) == ["0"]
-    assert line.runs.get_run(run_id).pages_failed == 1
+    assert line.runs.reader.get_run(run_id).pages_failed == 1
     line.store.put(job.chunks_key, good)
     assert line.embed([job.model_dump_json()]) == []
     assert line.index(line.take()) == []
-    progress = line.runs.get_run(run_id)
+    progress = line.runs.reader.get_run(run_id)
     assert (progress.pages_done, progress.pages_failed, progress.vectors) == (1, 0, 1)
 
 
@@ -166,7 +166,7 @@ def test_a_manifest_that_cannot_be_read_fails_the_jobs_and_stays(line: Line) -> 
     assert line.store.get(key).data == b"damaged"
     line.store.delete(key)
     assert line.index([body]) == []
-    assert line.runs.get_run(run_id).pages_done == 1
+    assert line.runs.reader.get_run(run_id).pages_done == 1
 
 
 def test_retrieve_follows_the_commits_of_others(line: Line) -> None:

@@ -180,7 +180,7 @@ def test_an_older_version_is_restored(maintenance: Maintenance) -> None:
     before = maintenance.answers()
     maintenance.ingest(2, {"hero:1": "another text"})
     for run_id in ("20261123T010000Z-00000001", "20261123T020000Z-00000002"):
-        assert maintenance.line.runs.get_run(run_id).is_ended
+        assert maintenance.line.runs.reader.get_run(run_id).is_ended
     answer = maintenance.invoke({"restore": {"corpus": CORPUS, "version": 1}})
     assert (answer["version"], answer["restored"], answer["vectors"]) == (3, 1, 1)
     assert maintenance.answers() == before

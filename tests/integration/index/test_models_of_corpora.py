@@ -111,7 +111,7 @@ def test_a_corpus_moves_to_another_model(deployment: Deployment, model_folder: M
     answer = deployment.line.retrieve(q=TEXTS["hero:1"], k=1)
     assert answer["model"] == large.model_dump()
     assert answer["results"][0]["id"] == "hero:1-001"
-    assert deployment.line.runs.get_run(deployment.run_id).vectors == len(TEXTS)
+    assert deployment.line.runs.reader.get_run(deployment.run_id).vectors == len(TEXTS)
     for model in (default, large):
         assert {shard.model for shard in deployment.manifest(model).shards} == {model}
 

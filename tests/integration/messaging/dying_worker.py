@@ -18,9 +18,9 @@ from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob
 from shared.models.run import RunRecord
 from shared.runs.failures import FailureLog
-from shared.runs.run_records import utc_now
-from shared.runs.run_store import RunStore, StageName
-from shared.table.table_clock import ResponseClock
+from shared.runs.page_ledger import StageName
+from shared.runs.run_store import open_run_store
+from shared.table.table_clock import ResponseClock, utc_now
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -54,7 +54,7 @@ class Worker:
         dynamodb = session.client("dynamodb", endpoint_url=self.endpoint_url)
         sqs = session.client("sqs", endpoint_url=self.endpoint_url)
         return StageState(
-            RunStore(
+            open_run_store(
                 dynamodb,
                 self.table,
                 ResponseClock(dynamodb, self.table, utc_now, time.monotonic),
@@ -98,7 +98,7 @@ def _work(worker: Worker, records: list[Mapping[str, Any]], sender: "Connection"
         if job.page_id in worker.failing:
             raise CorruptObjectError("raw/x is cut short")
         for stage in _DONE_STAGES:
-            state.runs.record_stage(job, stage, {"entities": 1}, parts=0)
+            state.runs.ledger.record_stage(job, stage, {"entities": 1}, parts=0)
 
     def handle_batch(jobs: Sequence[DeriveJob]) -> Mapping[int, Exception]:
         for job in jobs:  # as in the indexer, before anything is recorded

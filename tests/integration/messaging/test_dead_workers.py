@@ -14,7 +14,7 @@ from shared.messaging.publisher import JobPublisher
 from shared.messaging.record_stage import StageState
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import RunRecord
-from shared.runs.run_records import utc_now
+from shared.table.table_clock import utc_now
 from tests.integration.messaging.dying_worker import MAXIMUM_RECEIVES, Worker
 from tests.unit.state.given_time import GivenTime
 
@@ -46,7 +46,7 @@ class Line:
 
     def start_run(self, pages: int) -> None:
         self.corpus_state.acquire_lease(CORPUS, RUN_ID, 3600)
-        self.state.runs.start_run(
+        self.state.runs.planning.start_run(
             RunRecord(
                 run_id=RUN_ID, corpus=CORPUS, mode="incremental", status="planning", seq=1,
                 started_at="now",
@@ -56,8 +56,8 @@ class Line:
             PageJob(corpus=CORPUS, run_id=RUN_ID, page_id=f"p-{n}", seq=1, endpoint="c", query={})
             for n in range(pages)
         ]
-        self.state.runs.add_pages(planned)
-        self.state.runs.finish_planning(RUN_ID, {}, lease_seconds=3600)
+        self.state.runs.joining.add_pages(planned)
+        self.state.runs.planning.finish_planning(RUN_ID, {}, lease_seconds=3600)
         jobs = [
             DeriveJob(
                 corpus=CORPUS, run_id=RUN_ID, page_id=page.page_id, seq=1, endpoint="c", raw_key="r"
@@ -140,13 +140,13 @@ def test_a_job_that_kills_its_workers_ends_its_page_and_its_run(line: Line) -> N
     runs = line.state.runs
     for _ in range(MAXIMUM_RECEIVES):
         assert line.deliver() == 1
-    assert runs.get_run(RUN_ID).run.status == "running"
+    assert runs.reader.get_run(RUN_ID).run.status == "running"
     assert line.deliver() == 1  # without any work, or this worker would have died, too
     assert line.deliver() == 0
-    progress = runs.get_run(RUN_ID)
+    progress = runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_failed) == ("incomplete", 1)
     assert line.corpus_state.lease(CORPUS) is None
-    [page] = runs.pages(RUN_ID)
+    [page] = runs.reader.pages(RUN_ID)
     [letter] = line.dead_letters()
     recorded = line.state.failures.reason("derive", letter.pop("id"))
     assert recorded is not None
@@ -157,7 +157,7 @@ def test_a_job_that_kills_its_workers_ends_its_page_and_its_run(line: Line) -> N
     line.let(deadly=set(), failing=set())
     line.sqs.send_message(QueueUrl=line.queue_url, MessageBody=json.dumps(letter))
     assert line.run_dry() == 1
-    progress = runs.get_run(RUN_ID)
+    progress = runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_done) == ("succeeded", 1)
 
 
@@ -166,10 +166,12 @@ def test_a_job_that_kills_its_workers_takes_no_other_along(line: Line, deadly: s
     line.let(deadly, failing={"p-4"})
     line.start_run(pages=8)
     line.run_dry()
-    pages = {page["SK"].removeprefix("PAGE#"): page for page in line.state.runs.pages(RUN_ID)}
+    pages = {
+        page["SK"].removeprefix("PAGE#"): page for page in line.state.runs.reader.pages(RUN_ID)
+    }
     failed = {page_id for page_id, page in pages.items() if page["outcome"] == "failed"}
     assert failed == {*deadly, "p-4"}
-    progress = line.state.runs.get_run(RUN_ID)
+    progress = line.state.runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_done) == ("incomplete", 8 - len(failed))
     letters = {letter["page_id"]: letter["id"] for letter in line.dead_letters()}
     recorded = line.state.failures.reasons("derive", letters.values())
@@ -182,5 +184,5 @@ def test_what_fails_in_the_usual_way_is_worked_on_five_times(line: Line) -> None
     line.let(deadly=set(), failing={"p-0", "p-1"})
     line.start_run(pages=2)
     assert line.run_dry() == MAXIMUM_RECEIVES + 1
-    assert line.state.runs.get_run(RUN_ID).pages_failed == 2
+    assert line.state.runs.reader.get_run(RUN_ID).pages_failed == 2
     assert len(line.dead_letters()) == 2

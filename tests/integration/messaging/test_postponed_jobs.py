@@ -37,7 +37,7 @@ JOB = PageJob(
 
 def start_run(runs: RunStore) -> None:
     hold_corpus(runs, JOB.corpus, JOB.run_id)
-    runs.start_run(
+    runs.planning.start_run(
         RunRecord(
             run_id=JOB.run_id,
             corpus=JOB.corpus,
@@ -47,8 +47,8 @@ def start_run(runs: RunStore) -> None:
             started_at="now",
         )
     )
-    runs.add_pages([JOB])
-    runs.finish_planning(JOB.run_id, {}, lease_seconds=3600)
+    runs.joining.add_pages([JOB])
+    runs.planning.finish_planning(JOB.run_id, {}, lease_seconds=3600)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Line:
         if not self.is_free():
             raise PostponedError("the source may be called later", self.seconds)
         self.done.append(job.page_id)
-        self.state.runs.record_stage(job, "fetch", {"raw_records": 1})
+        self.state.runs.ledger.record_stage(job, "fetch", {"raw_records": 1})
 
     def count(self, url: str) -> int:
         """How many messages a queue holds, hidden or not."""
@@ -146,14 +146,14 @@ def test_a_job_may_wait_for_ever_and_is_done_once(line: Line, copies: int) -> No
         assert line.deliver() == copies
         assert line.count(line.queue_url) == copies  # nothing lost, nothing doubled
     assert line.count(line.dead_letters_url) == 0
-    progress = line.state.runs.get_run(JOB.run_id)
+    progress = line.state.runs.reader.get_run(JOB.run_id)
     assert (progress.pages_failed, progress.pages_gap) == (0, 0)
     line.is_free = lambda: True
     while line.deliver():
         continue
     assert line.count(line.queue_url) == 0
     assert line.done == [JOB.page_id]
-    assert line.state.runs.get_run(JOB.run_id).raw_records == 1
+    assert line.state.runs.reader.get_run(JOB.run_id).raw_records == 1
 
 
 def test_a_job_that_waits_is_hidden_for_as_long(line: Line) -> None:

@@ -16,8 +16,8 @@ from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob, Job, PageJob
 from shared.models.run import RunRecord
 from shared.runs.failures import FailureLog
-from shared.runs.run_store import RunStore, StageName
-from tests.integration.run_stores import hold_corpus, no_sweep, run_store, table_clock
+from shared.runs.page_ledger import StageName
+from tests.integration.run_stores import hold_corpus, no_sweep, run_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,7 +45,7 @@ def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]
     run_id = f"20261123T090000Z-{number:08x}"
     corpus = f"stage-{number}"
     hold_corpus(state.runs, corpus, run_id)
-    state.runs.start_run(
+    state.runs.planning.start_run(
         RunRecord(
             run_id=run_id,
             corpus=corpus,
@@ -59,8 +59,8 @@ def start_run(state: StageState, number: int, pages: int = 3) -> list[DeriveJob]
         PageJob(corpus=corpus, run_id=run_id, page_id=f"p-{n}", seq=1, endpoint="comics", query={})
         for n in range(pages)
     ]
-    state.runs.add_pages(jobs)
-    state.runs.finish_planning(run_id, {}, lease_seconds=3600)
+    state.runs.joining.add_pages(jobs)
+    state.runs.planning.finish_planning(run_id, {}, lease_seconds=3600)
     return [
         DeriveJob(
             corpus=corpus,
@@ -110,7 +110,7 @@ def test_a_poison_message_fails_alone(state: StageState) -> None:
     assert failed_ids(response) == ["message-1", "message-2", "message-3"]
     assert handled == ["p-0", "p-2"]
     assert state.failures.reason("derive", "message-2") is None
-    assert state.runs.get_run(jobs[0].run_id).pages_failed == 0
+    assert state.runs.reader.get_run(jobs[0].run_id).pages_failed == 0
 
 
 def test_the_last_failure_is_recorded_and_counted(state: StageState) -> None:
@@ -131,12 +131,12 @@ def test_the_last_failure_is_recorded_and_counted(state: StageState) -> None:
     assert invalid is not None
     assert invalid["code"] == "INVALID_JOB"
     assert "raw_key: Field required" in invalid["reason"]
-    assert state.runs.get_run(jobs[0].run_id).pages_failed == 1
+    assert state.runs.reader.get_run(jobs[0].run_id).pages_failed == 1
 
 
 def test_a_batch_does_nothing_of_a_run_that_was_cancelled(state: StageState) -> None:
     dropped, kept = start_run(state, 8, pages=2), start_run(state, 9, pages=1)
-    state.runs.request_cancel(dropped[0].run_id)
+    state.runs.steering.request_cancel(dropped[0].run_id)
     handled: list[str] = []
 
     def handle(jobs: Sequence[DeriveJob]) -> dict[int, Exception]:
@@ -164,7 +164,7 @@ def test_an_unexpected_error_shows_nothing_of_the_data(state: StageState) -> Non
 
 def test_a_recorded_job_is_not_done_again(state: StageState) -> None:
     [job] = start_run(state, 4, pages=1)
-    state.runs.record_stage(job, "derive", {"entities": 1})
+    state.runs.ledger.record_stage(job, "derive", {"entities": 1})
     handled: list[DeriveJob] = []
     stage = QueueStage("derive", DeriveJob, handled.append, state)
     assert failed_ids(stage.process(sqs_event([job.model_dump_json()] * 2), None)) == []
@@ -187,31 +187,34 @@ def test_a_batch_stage_answers_for_each_message(state: StageState) -> None:
 
 
 def test_a_batch_stage_asks_once_whether_a_job_is_done(
-    dynamodb_client: "DynamoDBClient", checkpoint_table: str, state: StageState
+    dynamodb_client: "DynamoDBClient",
+    checkpoint_table: str,
+    state: StageState,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class CountingRuns(RunStore):
-        asked = 0
+    runs = run_store(dynamodb_client, checkpoint_table, no_sweep)
+    finish_recorded = runs.ledger.finish_recorded
+    asked: list[str] = []
 
-        def finish_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
-            self.asked += 1
-            return super().finish_recorded(job, stage, part)
+    def counted(job: Job, stage: StageName, part: int | None = None) -> bool:
+        asked.append(job.page_id)
+        return finish_recorded(job, stage, part)
 
-    clock = table_clock(dynamodb_client, checkpoint_table)
-    runs = CountingRuns(dynamodb_client, checkpoint_table, clock, no_sweep)
+    monkeypatch.setattr(runs.ledger, "finish_recorded", counted)
     jobs = start_run(state, 8)
 
     def handle_batch(batch: Sequence[DeriveJob]) -> Mapping[int, Exception]:
         for job in batch:
-            runs.record_stage(job, "derive", {"entities": 1})
+            runs.ledger.record_stage(job, "derive", {"entities": 1})
         return {}
 
     stage = QueueBatchStage("derive", DeriveJob, handle_batch, replace(state, runs=runs))
     event = sqs_event([job.model_dump_json() for job in jobs])
     assert failed_ids(stage.process(event, None)) == []
-    assert runs.asked == len(jobs)
+    assert len(asked) == len(jobs)
     assert failed_ids(stage.process(event, None)) == []
-    assert runs.asked == 2 * len(jobs)
-    assert runs.get_run(jobs[0].run_id).entities == len(jobs)
+    assert len(asked) == 2 * len(jobs)
+    assert runs.reader.get_run(jobs[0].run_id).entities == len(jobs)
 
 
 def receive_one(client: "SQSClient", queue_url: str) -> SQSRecord | None:

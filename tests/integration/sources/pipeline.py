@@ -64,7 +64,7 @@ class Pipeline:
 
     def _sweep(self, run: RunRecord) -> None:
         """Stand in for the compactor: nothing is to be deleted."""
-        self.runs.finish_sweep(run.run_id, 0)
+        self.runs.endings.finish_sweep(run.run_id, 0)
 
     def close(self) -> None:
         for url in self.queues.values():
@@ -153,10 +153,10 @@ class Pipeline:
         """Stand in for the later stages: say of every waiting chunk job that nothing is left."""
         for record in self.take("chunk")["Records"]:
             job = ChunkJob.model_validate_json(record["body"])
-            self.runs.record_stage(job, "chunk", {}, parts=0)
+            self.runs.ledger.record_stage(job, "chunk", {}, parts=0)
 
     def progress(self, answer: dict[str, Any]) -> RunProgress:
-        return self.runs.get_run(answer["run_id"])
+        return self.runs.reader.get_run(answer["run_id"])
 
 
 def _record(message_id: str, body: str) -> Event:

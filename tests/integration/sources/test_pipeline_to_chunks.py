@@ -259,7 +259,7 @@ def test_retried_gaps_end_the_run_as_if_there_had_been_none(
     control(gateway, "faults", {"match": "^/v1/public/events", "status": 500, "times": 1000})
     pipeline.run_all()
     pipeline.finish()
-    gaps = pipeline.runs.gaps(answer["run_id"])
+    gaps = pipeline.runs.reader.gaps(answer["run_id"])
     assert gaps
     assert {gap.endpoint for gap in gaps} == {"events"}
     control(gateway, "reset")
@@ -331,7 +331,7 @@ def test_planning_that_was_cut_off_is_resumed(
             pipeline.ingest("heroes", "request-1")
     lease = pipeline.state.lease("heroes")
     assert lease is not None
-    assert pipeline.runs.get_run(lease.run_id).run.status == "planning"
+    assert pipeline.runs.reader.get_run(lease.run_id).run.status == "planning"
     answer = pipeline.ingest("heroes", "request-1")
     assert (answer["run_id"], answer["status"]) == (lease.run_id, "running")
     assert len(pipeline.take("page")["Records"]) == answer["pages_planned"]
@@ -376,7 +376,7 @@ def test_a_spent_budget_leaves_gaps(pipeline: Pipeline, gateway: str) -> None:
     pipeline.run_all()
     progress = pipeline.progress(answer)
     assert progress.pages_gap == answer["pages_planned"] - 1
-    reasons = {page.get("reason", "") for page in pipeline.runs.pages(answer["run_id"])}
+    reasons = {page.get("reason", "") for page in pipeline.runs.reader.pages(answer["run_id"])}
     assert any(reason.startswith("BUDGET_EXHAUSTED: ") for reason in reasons)
 
 

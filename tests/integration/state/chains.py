@@ -23,7 +23,7 @@ from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress
 from shared.models.sources import JsonlSource
 from shared.platform.observability import metrics
-from shared.runs.run_store import RunStore
+from shared.runs.run_store import open_run_store
 from shared.sources.base import CheckpointReader, EndpointPlan, FetchedPage, Plan, PlannedPage
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.state.given_time import GivenTime
@@ -91,7 +91,7 @@ class Line:
         self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
         self.sweeps: list[str] = []
         clock = GivenTime(self.clock)
-        self.runs = RunStore(
+        self.runs = open_run_store(
             client,
             table,
             clock,
@@ -154,8 +154,8 @@ class Line:
         """Stand in for the later stages."""
         if skip_recorded(job, "derive", self.runs):
             return
-        self.runs.record_stage(job, "derive", {"entities": 1})
-        self.runs.record_stage(job, "chunk", {}, parts=0)
+        self.runs.ledger.record_stage(job, "derive", {"entities": 1})
+        self.runs.ledger.record_stage(job, "chunk", {}, parts=0)
 
     def work(self) -> None:
         """Let fetch and the later stages do all that waits."""
@@ -166,19 +166,19 @@ class Line:
                 self.finish(cast(DeriveJob, job))
 
     def progress(self, run_id: str) -> RunProgress:
-        return self.runs.get_run(run_id)
+        return self.runs.reader.get_run(run_id)
 
     def outcomes(self, run_id: str) -> dict[str, str | None]:
         """What became of each page."""
         return {
             page["SK"].removeprefix("PAGE#"): page.get("outcome")
-            for page in self.runs.pages(run_id)
+            for page in self.runs.reader.pages(run_id)
         }
 
     def assert_exact(self, run_id: str) -> RunProgress:
         """The counters say what the pages say, and a run that has ended has no open page."""
         progress = self.progress(run_id)
-        pages = list(self.runs.pages(run_id))
+        pages = list(self.runs.reader.pages(run_id))
         outcomes = [page.get("outcome") for page in pages]
         fetched = [page for page in pages if "fetch" in page.get("stages", set())]
         derived = [page for page in pages if "derive" in page.get("stages", set())]
@@ -200,7 +200,7 @@ class Death:
         self._left: int | None = None
         self._is_after = False
         for owner, name in (
-            (line.runs._table, "transact"),
+            (line.runs.ledger._table, "transact"),
             (line.state._table, "transact"),
             (line.store, "put"),
             (line.pages, "publish"),

@@ -32,7 +32,7 @@ from shared.models.maintenance import RebuildJob, SweepJob
 from shared.models.manifest import Manifest
 from shared.models.run import EndpointCheckpoint, RunMode, RunProgress, RunRecord
 from shared.models.sources import JsonlSource
-from shared.runs.run_store import RunStore
+from shared.runs.run_store import open_run_store
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (
@@ -119,7 +119,7 @@ class Shelf:
         self.store = MortalStore()
         self.sweeps: list[SweepJob] = []
         clock = GivenTime(lambda: self.now)
-        self.runs = RunStore(client, table, clock, self._request_sweep)
+        self.runs = open_run_store(client, table, clock, self._request_sweep)
         self.state = CorpusState(client, table, clock)
         self.versions = EntityVersions(client, table)
         self.floor = IndexFloor(client, table)
@@ -190,7 +190,7 @@ class Shelf:
         run_id = f"20261123T060000Z-{number:08x}"
         model = self.embedder.model_of(CORPUS).identity()
         self.state.acquire_lease(CORPUS, run_id, 3600)
-        self.runs.start_run(
+        self.runs.planning.start_run(
             RunRecord(
                 run_id=run_id, corpus=CORPUS, mode=mode, status="planning", seq=number,
                 started_at="now", model_prefix=model_prefix(model),
@@ -203,16 +203,16 @@ class Shelf:
             )
             for page in range(pages)
         ]  # fmt: skip
-        self.runs.add_pages(jobs)
+        self.runs.joining.add_pages(jobs)
         checkpoint = EndpointCheckpoint(last_modified=f"run {number}")
-        self.runs.finish_planning(
+        self.runs.planning.finish_planning(
             run_id, {"objects": checkpoint}, records, lease_seconds=lease_seconds
         )
         return jobs
 
     def chunked(self, page: PageJob, texts: Texts, rejects: int = 0) -> EmbedJob:
         """Bring a page to the embedder."""
-        self.runs.record_stage(page, "fetch", {}, etag="e", query_hash=page.page_id)
+        self.runs.ledger.record_stage(page, "fetch", {}, etag="e", query_hash=page.page_id)
         entities = [
             Entity(
                 entity_type="a", source="x", source_id=key.removeprefix("a:"), title="",
@@ -221,12 +221,12 @@ class Shelf:
             for key, text in texts.items()
         ]  # fmt: skip
         self.store.put(keys.entities_key(page), jsonl.encode_models(entities))
-        self.runs.record_stage(page, "derive", {"rejects": rejects})
+        self.runs.ledger.record_stage(page, "derive", {"rejects": rejects})
         lines: list[Chunk | CoveredEntity] = []
         for key, text in texts.items():
             lines += [CoveredEntity(entity_key=key), *chunks_of(key, text)]
         self.store.put(keys.chunks_key(page, 0), jsonl.encode_models(lines))
-        self.runs.record_stage(page, "chunk", {"chunks": len(lines) - len(texts)}, parts=1)
+        self.runs.ledger.record_stage(page, "chunk", {"chunks": len(lines) - len(texts)}, parts=1)
         return EmbedJob(
             corpus=CORPUS, run_id=page.run_id, page_id=page.page_id, seq=page.seq, part=0, parts=1,
             chunks_key=keys.chunks_key(page, 0),
@@ -249,7 +249,7 @@ class Shelf:
         """Embed a page whose index job goes to the dead-letter queue; return that job."""
         self.embedder.embed_part(self.chunked(page, texts))
         late = self.queue.jobs.pop()
-        self.runs.end_page(page, "failed", "index: CORRUPT_OBJECT: for a test")
+        self.runs.ledger.end_page(page, "failed", "index: CORRUPT_OBJECT: for a test")
         return late
 
     def rebuild_all(self) -> None:
@@ -295,7 +295,7 @@ class Shelf:
         raise AssertionError("no worker came through")
 
     def progress(self, number: int) -> RunProgress:
-        return self.runs.get_run(f"20261123T060000Z-{number:08x}")
+        return self.runs.reader.get_run(f"20261123T060000Z-{number:08x}")
 
     def manifest(self) -> Manifest:
         return self.manifests.read().manifest

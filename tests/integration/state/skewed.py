@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.corpora.corpus_state import CorpusState
 from shared.models.jobs import PageJob
 from shared.models.run import RunRecord
-from shared.runs.run_store import RunStore
+from shared.runs.run_store import open_run_store
 from shared.table.table_clock import ResponseClock
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Machine:
         self.table = table
         self.skew = skew
         self.clock = ResponseClock(table.client, table.name, self.wall, self._elapsed)
-        self.runs = RunStore(table.client, table.name, self.clock, lambda _: None)
+        self.runs = open_run_store(table.client, table.name, self.clock, lambda _: None)
         self.state = CorpusState(table.client, table.name, self.clock)
 
     def wall(self) -> datetime:
@@ -52,7 +52,7 @@ class Machine:
         """Plan a run, as the planner does; its number is this machine's time."""
         self.state.close_abandoned_run(corpus, run_id, self.runs)
         self.state.acquire_lease(corpus, run_id, 330)
-        record = self.runs.start_run(
+        record = self.runs.planning.start_run(
             RunRecord(
                 run_id=run_id, corpus=corpus, mode="incremental", status="planning",
                 seq=int(self.wall().timestamp() * 1000), started_at=self.wall().isoformat(),
@@ -65,8 +65,8 @@ class Machine:
             )
             for number in range(pages)
         ]  # fmt: skip
-        self.runs.add_pages(jobs)
-        self.runs.finish_planning(run_id, {}, lease_seconds=LIFETIME_SECONDS)
+        self.runs.joining.add_pages(jobs)
+        self.runs.planning.finish_planning(run_id, {}, lease_seconds=LIFETIME_SECONDS)
         return jobs
 
 

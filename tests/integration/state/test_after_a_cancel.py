@@ -11,8 +11,8 @@ def test_what_was_left_half_way_is_embedded_by_the_next_run(shelf: Shelf) -> Non
     # Its version is begun and its shard written, but the index job is dropped.
     shelf.embedder.embed_part(shelf.chunked(second, {"a:2": "Lamp"}))
     assert shelf.queue.jobs
-    shelf.runs.request_cancel(first.run_id)
-    shelf.runs.finish_cancel(first.run_id)
+    shelf.runs.steering.request_cancel(first.run_id)
+    shelf.runs.steering.finish_cancel(first.run_id)
     shelf.queue.jobs.clear()
     cancelled = shelf.progress(1)
     assert (cancelled.run.status, cancelled.pages_done, cancelled.pages_cancelled) == (
@@ -31,8 +31,8 @@ def test_an_index_job_that_comes_after_a_newer_run_changes_nothing(shelf: Shelf)
     [page] = shelf.plan(1, 1, mode="incremental")
     shelf.embedder.embed_part(shelf.chunked(page, {"a:1": "Kettle"}))
     late = shelf.queue.jobs.pop()
-    shelf.runs.request_cancel(page.run_id)
-    shelf.runs.finish_cancel(page.run_id)
+    shelf.runs.steering.request_cancel(page.run_id)
+    shelf.runs.steering.finish_cancel(page.run_id)
     shelf.run(2, [{"a:1": "Teapot"}], mode="incremental")
     shelf.index(late)
     assert shelf.live() == checksums({"a:1": "Teapot"})

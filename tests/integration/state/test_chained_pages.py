@@ -9,7 +9,7 @@ import pytest
 from shared.errors import InvalidJobError
 from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint
-from shared.runs.run_pages import PAGES_AT_ONCE
+from shared.runs.run_writes import PAGES_AT_ONCE
 from shared.sources.base import FetchedPage
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
 
@@ -66,14 +66,14 @@ def test_a_page_counts_before_it_can_end(line: Line) -> None:
 def test_pages_fetched_before_the_planner_has_finished_count_too(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish_planning = line.runs.finish_planning
+    finish_planning = line.runs.planning.finish_planning
 
     def finish_late(*arguments: object, **options: object) -> None:
         line.work()
-        assert line.runs.list_runs(line.corpus)[0].run.status == "planning"
+        assert line.runs.reader.list_runs(line.corpus)[0].run.status == "planning"
         finish_planning(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(line.runs, "finish_planning", finish_late)
+    monkeypatch.setattr(line.runs.planning, "finish_planning", finish_late)
     summary = line.start()
     assert (summary.status, summary.pages_planned) == ("succeeded", 3)
     line.assert_exact(summary.run_id)
@@ -109,7 +109,7 @@ def test_what_a_page_first_told_of_holds(line: Line, monkeypatch: pytest.MonkeyP
     run_id = line.start().run_id
     first = only_job(line)
     with monkeypatch.context() as patch:
-        patch.setattr(line.runs, "add_next_pages", _die)
+        patch.setattr(line.runs.joining, "add_next_pages", _die)
         with pytest.raises(WorkerDiedError):
             line.fetch(first)
     line.source.follows = {"a": ["another"]}
@@ -163,7 +163,7 @@ def test_a_planner_killed_at_any_call_is_repaired_by_its_request(
         deaths = death.until_it_lives(line.start, is_after=is_after)
     assert deaths > 2
     line.work()
-    (progress,) = line.runs.list_runs(line.corpus)
+    (progress,) = line.runs.reader.list_runs(line.corpus)
     assert line.assert_exact(progress.run.run_id).run.status == "succeeded"
 
 
@@ -175,7 +175,7 @@ def test_a_loop_leaves_a_gap_and_ends(line: Line, back_to: str) -> None:
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.pages_done, progress.pages_gap) == ("incomplete", 3, 1)
     assert line.source.fetched == ["a", "b", "c"]
-    (gap,) = line.runs.gaps(run_id)
+    (gap,) = line.runs.reader.gaps(run_id)
     assert gap.reason.startswith(f"CURSOR_LOOP: page c leads to page {back_to}, ")
     assert gap.query == {"page": back_to}
     (listed,) = line.store.list("raw/_gaps/")
@@ -196,7 +196,7 @@ def test_two_pages_that_lead_to_the_same_one_are_a_loop_of_one(line: Line) -> No
 def test_pages_told_of_after_the_run_has_ended_are_gaps(line: Line) -> None:
     run_id = line.start().run_id
     first = only_job(line)
-    line.runs.end_page(first, "failed", "poison")
+    line.runs.ledger.end_page(first, "failed", "poison")
     assert line.progress(run_id).run.status == "incomplete"
     line.fetch(first)  # redriven
     line.work()
@@ -214,16 +214,16 @@ def test_a_page_that_joins_while_the_run_is_about_to_end_keeps_it_open(
     run_id = line.start().run_id
     first = only_job(line)
     following = first.model_copy(update={"page_id": "b", "query": {"page": "b"}})
-    due_ending = line.runs._due_ending
+    due_ending = line.runs.endings.due_ending
 
     def joined_meanwhile(*arguments: Any) -> Any:
         due = due_ending(*arguments)
         monkeypatch.undo()
-        line.runs.add_next_pages(first, [following])
+        line.runs.joining.add_next_pages(first, [following])
         return due
 
-    monkeypatch.setattr(line.runs, "_due_ending", joined_meanwhile)
-    line.runs.end_page(first, "gap", "another delivery was luckier")
+    monkeypatch.setattr(line.runs.endings, "due_ending", joined_meanwhile)
+    line.runs.ledger.end_page(first, "gap", "another delivery was luckier")
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.run.pages_planned) == ("running", 2)
 
@@ -235,7 +235,7 @@ def test_a_run_that_has_succeeded_takes_no_page(line: Line) -> None:
     line.work()
     late = first.model_copy(update={"page_id": "late"})
     with pytest.raises(InvalidJobError, match="has succeeded and takes no more pages"):
-        line.runs.add_next_pages(first, [late])
+        line.runs.joining.add_next_pages(first, [late])
     line.assert_exact(run_id)
 
 
@@ -253,5 +253,5 @@ def test_a_long_query_and_etag_fit_the_metadata_of_an_object(
     assert sum(len(name) + len(value) for name, value in metadata.items()) < 2048
     assert len(metadata["query-sha256"]) == 64
     assert "query" not in metadata
-    assert line.runs.is_recorded(job, "fetch")
+    assert line.runs.ledger.is_recorded(job, "fetch")
     assert line.progress(run_id).raw_records == 1

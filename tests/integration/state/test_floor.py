@@ -41,7 +41,7 @@ def late(shelf: Shelf) -> IndexJob:
 def commit_of_before(shelf: Shelf, job: IndexJob) -> Manifest:
     """A commit that passed the floor in time and lands only now; its worker records it, too."""
     manifest = shelf.manifests.commit([job.shard], floor=no_floor)
-    shelf.runs.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
+    shelf.runs.ledger.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
     return manifest
 
 
@@ -64,8 +64,8 @@ def test_an_outdated_part_counts_as_done_and_is_shown(shelf: Shelf, late: IndexJ
     assert (progress.pages_done, progress.parts_outdated) == (1, 1)
     assert progress.run.status == "incomplete"
     assert (progress.run.reason or "").startswith("1 parts did not enter the index")
-    assert shelf.runs.indexed_origins([late.shard.origin]) == set()
-    assert shelf.runs.is_recorded(late, "index", 0)
+    assert shelf.runs.ledger.indexed_origins([late.shard.origin]) == set()
+    assert shelf.runs.ledger.is_recorded(late, "index", 0)
 
 
 def test_what_came_too_late_is_indexed_by_the_next_run_that_sees_it(
@@ -93,7 +93,7 @@ def test_the_etag_of_a_page_whose_entities_a_newer_job_began_is_not_kept(shelf: 
     """The newer job may never be indexed: then the source must not call the page unchanged."""
     [page] = shelf.plan(1, 1, "incremental")
     late = shelf.chunked(page, {"a:1": "one"})
-    shelf.runs.end_page(page, "failed", "embed: for a test")
+    shelf.runs.ledger.end_page(page, "failed", "embed: for a test")
     [newer] = shelf.plan(2, 1, "incremental")
     shelf.give_up_indexing(newer, {"a:1": "one"})
 
@@ -109,8 +109,8 @@ def test_the_etag_of_a_run_from_before_a_restore_does_not_count(
     shelf.run(2, [NEW])
     (page,) = shelf.plan(3, 1)
     job = shelf.chunked(page, NEW)
-    shelf.runs.request_cancel(page.run_id)
-    shelf.runs.finish_cancel(page.run_id)
+    shelf.runs.steering.request_cancel(page.run_id)
+    shelf.runs.steering.finish_cancel(page.run_id)
     begin_changed = UnchangedEntities.begin_changed
 
     def restored_meanwhile(*arguments: Any) -> Any:
@@ -132,7 +132,7 @@ def test_a_commit_that_is_under_way_while_a_sweep_decides_does_not_land(
     shelf.index(late)
     assert shelf.progress(3).run.status == "succeeded"
     assert shelf.live() == checksums(FIRST)
-    assert shelf.runs.indexed_origins([late.shard.origin]) == set()
+    assert shelf.runs.ledger.indexed_origins([late.shard.origin]) == set()
 
 
 def test_an_embedder_that_is_overtaken_by_a_sweep_brings_nothing_back(
@@ -141,7 +141,7 @@ def test_an_embedder_that_is_overtaken_by_a_sweep_brings_nothing_back(
     shelf.run(1, [FIRST])
     (page,) = shelf.plan(2, 1, mode="incremental")
     part = shelf.chunked(page, NEW)
-    shelf.runs.end_page(page, "failed", "embed: for a test")
+    shelf.runs.ledger.end_page(page, "failed", "embed: for a test")
     begin = EntityVersions.begin
 
     def begin_too_late(*arguments: Any) -> set[str]:
@@ -162,7 +162,7 @@ def test_a_version_that_was_begun_but_came_too_late_never_passes_for_indexed(she
     shelf.store.writes_left = 0  # the embedder dies once it has begun a:9
     with pytest.raises(WorkerDiedError):
         shelf.embedder.embed_part(part)
-    shelf.runs.end_page(page, "failed", "embed: for a test")
+    shelf.runs.ledger.end_page(page, "failed", "embed: for a test")
     shelf.run(3, [FIRST])
     shelf.finish(part)
     shelf.run(4, [NEW])
@@ -185,7 +185,7 @@ def test_a_sweep_after_a_restore_deletes_nothing(shelf: Shelf) -> None:
     (page,) = shelf.plan(2, 1)
     shelf.finish(shelf.chunked(page, {"a:1": "one"}))
     shelf.abandon()
-    shelf.runs.give_up_sweep(page.run_id, "for a test")
+    shelf.runs.endings.give_up_sweep(page.run_id, "for a test")
     shelf.restorer.restore(CORPUS, 1)
     shelf.sweep_all()
     progress = shelf.progress(2)
@@ -251,11 +251,11 @@ def test_a_run_from_before_a_restore_is_not_taken_up_again(
     line.source.planned, line.source.broken = ["a", "b"], {"b"}
     run_id = line.start().run_id
     line.work()
-    run = line.runs.get_run(run_id).run
+    run = line.runs.reader.get_run(run_id).run
     assert run.status == "incomplete"
     if action == "resume":
         line.state.acquire_lease(line.corpus, run_id, 330)
-        line.runs.reopen_run(run_id)  # which was cut off
+        line.runs.steering.reopen_run(run_id)  # which was cut off
     IndexFloor(dynamodb_client, checkpoint_table).raise_to(line.corpus, run.seq + 1)
     with pytest.raises(ConflictError, match="start a new run"):
         line.steer(action, run_id)
@@ -458,4 +458,4 @@ def test_without_its_index_a_corpus_gets_no_manifest_from_a_late_job(
     shelf.index(late)
     assert list(shelf.store.list("indexes/")) == []
     assert shelf.versions.read(CORPUS, MODEL, ["a:9"])  # begun, but not indexed:
-    assert shelf.runs.indexed_origins([late.shard.origin]) == set()
+    assert shelf.runs.ledger.indexed_origins([late.shard.origin]) == set()

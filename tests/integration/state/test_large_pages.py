@@ -76,7 +76,7 @@ def test_a_planned_page_that_no_message_carries_is_a_gap_and_planning_goes_on(li
     line.work()
     progress = line.progress(run_id)
     assert (progress.run.status, progress.pages_done, progress.pages_gap) == ("incomplete", 2, 1)
-    (gap,) = line.runs.gaps(run_id)
+    (gap,) = line.runs.reader.gaps(run_id)
     assert gap.page_id == "b"
     assert gap.reason.startswith("QUERY_TOO_LARGE: page b has a query of 250")
     assert "most of them in 'urls'" in gap.reason

@@ -158,7 +158,7 @@ def test_a_run_with_a_gap_leaves_readers_where_they_are(shelf: Shelf) -> None:
     move(shelf, OTHER)
     read, unread = shelf.plan(2, 2)
     shelf.finish(shelf.chunked(read, TEXTS))
-    shelf.runs.end_page(unread, "gap", "503")
+    shelf.runs.ledger.end_page(unread, "gap", "503")
     shelf.sweep_all()
     assert shelf.progress(2).run.status == "incomplete"
     assert shelf.manifest().generation is None

@@ -154,7 +154,7 @@ class RunMachine(RuleBasedStateMachine):
     def give_page_up(self, pick: int) -> None:
         """The last receive of a message fails."""
         job = sorted(self.delivered.values(), key=lambda j: j.page_id)[pick % len(self.delivered)]
-        self.line.runs.end_page(job, "failed", "poison")
+        self.line.runs.ledger.end_page(job, "failed", "poison")
         self.model.end(job.page_id, "failed")
 
     @precondition(lambda self: self.model.retriable)

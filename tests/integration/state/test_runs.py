@@ -13,7 +13,8 @@ from shared.corpora.corpus_state import CorpusState, PlannedRun
 from shared.errors import ConflictError, InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint, PageOutcome, RunMode, RunRecord
-from shared.runs.run_store import RunStore, StageName
+from shared.runs.page_ledger import StageName
+from shared.runs.run_store import open_run_store
 from tests.unit.state.given_time import GivenTime
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class World:
         self.now = datetime(2026, 11, 23, 6, tzinfo=UTC)
         clock = GivenTime(lambda: self.now)
         self.sweeps: list[str] = []
-        self.runs = RunStore(
+        self.runs = open_run_store(
             client, table, clock, request_sweep=lambda run: self.sweeps.append(run.run_id)
         )
         self.corpora = CorpusState(client, table, clock)
@@ -55,7 +56,7 @@ class World:
             seq=1,
             started_at=self.now.isoformat(),
         )
-        self.runs.start_run(record)
+        self.runs.planning.start_run(record)
         jobs = [
             PageJob(
                 corpus=self.corpus,
@@ -67,17 +68,19 @@ class World:
             )
             for n in range(pages)
         ]
-        self.runs.add_pages(jobs)
-        self.runs.finish_planning(run_id, CHECKPOINTS, lease_seconds=3600)
+        self.runs.joining.add_pages(jobs)
+        self.runs.planning.finish_planning(run_id, CHECKPOINTS, lease_seconds=3600)
         return jobs
 
     def finish_page(self, job: PageJob, parts: int = 1) -> None:
-        self.runs.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q1")
-        self.runs.record_stage(job, "derive", {"entities": 2})
-        self.runs.record_stage(job, "chunk", {"chunks": 3}, parts=parts)
+        self.runs.ledger.record_stage(
+            job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q1"
+        )
+        self.runs.ledger.record_stage(job, "derive", {"entities": 2})
+        self.runs.ledger.record_stage(job, "chunk", {"chunks": 3}, parts=parts)
         for part in range(parts):
-            self.runs.record_stage(job, "embed", {"vectors": 3}, part=part, parts=parts)
-            self.runs.record_stage(job, "index", {"shards": 1}, part=part, parts=parts)
+            self.runs.ledger.record_stage(job, "embed", {"vectors": 3}, part=part, parts=parts)
+            self.runs.ledger.record_stage(job, "index", {"shards": 1}, part=part, parts=parts)
 
 
 @pytest.fixture
@@ -88,9 +91,9 @@ def world(dynamodb_client: "DynamoDBClient", checkpoint_table: str) -> Iterator[
 def test_a_run_succeeds_when_its_last_page_is_indexed(world: World) -> None:
     first, second = world.start(2)
     world.finish_page(first)
-    assert world.runs.get_run(world.run_id).run.status == "running"
+    assert world.runs.reader.get_run(world.run_id).run.status == "running"
     world.finish_page(second, parts=2)
-    progress = world.runs.get_run(world.run_id)
+    progress = world.runs.reader.get_run(world.run_id)
     assert progress.run.status == "succeeded"
     assert (progress.pages_done, progress.raw_records, progress.shards) == (2, 4, 3)
     assert world.corpora.lease(world.corpus) is None
@@ -128,22 +131,22 @@ def test_a_run_follows_the_newest_one_that_had_pages(world: World) -> None:
     for run_id in (second, third):
         world.start(0, run_id)
     [job] = world.start(1, fourth)
-    runs = [world.runs.get_run(run_id).run for run_id in (first, second, third, fourth)]
+    runs = [world.runs.reader.get_run(run_id).run for run_id in (first, second, third, fourth)]
     assert [run.follows_seq for run in runs] == [0, *[runs[0].seq] * 3]
-    world.runs.request_cancel(fourth)
-    world.runs.finish_cancel(fourth)
+    world.runs.steering.request_cancel(fourth)
+    world.runs.steering.finish_cancel(fourth)
     world.start(0, f"{world.run_id[:-1]}e")
-    assert world.runs.get_run(f"{world.run_id[:-1]}e").run.follows_seq == runs[3].seq
+    assert world.runs.reader.get_run(f"{world.run_id[:-1]}e").run.follows_seq == runs[3].seq
 
 
 def test_a_run_of_no_pages_ends_at_once(world: World) -> None:
     world.start(0)
-    assert world.runs.get_run(world.run_id).run.status == "succeeded"
+    assert world.runs.reader.get_run(world.run_id).run.status == "succeeded"
 
 
 def test_an_etag_is_not_trusted_before_its_page_is_indexed(world: World) -> None:
     [job] = world.start(1)
-    world.runs.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q2")
+    world.runs.ledger.record_stage(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q2")
     assert world.corpora.page_etag(world.corpus, "q2", since_seq=0) is None
 
 
@@ -153,7 +156,7 @@ def test_an_etag_is_not_trusted_while_a_later_stage_of_its_page_failed(
     world: World, stages_done: int, outcome: PageOutcome
 ) -> None:
     [job] = world.start(1)
-    record = world.runs.record_stage
+    record = world.runs.ledger.record_stage
     stages: list[Callable[[], bool]] = [
         lambda: record(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q3"),
         lambda: record(job, "derive", {"entities": 2}),
@@ -163,19 +166,19 @@ def test_an_etag_is_not_trusted_while_a_later_stage_of_its_page_failed(
     ]
     for do in stages[:stages_done]:
         do()
-    world.runs.end_page(job, outcome, "a later stage failed")
+    world.runs.ledger.end_page(job, outcome, "a later stage failed")
     assert world.corpora.page_etag(world.corpus, "q3", since_seq=0) is None
     for do in stages[stages_done:]:  # what was given up is sent again, and succeeds
         do()
-    assert world.runs.get_run(world.run_id).pages_done == 1
+    assert world.runs.reader.get_run(world.run_id).pages_done == 1
     assert world.corpora.page_etag(world.corpus, "q3", since_seq=0) == "page-e"
 
 
 def test_a_gap_ends_the_run_incomplete_and_keeps_the_watermark(world: World) -> None:
     first, second = world.start(2)
     world.finish_page(first)
-    world.runs.end_page(second, "gap", "429 for ever")
-    progress = world.runs.get_run(world.run_id)
+    world.runs.ledger.end_page(second, "gap", "429 for ever")
+    progress = world.runs.reader.get_run(world.run_id)
     assert progress.run.status == "incomplete"
     assert progress.run.reason == "1 gaps and 0 failed pages of 2"
     assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
@@ -185,9 +188,9 @@ def test_a_gap_ends_the_run_incomplete_and_keeps_the_watermark(world: World) -> 
 def test_a_redriven_page_turns_an_incomplete_run_into_a_succeeded_one(world: World) -> None:
     first, second = world.start(2)
     world.finish_page(first)
-    world.runs.end_page(second, "failed", "poison")
+    world.runs.ledger.end_page(second, "failed", "poison")
     world.finish_page(second)
-    progress = world.runs.get_run(world.run_id)
+    progress = world.runs.reader.get_run(world.run_id)
     assert progress.run.status == "succeeded"
     assert (progress.pages_done, progress.pages_failed) == (2, 0)
     # The watermark stays: a page redriven late must not carry it behind a newer run's.
@@ -197,19 +200,19 @@ def test_a_redriven_page_turns_an_incomplete_run_into_a_succeeded_one(world: Wor
 def test_a_done_page_stays_done(world: World) -> None:
     [job] = world.start(1)
     world.finish_page(job)
-    world.runs.end_page(job, "failed", "late")
-    assert world.runs.get_run(world.run_id).pages_failed == 0
+    world.runs.ledger.end_page(job, "failed", "late")
+    assert world.runs.reader.get_run(world.run_id).pages_failed == 0
 
 
 def test_the_last_mark_may_be_an_early_stage(world: World) -> None:
     [job] = world.start(1)
-    world.runs.record_stage(job, "embed", {"vectors": 3}, part=0, parts=1)
-    world.runs.record_stage(job, "index", {"shards": 1}, part=0, parts=1)
-    world.runs.record_stage(job, "derive", {"entities": 2})
-    world.runs.record_stage(job, "chunk", {"chunks": 3}, parts=1)
-    assert world.runs.get_run(world.run_id).run.status == "running"
-    world.runs.record_stage(job, "fetch", {"raw_records": 2})
-    progress = world.runs.get_run(world.run_id)
+    world.runs.ledger.record_stage(job, "embed", {"vectors": 3}, part=0, parts=1)
+    world.runs.ledger.record_stage(job, "index", {"shards": 1}, part=0, parts=1)
+    world.runs.ledger.record_stage(job, "derive", {"entities": 2})
+    world.runs.ledger.record_stage(job, "chunk", {"chunks": 3}, parts=1)
+    assert world.runs.reader.get_run(world.run_id).run.status == "running"
+    world.runs.ledger.record_stage(job, "fetch", {"raw_records": 2})
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.raw_records) == ("succeeded", 2)
 
 
@@ -217,32 +220,32 @@ def test_a_page_that_no_run_planned_is_refused(world: World) -> None:
     [job] = world.start(1)
     foreign = job.model_copy(update={"page_id": "comics-99999"})
     with pytest.raises(InvalidJobError, match="has no page comics-99999"):
-        world.runs.record_stage(foreign, "fetch", {"raw_records": 1})
-    assert world.runs.get_run(world.run_id).raw_records == 0
+        world.runs.ledger.record_stage(foreign, "fetch", {"raw_records": 1})
+    assert world.runs.reader.get_run(world.run_id).raw_records == 0
 
 
 def test_an_unknown_run_is_not_found(world: World) -> None:
     with pytest.raises(NotFoundError):
-        world.runs.get_run("20261123T060000Z-ffffffff")
+        world.runs.reader.get_run("20261123T060000Z-ffffffff")
 
 
 def test_planning_again_changes_nothing(world: World) -> None:
     [job] = world.start(1)
-    world.runs.record_stage(job, "fetch", {"raw_records": 2})
+    world.runs.ledger.record_stage(job, "fetch", {"raw_records": 2})
     world.start(1)
-    assert world.runs.is_recorded(job, "fetch")
-    assert world.runs.get_run(world.run_id).raw_records == 2
+    assert world.runs.ledger.is_recorded(job, "fetch")
+    assert world.runs.reader.get_run(world.run_id).raw_records == 2
 
 
 def test_a_part_of_which_nothing_is_new_is_embedded_and_indexed_at_once(world: World) -> None:
     [job] = world.start(1)
-    world.runs.record_stage(job, "fetch", {})
-    world.runs.record_stage(job, "derive", {})
-    world.runs.record_stage(job, "chunk", {"chunks": 3}, parts=1)
+    world.runs.ledger.record_stage(job, "fetch", {})
+    world.runs.ledger.record_stage(job, "derive", {})
+    world.runs.ledger.record_stage(job, "chunk", {"chunks": 3}, parts=1)
     counts = {"vectors": 0, "chunks_unchanged": 3}
-    assert world.runs.record_part_without_shard(job, counts, part=0, parts=1)
-    assert not world.runs.record_part_without_shard(job, counts, part=0, parts=1)
-    progress = world.runs.get_run(world.run_id)
+    assert world.runs.ledger.record_part_without_shard(job, counts, part=0, parts=1)
+    assert not world.runs.ledger.record_part_without_shard(job, counts, part=0, parts=1)
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.vectors, progress.shards) == ("succeeded", 0, 0)
     assert progress.chunks_unchanged == 3
 
@@ -250,10 +253,10 @@ def test_a_part_of_which_nothing_is_new_is_embedded_and_indexed_at_once(world: W
 def test_indexed_origins_are_those_with_the_mark_of_the_indexer(world: World) -> None:
     first, second = world.start(2)
     world.finish_page(first, parts=2)
-    world.runs.record_stage(second, "embed", {}, part=0, parts=1)
+    world.runs.ledger.record_stage(second, "embed", {}, part=0, parts=1)
     origins = {f"{world.run_id}/comics-0000{page}/{part}" for page in (0, 1) for part in (0, 1)}
     others = {f"{world.run_id}/sweep/0", "compact/0123", "elsewhere", ""}
-    found = world.runs.indexed_origins(origins | others)
+    found = world.runs.ledger.indexed_origins(origins | others)
     assert found == {f"{world.run_id}/comics-00000/0", f"{world.run_id}/comics-00000/1"}
 
 
@@ -267,21 +270,21 @@ def full_run(world: World, pages: int = 2) -> list[PageJob]:
 def test_a_full_run_asks_for_a_sweep_and_ends_with_it(world: World) -> None:
     jobs = full_run(world)
     assert world.sweeps == [world.run_id]
-    assert world.runs.get_run(world.run_id).run.status == "running"
-    assert world.runs.awaits_sweep(world.run_id)
-    world.runs.end_page_if_complete(jobs[0])  # as every redelivery does
+    assert world.runs.reader.get_run(world.run_id).run.status == "running"
+    assert world.runs.endings.awaits_sweep(world.run_id)
+    world.runs.ledger.end_page_if_complete(jobs[0])  # as every redelivery does
     assert world.sweeps == [world.run_id] * 2
     assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
 
     for _ in range(2):
-        world.runs.finish_sweep(world.run_id, 7)
-        progress = world.runs.get_run(world.run_id)
+        world.runs.endings.finish_sweep(world.run_id, 7)
+        progress = world.runs.reader.get_run(world.run_id)
         assert (progress.run.status, progress.entities_deleted) == ("succeeded", 7)
     assert world.corpora.lease(world.corpus) is None
     assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == CHECKPOINTS["comics"]
-    world.runs.end_page_if_complete(jobs[0])
+    world.runs.ledger.end_page_if_complete(jobs[0])
     assert len(world.sweeps) == 2
-    assert not world.runs.awaits_sweep(world.run_id)
+    assert not world.runs.endings.awaits_sweep(world.run_id)
 
 
 def test_a_full_run_of_no_pages_is_swept_too(world: World) -> None:
@@ -293,30 +296,30 @@ def test_an_incremental_run_is_never_swept(world: World) -> None:
     [job] = world.start(1)
     world.finish_page(job)
     assert world.sweeps == []
-    world.runs.finish_sweep(world.run_id, 5)
-    assert world.runs.get_run(world.run_id).entities_deleted == 0
+    world.runs.endings.finish_sweep(world.run_id, 5)
+    assert world.runs.reader.get_run(world.run_id).entities_deleted == 0
 
 
 def test_a_full_run_with_a_gap_is_swept_when_the_gap_is_closed(world: World) -> None:
     first, second = world.start(2, mode="full")
     world.finish_page(first)
-    world.runs.end_page(second, "gap", "429")
+    world.runs.ledger.end_page(second, "gap", "429")
     assert world.sweeps == []
-    assert not world.runs.awaits_sweep(world.run_id)
-    assert world.runs.get_run(world.run_id).run.status == "incomplete"
+    assert not world.runs.endings.awaits_sweep(world.run_id)
+    assert world.runs.reader.get_run(world.run_id).run.status == "incomplete"
     world.finish_page(second)
     assert set(world.sweeps) == {world.run_id}
-    assert world.runs.get_run(world.run_id).run.status == "incomplete"
-    world.runs.finish_sweep(world.run_id, 1)
-    assert world.runs.get_run(world.run_id).run.status == "succeeded"
+    assert world.runs.reader.get_run(world.run_id).run.status == "incomplete"
+    world.runs.endings.finish_sweep(world.run_id, 1)
+    assert world.runs.reader.get_run(world.run_id).run.status == "succeeded"
     assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
 
 
 def test_a_sweep_that_stopped_itself_leaves_the_run_incomplete_for_good(world: World) -> None:
     jobs = full_run(world)
-    world.runs.finish_sweep(world.run_id, 0, status="incomplete", reason="too many")
-    world.runs.end_page_if_complete(jobs[0])
-    progress = world.runs.get_run(world.run_id)
+    world.runs.endings.finish_sweep(world.run_id, 0, status="incomplete", reason="too many")
+    world.runs.ledger.end_page_if_complete(jobs[0])
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.run.reason) == ("incomplete", "too many")
     assert len(world.sweeps) == 1
     assert world.corpora.lease(world.corpus) is None
@@ -327,27 +330,27 @@ def test_of_two_sweeps_at_once_the_first_to_finish_counts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [job] = world.start(1, mode="full")
-    world.runs.end_page(job, "gap", "429")
+    world.runs.ledger.end_page(job, "gap", "429")
     world.finish_page(job)
-    world.runs.finish_sweep(world.run_id, 0, status="incomplete", reason="too many")
-    progress = world.runs.get_run(world.run_id)
+    world.runs.endings.finish_sweep(world.run_id, 0, status="incomplete", reason="too many")
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.run.reason) == ("incomplete", "too many")
-    assert not world.runs.awaits_sweep(world.run_id)
+    assert not world.runs.endings.awaits_sweep(world.run_id)
     # The other one had asked before the first one finished.
-    monkeypatch.setattr(world.runs, "awaits_sweep", lambda _: True)
-    world.runs.finish_sweep(world.run_id, 5)
-    progress = world.runs.get_run(world.run_id)
+    monkeypatch.setattr(world.runs.endings, "awaits_sweep", lambda _: True)
+    world.runs.endings.finish_sweep(world.run_id, 5)
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.entities_deleted) == ("incomplete", 0)
 
 
 def test_a_sweep_given_up_may_be_redriven(world: World) -> None:
     full_run(world)
-    world.runs.give_up_sweep(world.run_id, "sweep: CORRUPT_OBJECT: …")
-    assert world.runs.get_run(world.run_id).run.status == "incomplete"
+    world.runs.endings.give_up_sweep(world.run_id, "sweep: CORRUPT_OBJECT: …")
+    assert world.runs.reader.get_run(world.run_id).run.status == "incomplete"
     assert world.corpora.lease(world.corpus) is None
-    assert world.runs.awaits_sweep(world.run_id)
-    world.runs.finish_sweep(world.run_id, 3, reason="said so")
-    progress = world.runs.get_run(world.run_id)
+    assert world.runs.endings.awaits_sweep(world.run_id)
+    world.runs.endings.finish_sweep(world.run_id, 3, reason="said so")
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.entities_deleted) == ("succeeded", 3)
     assert progress.run.reason == "said so"
 
@@ -357,8 +360,8 @@ def test_a_sweep_after_the_run_was_closed_as_abandoned_ends_nothing(world: World
     world.now += timedelta(seconds=3601)
     next_run = world.run_id.replace("T06", "T08")
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) == world.run_id
-    world.runs.finish_sweep(world.run_id, 3)
-    progress = world.runs.get_run(world.run_id)
+    world.runs.endings.finish_sweep(world.run_id, 3)
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.entities_deleted) == ("failed", 0)
 
 
@@ -366,8 +369,8 @@ def test_a_run_without_its_lease_moves_no_watermark(world: World) -> None:
     full_run(world)
     world.corpora.release_lease(world.corpus, world.run_id)
     world.corpora.acquire_lease(world.corpus, "restore-1", 60)
-    world.runs.finish_sweep(world.run_id, 3)
-    progress = world.runs.get_run(world.run_id)
+    world.runs.endings.finish_sweep(world.run_id, 3)
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.entities_deleted) == ("succeeded", 3)
     assert world.corpora.checkpoint(world.corpus, "comics", since_seq=0) == EndpointCheckpoint()
     held = world.corpora.lease(world.corpus)
@@ -414,7 +417,7 @@ def test_an_expired_lease_is_taken_only_from_a_run_that_was_closed(world: World)
     [job] = world.start(1)
     next_run = world.run_id.replace("T06", "T08")
     world.now += timedelta(seconds=3599)
-    world.runs.record_stage(job, "fetch", {"raw_records": 1})
+    world.runs.ledger.record_stage(job, "fetch", {"raw_records": 1})
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
     world.now += timedelta(seconds=2)
     with pytest.raises(LeaseHeldError, match=world.run_id):
@@ -442,7 +445,7 @@ def test_a_lease_that_outlived_its_run_is_given_back(world: World) -> None:
     world.now += timedelta(seconds=60)
     next_run = world.run_id.replace("T06", "T08")
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
-    assert world.runs.get_run(world.run_id).run.status == "succeeded"
+    assert world.runs.reader.get_run(world.run_id).run.status == "succeeded"
     world.corpora.acquire_lease(world.corpus, next_run, 60)
 
 
@@ -451,18 +454,18 @@ def test_a_run_that_renews_its_lease_while_it_is_closed_goes_on(
 ) -> None:
     world.start(2)
     world.now += timedelta(seconds=3601)
-    last_progress = world.runs.last_progress
+    last_progress = world.runs.reader.last_progress
 
     def resumed_meanwhile(run_id: str) -> datetime | None:
         found = last_progress(run_id)
-        world.runs.go_on(run_id, 3600)
+        world.runs.steering.go_on(run_id, 3600)
         return found
 
-    monkeypatch.setattr(world.runs, "last_progress", resumed_meanwhile)
+    monkeypatch.setattr(world.runs.reader, "last_progress", resumed_meanwhile)
     next_run = world.run_id.replace("T06", "T08")
     with pytest.raises(ConflictError, match="by somebody else meanwhile"):
         world.corpora.close_abandoned_run(world.corpus, next_run, world.runs)
-    progress = world.runs.get_run(world.run_id)
+    progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.pages_failed) == ("running", 0)
     lease = world.corpora.lease(world.corpus)
     assert lease is not None
@@ -474,18 +477,18 @@ def test_a_run_whose_pages_have_ended_is_not_closed_after_it_renews_its_lease(
 ) -> None:
     full_run(world)
     world.now += timedelta(seconds=3601)
-    last_progress = world.runs.last_progress
+    last_progress = world.runs.reader.last_progress
 
     def renewed_meanwhile(run_id: str) -> datetime | None:
         found = last_progress(run_id)
         world.corpora.acquire_lease(world.corpus, run_id, 3600)
         return found
 
-    monkeypatch.setattr(world.runs, "last_progress", renewed_meanwhile)
+    monkeypatch.setattr(world.runs.reader, "last_progress", renewed_meanwhile)
     next_run = world.run_id.replace("T06", "T08")
     with pytest.raises(ConflictError, match="renewed its lease"):
         world.corpora.close_abandoned_run(world.corpus, next_run, world.runs)
-    assert world.runs.awaits_sweep(world.run_id)
+    assert world.runs.endings.awaits_sweep(world.run_id)
 
 
 def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
@@ -495,13 +498,13 @@ def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) is None
     world.now += timedelta(seconds=3601)
     assert world.corpora.close_abandoned_run(world.corpus, next_run, world.runs) == world.run_id
-    progress = world.runs.get_run(world.run_id)
+    progress = world.runs.reader.get_run(world.run_id)
     assert progress.run.status == "failed"
     assert (progress.pages_done, progress.pages_failed) == (1, 1)
     world.corpora.acquire_lease(world.corpus, next_run, 60)
     # What was still under way may end well later, and is then counted as done.
     world.finish_page(second)
-    assert world.runs.get_run(world.run_id).pages_done == 2
+    assert world.runs.reader.get_run(world.run_id).pages_done == 2
     held = world.corpora.lease(world.corpus)
     assert held is not None
     assert held.run_id == next_run
@@ -527,15 +530,15 @@ def test_counters_are_exact_in_any_order_and_number_of_deliveries(
     world.fresh()
     jobs = world.start(PAGES)
     for page in failures:
-        world.runs.end_page(jobs[page], "failed", "poison")
+        world.runs.ledger.end_page(jobs[page], "failed", "poison")
     for page, stage, part in order:
         parts = None if stage in {"fetch", "derive"} else PARTS
-        world.runs.record_stage(jobs[page], stage, {"vectors": 1}, part=part, parts=parts)
-        progress = world.runs.get_run(world.run_id)
+        world.runs.ledger.record_stage(jobs[page], stage, {"vectors": 1}, part=part, parts=parts)
+        progress = world.runs.reader.get_run(world.run_id)
         ended = progress.pages_done + progress.pages_failed
         assert ended <= PAGES
         assert progress.is_ended == (ended == PAGES)
-    progress = world.runs.get_run(world.run_id)
+    progress = world.runs.reader.get_run(world.run_id)
     assert progress.run.status == "succeeded"
     assert progress.pages_done == PAGES
     assert progress.vectors == len(ALL_MARKS)
@@ -549,6 +552,6 @@ def test_counters_are_exact_under_threads(world: World) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    progress = world.runs.get_run(world.run_id)
+    progress = world.runs.reader.get_run(world.run_id)
     assert progress.run.status == "succeeded"
     assert (progress.pages_done, progress.raw_records, progress.vectors) == (8, 16, 48)

@@ -56,7 +56,7 @@ def test_a_laptop_with_a_wrong_clock_fails_no_live_run(machine: MakeMachine, hou
     assert laptop.state.close_abandoned_run(CORPUS, "command-1", laptop.runs) is None
     with pytest.raises(LeaseHeldError, match=run_id_of(1)):
         laptop.state.acquire_lease(CORPUS, "command-1", 900)
-    assert laptop.runs.get_run(run_id_of(1)).run.status == "running"
+    assert laptop.runs.reader.get_run(run_id_of(1)).run.status == "running"
 
 
 def test_a_run_whose_worker_has_a_slow_clock_is_live_while_it_moves(
@@ -64,11 +64,11 @@ def test_a_run_whose_worker_has_a_slow_clock_is_live_while_it_moves(
 ) -> None:
     [job] = machine(0).begin(CORPUS, run_id_of(1))
     table.now += timedelta(seconds=LIFETIME_SECONDS - 60)
-    machine(-30).runs.record_stage(job, "fetch", {"raw_records": 1})
+    machine(-30).runs.ledger.record_stage(job, "fetch", {"raw_records": 1})
     table.now += timedelta(seconds=120)
     other = machine(0)
     assert other.state.close_abandoned_run(CORPUS, run_id_of(2), other.runs) is None
-    assert other.runs.get_run(run_id_of(1)).run.status == "running"
+    assert other.runs.reader.get_run(run_id_of(1)).run.status == "running"
 
 
 @pytest.mark.parametrize("hours", HOURS)
@@ -76,7 +76,7 @@ def test_an_abandoned_run_holds_its_corpus_no_longer_than_its_lease(
     machine: MakeMachine, table: DatedTable, hours: float
 ) -> None:
     [job] = machine(hours).begin(CORPUS, run_id_of(1))
-    machine(hours).runs.record_stage(job, "fetch", {"raw_records": 1})
+    machine(hours).runs.ledger.record_stage(job, "fetch", {"raw_records": 1})
     table.now += timedelta(seconds=LIFETIME_SECONDS + 5)
     other = machine(-hours)
     assert other.state.close_abandoned_run(CORPUS, run_id_of(2), other.runs) == run_id_of(1)
@@ -109,12 +109,12 @@ def test_later_runs_have_greater_numbers_whatever_their_planners_clocks_say(
         assert job.seq > last
         last = job.seq
         assert planner.state.latest_run(corpus) == PlannedRun(job.run_id, last)
-        planner.runs.end_page(job, "gap", "enough")
+        planner.runs.ledger.end_page(job, "gap", "enough")
 
 
 def test_a_run_that_is_started_again_keeps_its_number(machine: MakeMachine) -> None:
     [job] = machine(0).begin(CORPUS, run_id_of(1))
-    again = machine(6).runs.start_run(
+    again = machine(6).runs.planning.start_run(
         RunRecord(
             run_id=run_id_of(1), corpus=CORPUS, mode="full", status="planning", seq=job.seq + 9,
             started_at="later",
@@ -129,7 +129,7 @@ def test_a_planner_that_was_overtaken_between_its_look_and_its_write_gets_a_grea
 ) -> None:
     slow, other = machine(0), machine(6)
     slow.state.acquire_lease(CORPUS, run_id_of(1), 330)
-    get = slow.runs._table.get
+    get = slow.runs.planning._table.get
     overtaken: list[int] = []
 
     def get_late(pk: str, sk: str) -> Any:
@@ -138,11 +138,11 @@ def test_a_planner_that_was_overtaken_between_its_look_and_its_write_gets_a_grea
             slow.state.release_lease(CORPUS, run_id_of(1))
             [job] = other.begin(CORPUS, run_id_of(2))
             overtaken.append(job.seq)
-            other.runs.end_page(job, "gap", "enough")
+            other.runs.ledger.end_page(job, "gap", "enough")
             slow.state.acquire_lease(CORPUS, run_id_of(1), 330)
         return found
 
-    monkeypatch.setattr(slow.runs._table, "get", get_late)
+    monkeypatch.setattr(slow.runs.planning._table, "get", get_late)
     [job] = slow.begin(CORPUS, run_id_of(1))
     assert overtaken == [job.seq - 1]
 
@@ -156,8 +156,8 @@ def test_a_planner_that_lost_its_corpus_starts_no_run(machine: MakeMachine) -> N
         if holder:
             planner.state.acquire_lease(CORPUS, holder, 60)
         with pytest.raises(LeaseHeldError, match=f"before run {run_id_of(1)} began"):
-            planner.runs.start_run(record)
-    assert not planner.runs.exists(run_id_of(1))
+            planner.runs.planning.start_run(record)
+    assert not planner.runs.reader.exists(run_id_of(1))
     assert planner.state.latest_run(CORPUS) is None
 
 
@@ -223,7 +223,7 @@ class SkewMachine(RuleBasedStateMachine):
             return
         if self.live is not None:
             assert silent_seconds > LIFETIME_SECONDS
-            assert planner.runs.get_run(self.live).run.status == "failed"
+            assert planner.runs.reader.get_run(self.live).run.status == "failed"
         self.jobs, self.live, self.moved_at = jobs, run_id, self.table.now
         self.done = set()
         self.seqs.append(jobs[0].seq)
@@ -239,7 +239,7 @@ class SkewMachine(RuleBasedStateMachine):
             return
         self.table.now += timedelta(seconds=waited)
         job = self.jobs[page]
-        self.machines[hours].runs.record_stage(job, "fetch", {"raw_records": 1})
+        self.machines[hours].runs.ledger.record_stage(job, "fetch", {"raw_records": 1})
         if job.page_id not in self.done:
             self.moved_at = self.table.now
         self.done.add(job.page_id)
@@ -248,13 +248,13 @@ class SkewMachine(RuleBasedStateMachine):
     def end(self, hours: int) -> None:
         """The pages of the live run are given up, which ends it."""
         for job in self.jobs:
-            self.machines[hours].runs.end_page(job, "gap", "enough")
+            self.machines[hours].runs.ledger.end_page(job, "gap", "enough")
         self.jobs, self.live = [], None
 
     @invariant()
     def the_live_run_is_live(self) -> None:
         if getattr(self, "live", None) is not None:
-            run = self.machines[0].runs.get_run(str(self.live)).run
+            run = self.machines[0].runs.reader.get_run(str(self.live)).run
             assert run.status == "running"
             assert self.machines[0].state.latest_run(self.corpus) == PlannedRun(
                 run.run_id, self.seqs[-1]

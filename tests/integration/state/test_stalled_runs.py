@@ -93,7 +93,7 @@ def test_a_run_that_moves_while_it_is_looked_at_is_left_alone(
 def test_a_run_that_waits_for_a_sweep_that_is_gone_ends_incomplete(line: Line) -> None:
     run_id = line.start("first", mode="full").run_id
     line.work()
-    assert line.runs.awaits_sweep(run_id)
+    assert line.runs.endings.awaits_sweep(run_id)
     line.now += QUIET
     assert line.start("second").status == "running"
     run = line.progress(run_id).run

@@ -11,7 +11,7 @@ from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import EndpointCheckpoint, RunMode
 from shared.runs.cancelled_runs import FRESH_SECONDS
-from shared.runs.run_pages import PAGES_AT_ONCE
+from shared.runs.run_writes import PAGES_AT_ONCE
 from shared.sources.base import PlannedPage
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
 
@@ -79,37 +79,37 @@ def test_a_worker_learns_of_a_cancel_within_five_seconds(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = line.start().run_id
-    assert not line.runs.is_cancelled(run_id)
+    assert not line.runs.cancelled.has(run_id)
     asked: list[str] = []
-    get = line.runs._table.get
+    get = line.runs.reader._table.get
 
     def counted(pk: str, sk: str) -> object:
         asked.append(pk)
         return get(pk, sk)
 
     line.steer("cancel", run_id)
-    monkeypatch.setattr(line.runs._table, "get", counted)
+    monkeypatch.setattr(line.runs.reader._table, "get", counted)
     line.now += timedelta(seconds=FRESH_SECONDS, milliseconds=-1)
-    assert not line.runs.is_cancelled(run_id)
+    assert not line.runs.cancelled.has(run_id)
     assert asked == [], "a worker asks every five seconds at most"
     line.now += timedelta(milliseconds=1)
-    assert line.runs.is_cancelled(run_id)
+    assert line.runs.cancelled.has(run_id)
     line.now += timedelta(days=1)
-    assert line.runs.is_cancelled(run_id)
+    assert line.runs.cancelled.has(run_id)
     assert len(asked) == 1
-    assert not line.runs.is_cancelled(UNKNOWN)
+    assert not line.runs.cancelled.has(UNKNOWN)
 
 
 def test_who_finishes_late_has_done_the_page_all_the_same(line: Line) -> None:
     run_id = half_done(line)
     (job,) = cast(list[DeriveJob], line.derive.take())
-    line.runs.record_stage(job, "derive", {"entities": 1})
+    line.runs.ledger.record_stage(job, "derive", {"entities": 1})
     line.steer("cancel", run_id)
-    line.runs.record_stage(job, "chunk", {}, parts=0)
+    line.runs.ledger.record_stage(job, "chunk", {}, parts=0)
     progress = line.assert_exact(run_id)
     assert (progress.pages_done, progress.pages_cancelled) == (2, 1)
     assert progress.run.status == "cancelled"
-    line.runs.end_page(job, "failed", "late")
+    line.runs.ledger.end_page(job, "failed", "late")
     assert line.assert_exact(run_id).pages_failed == 0
 
 
@@ -117,10 +117,10 @@ def test_the_last_page_of_a_run_that_is_being_cancelled_ends_it_cancelled(line: 
     line.source.planned = ["a"]
     run_id = line.start(mode="full").run_id
     line.fetch(take_one(line))
-    line.runs.request_cancel(run_id)
+    line.runs.steering.request_cancel(run_id)
     (job,) = cast(list[DeriveJob], line.derive.take())
-    line.runs.record_stage(job, "derive", {"entities": 1})
-    line.runs.record_stage(job, "chunk", {}, parts=0)
+    line.runs.ledger.record_stage(job, "derive", {"entities": 1})
+    line.runs.ledger.record_stage(job, "chunk", {}, parts=0)
     assert line.assert_exact(run_id).run.status == "cancelled"
     assert line.sweeps == []
     assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()
@@ -130,10 +130,10 @@ def test_the_last_page_of_a_run_that_is_being_cancelled_ends_it_cancelled(line: 
 def test_a_run_that_waits_for_its_sweep_can_be_cancelled(line: Line) -> None:
     run_id = line.start(mode="full").run_id
     line.work()
-    assert line.runs.awaits_sweep(run_id)
+    assert line.runs.endings.awaits_sweep(run_id)
     assert line.steer("cancel", run_id).status == "cancelled"
-    assert not line.runs.awaits_sweep(run_id)
-    line.runs.finish_sweep(run_id, 5)
+    assert not line.runs.endings.awaits_sweep(run_id)
+    line.runs.endings.finish_sweep(run_id, 5)
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.entities_deleted) == ("cancelled", 0)
 
@@ -142,15 +142,15 @@ def test_a_cancel_that_comes_as_the_run_is_about_to_end_counts(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = line.start().run_id
-    due_ending = line.runs._due_ending
+    due_ending = line.runs.endings.due_ending
 
     def cancelled_meanwhile(*arguments: Any) -> Any:
         due = due_ending(*arguments)
         if due is not None and due[0] == "succeeded":
-            line.runs.request_cancel(run_id)
+            line.runs.steering.request_cancel(run_id)
         return due
 
-    monkeypatch.setattr(line.runs, "_due_ending", cancelled_meanwhile)
+    monkeypatch.setattr(line.runs.endings, "due_ending", cancelled_meanwhile)
     line.work()
     assert line.assert_exact(run_id).run.status == "cancelled"
     assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()
@@ -159,7 +159,7 @@ def test_a_cancel_that_comes_as_the_run_is_about_to_end_counts(
 def test_no_page_joins_a_cancelled_run(line: Line) -> None:
     line.source.follows = {"a": ["d"]}
     run_id = line.start().run_id
-    line.runs.request_cancel(run_id)
+    line.runs.steering.request_cancel(run_id)
     line.fetcher.fetch(take_one(line))  # a worker that had not heard of it
     assert line.derive.jobs == []
     line.steer("cancel", run_id)
@@ -173,7 +173,7 @@ def test_a_run_is_cancelled_while_it_is_planned(
     plan = line.source.plan
 
     def cancelled_meanwhile(*arguments: object) -> object:
-        (progress,) = line.runs.list_runs(line.corpus)
+        (progress,) = line.runs.reader.list_runs(line.corpus)
         assert line.steer("cancel", progress.run.run_id).status == "cancelled"
         return plan(*arguments)  # type: ignore[arg-type]
 
@@ -191,8 +191,8 @@ def test_a_cancel_between_planning_and_running_ends_the_run(
 
     def cancelled_meanwhile(jobs: list[PageJob]) -> None:
         publish(jobs)
-        (progress,) = line.runs.list_runs(line.corpus)
-        line.runs.request_cancel(progress.run.run_id)
+        (progress,) = line.runs.reader.list_runs(line.corpus)
+        line.runs.steering.request_cancel(progress.run.run_id)
 
     monkeypatch.setattr(line.pages, "publish", cancelled_meanwhile)
     summary = line.start()
@@ -215,7 +215,7 @@ def test_cancelling_again_finishes_a_cancel_that_was_cut_off(
 
 def test_a_cancel_that_was_cut_off_ends_so_when_its_lease_has_expired(line: Line) -> None:
     run_id = half_done(line)
-    line.runs.request_cancel(run_id)
+    line.runs.steering.request_cancel(run_id)
     line.now += timedelta(hours=2)
     assert line.start("another").status == "running"
     progress = line.assert_exact(run_id)
@@ -256,7 +256,7 @@ def cut_off_while_planning(line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
         patch.setattr(line.pages, "publish", die)
         with pytest.raises(WorkerDiedError):
             line.start()
-    (progress,) = line.runs.list_runs(line.corpus)
+    (progress,) = line.runs.reader.list_runs(line.corpus)
     assert progress.run.status == "planning"
     return progress.run.run_id
 
@@ -315,7 +315,7 @@ def test_a_run_that_has_ended_is_not_resumed(line: Line) -> None:
 
 def test_a_run_that_is_being_cancelled_is_not_resumed(line: Line) -> None:
     run_id = half_done(line)
-    line.runs.request_cancel(run_id)
+    line.runs.steering.request_cancel(run_id)
     with pytest.raises(ConflictError, match=f"`ultron run cancel {run_id}` finishes that"):
         line.steer("resume", run_id)
 
@@ -324,7 +324,7 @@ def test_a_run_that_is_being_cancelled_is_not_resumed(line: Line) -> None:
 
 
 def test_gaps_are_listed_with_what_was_asked_and_why_it_was_not_given(line: Line) -> None:
-    (gap,) = line.runs.gaps(broken_run(line))
+    (gap,) = line.runs.reader.gaps(broken_run(line))
     assert (gap.page_id, gap.endpoint, gap.query) == ("b", "list", {"page": "b"})
     assert gap.reason == "SOURCE_UNAVAILABLE: b answered 503"
 
@@ -346,7 +346,7 @@ def test_a_retry_that_does_not_hold_its_corpus_takes_up_nothing(line: Line) -> N
     run_id = broken_run(line)
     line.state.acquire_lease(line.corpus, "restore-1", 600)
     with pytest.raises(ConflictError, match="another run has begun"):
-        line.runs.reopen_run(run_id)
+        line.runs.steering.reopen_run(run_id)
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.pages_gap) == ("incomplete", 1)
 
@@ -409,7 +409,7 @@ def test_a_full_run_is_swept_when_its_gaps_are_closed(line: Line) -> None:
     line.steer("retry_gaps", run_id)
     line.work()
     assert set(line.sweeps) == {run_id}
-    line.runs.finish_sweep(run_id, 0)
+    line.runs.endings.finish_sweep(run_id, 0)
     assert line.assert_exact(run_id).run.status == "succeeded"
     assert line.state.checkpoint(line.corpus, "list", since_seq=0) == CHECKPOINT
 
@@ -463,7 +463,7 @@ def cut_off_retry(line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
         raise WorkerDiedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(line.runs, "_move_pages", die)
+        patch.setattr(line.runs.steering, "_move_pages", die)
         with pytest.raises(WorkerDiedError):
             line.steer("retry_gaps", run_id)
     return run_id
@@ -473,7 +473,7 @@ def test_a_retry_that_was_cut_off_does_not_end_before_its_gaps_are_read(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = cut_off_retry(line, monkeypatch)
-    line.runs.end_run_if_complete(run_id)  # as every redelivery does
+    line.runs.endings.end_run_if_complete(run_id)  # as every redelivery does
     assert line.progress(run_id).run.status == "running"
     line.steer("resume", run_id)
     line.work()
@@ -504,14 +504,14 @@ def test_a_retry_whose_run_was_cancelled_meanwhile_takes_up_nothing(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = broken_run(line)
-    move_pages = line.runs._move_pages
+    move_pages = line.runs.steering._move_pages
 
     def cancelled_meanwhile(*arguments: Any) -> None:
         monkeypatch.undo()
         line.steer("cancel", run_id)
         move_pages(*arguments)
 
-    monkeypatch.setattr(line.runs, "_move_pages", cancelled_meanwhile)
+    monkeypatch.setattr(line.runs.steering, "_move_pages", cancelled_meanwhile)
     with pytest.raises(ConflictError, match="was changed by somebody else meanwhile"):
         line.steer("retry_gaps", run_id)
     progress = line.assert_exact(run_id)
@@ -541,7 +541,7 @@ def test_gaps_wait_while_somebody_else_holds_the_corpus(line: Line) -> None:
 def test_a_run_without_gaps_has_none_to_retry(line: Line) -> None:
     run_id = line.start().run_id
     for job in cast(list[PageJob], line.pages.take()):
-        line.runs.end_page(job, "failed", "poison")
+        line.runs.ledger.end_page(job, "failed", "poison")
     with pytest.raises(ConflictError, match=r"no gaps, and 3 failed pages; `ultron dlq redrive`"):
         line.steer("retry_gaps", run_id)
 
@@ -582,7 +582,7 @@ def test_a_planner_that_was_killed_blocks_nobody_for_long(
     assert line.start("another").status == "busy"
     line.now += timedelta(seconds=1)
     assert line.start("another").status == "running"
-    newest, killed = line.runs.list_runs(line.corpus)
+    newest, killed = line.runs.reader.list_runs(line.corpus)
     assert (newest.run.status, killed.run.status) == ("running", "failed")
 
 
@@ -626,14 +626,14 @@ def test_the_lease_of_a_run_that_ends_as_it_is_looked_at_is_not_extended(
     line.now += timedelta(minutes=59)
     line.fetch(take_one(line))
     line.now += timedelta(minutes=1)
-    last_progress = line.runs.last_progress
+    last_progress = line.runs.reader.last_progress
 
     def ended_since(run_id: str) -> Any:
         moved_at = last_progress(run_id)
         line.work()
         return moved_at
 
-    monkeypatch.setattr(line.runs, "last_progress", ended_since)
+    monkeypatch.setattr(line.runs.reader, "last_progress", ended_since)
     assert line.state.close_abandoned_run(line.corpus, UNKNOWN, line.runs) is None
     assert line.state.lease(line.corpus) is None
 
@@ -687,11 +687,11 @@ def test_runs_are_listed_newest_first(line: Line) -> None:
     for number in range(3):
         line.now += timedelta(minutes=1)
         started.append(line.start(f"request-{number}").run_id)
-    listed = [progress.run.run_id for progress in line.runs.list_runs(line.corpus)]
+    listed = [progress.run.run_id for progress in line.runs.reader.list_runs(line.corpus)]
     assert listed == started[::-1]
-    (newest,) = line.runs.list_runs(line.corpus, limit=1)
+    (newest,) = line.runs.reader.list_runs(line.corpus, limit=1)
     assert newest.run.run_id == started[-1]
-    assert line.runs.list_runs("no-such-corpus") == []
+    assert line.runs.reader.list_runs("no-such-corpus") == []
 
 
 def test_a_list_of_runs_has_their_counters_and_asks_for_no_run_by_itself(
@@ -704,15 +704,15 @@ def test_a_list_of_runs_has_their_counters_and_asks_for_no_run_by_itself(
         line.work()
     expected = [line.progress(run_id) for run_id in started[::-1]]
     asked: list[str] = []
-    query = line.runs._table.query
+    query = line.runs.reader._table.query
 
     def counted(pk: str, *arguments: Any, **options: Any) -> Any:
         asked.append(pk)
         return query(pk, *arguments, **options)
 
-    monkeypatch.setattr(line.runs._table, "query", counted)
-    monkeypatch.setattr(line.runs._table, "get", lambda pk, _: asked.append(pk))
-    assert line.runs.list_runs(line.corpus) == expected
+    monkeypatch.setattr(line.runs.reader._table, "query", counted)
+    monkeypatch.setattr(line.runs.reader._table, "get", lambda pk, _: asked.append(pk))
+    assert line.runs.reader.list_runs(line.corpus) == expected
     assert [progress.pages_done for progress in expected] == [3, 3, 3]
     assert asked == [f"CORPUS#{line.corpus}"]
 

@@ -56,7 +56,7 @@ def test_a_sweep_that_its_twin_overtakes_counts_what_the_twin_deleted(
     def twin_goes_first(sweeper: Sweeper, job: Any) -> None:
         monkeypatch.setattr(Sweeper, "_keep_older_runs_out", keep_older_runs_out)
         with monkeypatch.context() as patch, pytest.raises(WorkerDiedError):
-            patch.setattr(shelf.runs, "finish_sweep", die)
+            patch.setattr(shelf.runs.endings, "finish_sweep", die)
             sweeper.sweep(job)
         keep_older_runs_out(sweeper, job)
 
@@ -120,9 +120,10 @@ def test_a_sweep_whose_commit_was_its_last_act_still_counts_what_it_deleted(shel
     for page in shelf.plan(2, 1):
         shelf.finish(shelf.chunked(page, without("a:2")))
     job = shelf.sweeps[0]
-    finish, shelf.runs.finish_sweep = shelf.runs.finish_sweep, lambda *_, **__: None  # type: ignore[method-assign]
+    endings = shelf.runs.endings
+    finish, endings.finish_sweep = endings.finish_sweep, lambda *_, **__: None  # type: ignore[method-assign]
     shelf.sweeper.sweep(job)
-    shelf.runs.finish_sweep = finish  # type: ignore[method-assign]
+    endings.finish_sweep = finish  # type: ignore[method-assign]
     version = shelf.manifest().version
     shelf.sweeper.sweep(job)
     assert shelf.progress(2).entities_deleted == 1
@@ -181,7 +182,7 @@ def test_a_source_that_changed_under_the_run_deletes_nothing(shelf: Shelf) -> No
 def test_a_page_that_was_not_read_deletes_nothing(shelf: Shelf) -> None:
     shelf.run(1, [FIRST])
     first, second = shelf.plan(2, 2)
-    shelf.runs.end_page(first, "unchanged")
+    shelf.runs.ledger.end_page(first, "unchanged")
     shelf.finish(shelf.chunked(second, {"a:9": "nine"}))
     shelf.sweep_all()
     assert shelf.progress(2).run.status == "succeeded"
@@ -192,7 +193,7 @@ def test_a_newer_run_stops_the_sweep_of_an_older_one(shelf: Shelf) -> None:
     shelf.run(1, [FIRST])
     (page,) = shelf.plan(2, 1)
     late = shelf.chunked(page, without("a:2"))
-    shelf.runs.end_page(page, "failed", "poison")
+    shelf.runs.ledger.end_page(page, "failed", "poison")
     shelf.run(3, [{"a:1": FIRST["a:1"]}], mode="incremental")
     shelf.finish(late)
     shelf.sweep_all()
@@ -208,7 +209,7 @@ def test_a_late_sweep_of_a_redriven_run_waits_for_nobody_and_keeps_no_lease(shel
     shelf.run(1, [FIRST])
     first, second = shelf.plan(2, 2)
     shelf.finish(shelf.chunked(first, without("a:2", "a:3")))
-    shelf.runs.end_page(second, "failed", "poison")
+    shelf.runs.ledger.end_page(second, "failed", "poison")
     assert shelf.sweeps == []
     shelf.finish(shelf.chunked(second, {"a:2": "two"}))
     shelf.sweep_all()
@@ -269,7 +270,7 @@ def test_a_page_redriven_after_a_newer_sweep_brings_nothing_back(shelf: Shelf) -
     shelf.run(1, [FIRST])
     (page,) = shelf.plan(2, 1)
     late = shelf.chunked(page, FIRST | {"a:1": "for a day", "a:9": "never indexed, then gone"})
-    shelf.runs.end_page(page, "failed", "poison")
+    shelf.runs.ledger.end_page(page, "failed", "poison")
     shelf.run(3, [without("a:2")])
     shelf.finish(late)
     assert shelf.live() == checksums(without("a:2"))

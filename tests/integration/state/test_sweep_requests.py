@@ -98,7 +98,7 @@ def test_an_incremental_run_is_made_full_where_the_model_changed(
 ) -> None:
     planner = replace(planner, needs_full_run=lambda corpus: corpus.name == CORPUS)
     summary = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
-    assert planner.runs.get_run(summary.run_id).run.mode == "full"
+    assert planner.runs.reader.get_run(summary.run_id).run.mode == "full"
     assert len(waiting(sqs_client, queue_url)) == 1
     again = planner.plan(IngestRequest(corpus=CORPUS, request_id="r"))
     assert again.run_id == summary.run_id
@@ -111,8 +111,8 @@ def test_an_incremental_run_is_made_full_where_the_last_one_was_of_another_model
     modes = []
     for number, moved in enumerate((planner, other, planner, planner)):
         run_id = moved.plan(IngestRequest(corpus=CORPUS, request_id=str(number))).run_id
-        run = moved.runs.get_run(run_id).run
-        moved.runs.finish_sweep(run_id, 0)
+        run = moved.runs.reader.get_run(run_id).run
+        moved.runs.endings.finish_sweep(run_id, 0)
         assert run.model_prefix == moved.models.default
         modes.append(run.mode)
     assert modes == ["incremental", "full", "full", "incremental"]
@@ -132,4 +132,4 @@ def test_a_run_of_another_model_that_ends_just_before_the_lease_counts(
 
     monkeypatch.setattr(CorpusState, "close_abandoned_run", overtaken)
     summary = planner.plan(IngestRequest(corpus=CORPUS, request_id="overtaken"))
-    assert planner.runs.get_run(summary.run_id).run.mode == "full"
+    assert planner.runs.reader.get_run(summary.run_id).run.mode == "full"

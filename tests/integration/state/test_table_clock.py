@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import TableTimeError
-from shared.runs.run_records import utc_now
-from shared.table.table_clock import ResponseClock, parse_http_date
+from shared.table.table_clock import ResponseClock, parse_http_date, utc_now
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -231,7 +231,7 @@ def test_a_page_is_kept_once_and_with_the_pages_that_it_told_of(
         with (writes := ConditionalWrites(client)).failing(fault, due):
             line.work()
         assert (due is None) or writes.faults_left == 0
-        progress = line.runs.get_run(run_id)
+        progress = line.runs.reader.get_run(run_id)
         found.append((
             progress.run.status, progress.pages_done, progress.raw_records,
             [data for key, data in contents(store).items() if "_next" not in key],

@@ -91,12 +91,12 @@ MUTANTS = (
         "lease-of-a-dead-command-stays",
         _STATE,
         """\
-        if not runs.exists(held.run_id):
+        if not runs.reader.exists(held.run_id):
             self._release(corpus, held)
             return None
 """,
         """\
-        if not runs.exists(held.run_id):
+        if not runs.reader.exists(held.run_id):
             return None
 """,
         "The lease of a command, or of a planner, that died before it began a run is taken away.",

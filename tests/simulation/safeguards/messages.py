@@ -108,7 +108,7 @@ MUTANTS = (
         "recorded-job-is-done-again",
         _STAGE,
         """\
-    if not runs.finish_recorded(job, stage, job_part(job)):
+    if not runs.ledger.finish_recorded(job, stage, job_part(job)):
         return False
 """,
         """\
@@ -119,15 +119,15 @@ MUTANTS = (
     Mutant(
         "skipped-job-leaves-its-page-open",
         _STAGE,
-        "if not runs.finish_recorded(job, stage, job_part(job)):",
-        "if not runs.is_recorded(job, stage, job_part(job)):",
+        "if not runs.ledger.finish_recorded(job, stage, job_part(job)):",
+        "if not runs.ledger.is_recorded(job, stage, job_part(job)):",
         "A worker that died between the record of a job and the end of its page is made up for.",
     ),
     Mutant(
         "job-of-a-cancelled-run-is-done",
         _STAGE,
         """\
-    if runs.is_cancelled(job.run_id):
+    if runs.cancelled.has(job.run_id):
         logger.info("dropped a job of a cancelled run", extra={"page_id": job.page_id})
         return True
 """,
@@ -151,7 +151,7 @@ MUTANTS = (
     Mutant(
         "lost-sweep-leaves-its-run-open",
         _MAINTENANCE,
-        "if run_id is not None and self._state.runs.exists(run_id):",
+        "if run_id is not None and self._state.runs.reader.exists(run_id):",
         "if False:",
         "A run whose sweep is given up ends.",
     ),

@@ -10,14 +10,14 @@ MUTANTS = (
     Mutant(
         "checkpoint-of-the-last-plan",
         _PLAN,
-        "checkpoints = self.runs.note_checkpoints(record.run_id, plan.next_checkpoints)",
+        "checkpoints = self.runs.planning.note_checkpoints(record.run_id, plan.next_checkpoints)",
         "checkpoints = plan.next_checkpoints",
         "The next run asks for what changed since the first plan of this one.",
     ),
     Mutant(
         "pages-of-the-first-plan-left-out",
         _PLAN,
-        "self.publisher.publish(self.runs.unfetched_pages(record.run_id))",
+        "self.publisher.publish(self.runs.reader.unfetched_pages(record.run_id))",
         "self.publisher.publish(_page_jobs(record, plan))",
         "Pages that an interrupted plan has added are fetched, too.",
     ),
@@ -25,16 +25,16 @@ MUTANTS = (
         "planned-before-published",
         _PLAN,
         """\
-        self.publisher.publish(self.runs.unfetched_pages(record.run_id))
-        self.runs.finish_planning(
+        self.publisher.publish(self.runs.reader.unfetched_pages(record.run_id))
+        self.runs.planning.finish_planning(
             record.run_id, checkpoints, plan.records, lease_seconds=self.lease_seconds
         )
 """,
         """\
-        self.runs.finish_planning(
+        self.runs.planning.finish_planning(
             record.run_id, checkpoints, plan.records, lease_seconds=self.lease_seconds
         )
-        self.publisher.publish(self.runs.unfetched_pages(record.run_id))
+        self.publisher.publish(self.runs.reader.unfetched_pages(record.run_id))
 """,
         "A run that is running has a message for each of its pages.",
     ),
@@ -61,14 +61,14 @@ MUTANTS = (
     Mutant(
         "run-stays-in-planning-after-an-error",
         _PLAN,
-        'self.runs.fail_run(record.run_id, f"planning failed: {error.code}: {error}")',
+        'self.runs.steering.fail_run(record.run_id, f"planning failed: {error.code}: {error}")',
         "raise",
         "A run whose source cannot be planned fails, and gives its corpus back.",
     ),
     Mutant(
         "cancelled-plan-stays-open",
         _PLAN,
-        "self.runs.finish_cancel(record.run_id)",
+        "self.runs.steering.finish_cancel(record.run_id)",
         "pass",
         "A run that is cancelled while it is planned ends, and gives its corpus back.",
     ),
@@ -97,7 +97,7 @@ MUTANTS = (
         "run-that-just-moved-is-stalled",
         _STALLED,
         """\
-        if self.runs.last_progress(run_id) != moved_at:
+        if self.runs.reader.last_progress(run_id) != moved_at:
             return False
 """,
         "",
@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant(
         "stalled-run-loses-its-sweep",
         _STALLED,
-        "if self.runs.awaits_sweep(run_id):",
+        "if self.runs.endings.awaits_sweep(run_id):",
         "if False:",
         "A run whose pages are all done and whose sweep was lost ends as incomplete, not failed.",
     ),
@@ -154,7 +154,7 @@ MUTANTS = (
         "steering-keeps-the-lease-of-an-ended-run",
         _STEER,
         """\
-            if self.planner.runs.get_run(run_id).is_ended:
+            if self.planner.runs.reader.get_run(run_id).is_ended:
                 self.planner.state.release_lease(corpus, run_id)
 """,
         """\
@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "resumed-run-publishes-nothing",
         _STEER,
-        "planner.publisher.publish(planner.runs.unfetched_pages(run_id))",
+        "planner.publisher.publish(planner.runs.reader.unfetched_pages(run_id))",
         "pass",
         "A run that is taken up again has a message for each page that is to be read.",
     ),

@@ -3,27 +3,28 @@
 from tests.simulation.safeguards.mutant import Mutant
 
 _ENDINGS = "shared/runs/run_endings.py"
-_CONTROL = "shared/runs/run_control.py"
+_PLANNING = "shared/runs/run_planning.py"
+_CONTROL = "shared/runs/run_steering.py"
 _READER = "shared/runs/run_reader.py"
 
 MUTANTS = (
     Mutant(
         "checkpoint-of-a-second-plan-is-kept",
-        _ENDINGS,
+        _PLANNING,
         '"next_checkpoints = :none",',
         '"next_checkpoints = :none OR attribute_not_exists(absent)",',
         "A run counts from its first plan, as pages may have been read between two plans.",
     ),
     Mutant(
         "cancelled-run-is-planned-to-its-end",
-        _ENDINGS,
+        _PLANNING,
         '"#status = :planning AND attribute_not_exists(cancel_requested)",',
         '"#status = :planning",',
         "A run that is cancelled while it is planned does not begin to run.",
     ),
     Mutant(
         "planning-revives-an-ended-run",
-        _ENDINGS,
+        _PLANNING,
         '"#status = :planning AND attribute_not_exists(cancel_requested)",',
         '"(#status = :planning OR attribute_not_exists(absent)) AND '
         'attribute_not_exists(cancel_requested)",',
@@ -31,8 +32,8 @@ MUTANTS = (
     ),
     Mutant(
         "planned-run-keeps-the-short-lease",
-        _ENDINGS,
-        "self._table.transact([write, self._lease_write(corpus, run_id, lease_seconds)])",
+        _PLANNING,
+        "self._table.transact([write, self._writes.lease(corpus, run_id, lease_seconds)])",
         "self._table.transact([write])",
         "A run that is planned holds its corpus while it moves, not for minutes only.",
     ),
@@ -124,10 +125,10 @@ MUTANTS = (
         _ENDINGS,
         """\
         if self.awaits_sweep(run_id):
-            self._end_run(*self._read(run_id), (status, reason), deleted=deleted)
+            self.end_run(*self._reader.read(run_id), (status, reason), deleted=deleted)
 """,
         """\
-        self._end_run(*self._read(run_id), (status, reason), deleted=deleted)
+        self.end_run(*self._reader.read(run_id), (status, reason), deleted=deleted)
 """,
         "A sweep that comes late does not change a run that has ended in another way.",
     ),
@@ -136,10 +137,10 @@ MUTANTS = (
         _ENDINGS,
         """\
         if self.awaits_sweep(run_id):
-            self._end_run(*self._read(run_id), ("incomplete", reason))
+            self.end_run(*self._reader.read(run_id), ("incomplete", reason))
 """,
         """\
-        self._end_run(*self._read(run_id), ("incomplete", reason))
+        self.end_run(*self._reader.read(run_id), ("incomplete", reason))
 """,
         "A sweep that is given up after its run ended leaves that run as it is.",
     ),
@@ -147,12 +148,12 @@ MUTANTS = (
         "changed-run-is-left-open",
         _ENDINGS,
         """\
-            if ending is None or self._end_run(item, progress, ending):
+            if ending is None or self.end_run(item, progress, ending):
                 return
 """,
         """\
             if ending is not None:
-                self._end_run(item, progress, ending)
+                self.end_run(item, progress, ending)
             return
 """,
         "A worker that ends a run which changed meanwhile reads the run again.",
@@ -230,7 +231,7 @@ MUTANTS = (
     Mutant(
         "resumed-run-without-its-corpus",
         _CONTROL,
-        "self._table.transact([write, self._lease_write(corpus, run_id, lease_seconds)])",
+        "self._table.transact([write, self._writes.lease(corpus, run_id, lease_seconds)])",
         "self._table.transact([write])",
         "A run that goes on holds its corpus, or does not go on.",
     ),
@@ -268,9 +269,9 @@ MUTANTS = (
     Mutant(
         "closed-pages-counted-later",
         _CONTROL,
-        "self._table.transact([*writes, self._count_write(run_id, row, moved), *guards])",
+        "self._table.transact([*writes, self._writes.count(run_id, row, moved), *guards])",
         "self._table.transact([*writes, *guards])\n"
-        "                self._table.transact([self._count_write(run_id, row, moved)])",
+        "                self._table.transact([self._writes.count(run_id, row, moved)])",
         "Pages that are closed together are counted in the same transaction.",
     ),
 )

@@ -2,9 +2,9 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_RUNS = "shared/runs/run_store.py"
-_PAGES = "shared/runs/run_pages.py"
-_RECORDS = "shared/runs/run_records.py"
+_RUNS = "shared/runs/page_ledger.py"
+_PAGES = "shared/runs/page_joining.py"
+_RECORDS = "shared/runs/run_planning.py"
 _CANCELLED = "shared/runs/cancelled_runs.py"
 
 MUTANTS = (
@@ -214,14 +214,14 @@ MUTANTS = (
     ),
     Mutant(
         "ended-run-may-be-cancelled",
-        _RECORDS,
+        "shared/runs/run_steering.py",
         '"#status IN (:planning, :running)",',
         '"#status IN (:planning, :running) OR attribute_not_exists(absent)",',
         "A run that has ended is left as it is by a cancel that comes late.",
     ),
     Mutant(
         "planned-run-takes-a-held-corpus",
-        _RECORDS,
+        "shared/runs/run_writes.py",
         '"attribute_not_exists(PK) OR run_id = :run",',
         '"attribute_not_exists(PK) OR run_id = :run OR attribute_not_exists(absent)",',
         "A run that goes on after its lease was lost does not take the corpus from another run.",

@@ -14,12 +14,12 @@ MUTANTS = (
         _FETCH,
         """\
         self.publisher.publish([_derive_job(job)])
-        is_first = self.runs.record_stage(
+        is_first = self.runs.ledger.record_stage(
             job, "fetch", {"raw_records": kept.records}, etag=kept.etag, query_hash=page_hash
         )
 """,
         """\
-        is_first = self.runs.record_stage(
+        is_first = self.runs.ledger.record_stage(
             job, "fetch", {"raw_records": kept.records}, etag=kept.etag, query_hash=page_hash
         )
         self.publisher.publish([_derive_job(job)])
@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant(
         "planner-leaves-a-run-without-pages",
         "services/ingest/plan_run.py",
-        "            self.runs.end_run_if_complete(run_id)\n            return",
+        "            self.runs.endings.end_run_if_complete(run_id)\n            return",
         "            return",
         "A run without pages ends, even if its planner dies just before.",
     ),
@@ -85,7 +85,7 @@ MUTANTS = (
         "gap-over-a-fetched-page",
         _FETCH,
         """\
-        if self.runs.is_recorded(job, "fetch"):
+        if self.runs.ledger.is_recorded(job, "fetch"):
             return  # another delivery of this job was luckier
 """,
         "",
@@ -102,7 +102,7 @@ MUTANTS = (
             "rejects": rejects,
             "left_out": page.left_out,
         }
-        if self.runs.record_stage(job, "derive", counts):
+        if self.runs.ledger.record_stage(job, "derive", counts):
 """,
         """\
         counts = {
@@ -111,7 +111,7 @@ MUTANTS = (
             "rejects": rejects,
             "left_out": page.left_out,
         }
-        is_first = self.runs.record_stage(job, "derive", counts)
+        is_first = self.runs.ledger.record_stage(job, "derive", counts)
         self.publisher.publish([_chunk_job(job)])
         if is_first:
 """,
@@ -137,11 +137,11 @@ MUTANTS = (
         """\
         self.publisher.publish(jobs)
         chunks = sum(len(entity.chunks) for entity in chunked)
-        self.runs.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
+        self.runs.ledger.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
 """,
         """\
         chunks = sum(len(entity.chunks) for entity in chunked)
-        self.runs.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
+        self.runs.ledger.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
         self.publisher.publish(jobs)
 """,
         "A chunker that dies before it publishes does its job again.",
@@ -165,10 +165,14 @@ MUTANTS = (
         _EMBED,
         """\
             self.publisher.publish([_index_job(job, shard)])
-            is_first = self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts)
+            is_first = self.runs.ledger.record_stage(
+                job, "embed", counts, part=job.part, parts=job.parts
+            )
 """,
         """\
-            is_first = self.runs.record_stage(job, "embed", counts, part=job.part, parts=job.parts)
+            is_first = self.runs.ledger.record_stage(
+                job, "embed", counts, part=job.part, parts=job.parts
+            )
             self.publisher.publish([_index_job(job, shard)])
 """,
         "An embedder that dies before it publishes does its job again.",

@@ -15,7 +15,7 @@ MUTANTS = (
     Mutant(
         "sweep-that-is-not-due",
         _SWEEP,
-        "if not self.runs.awaits_sweep(job.run_id):",
+        "if not self.runs.endings.awaits_sweep(job.run_id):",
         "if False:",
         "A sweep is done only for a run whose pages are all done and that was not swept.",
     ),
@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant(
         "sweep-keeps-the-lease-of-an-ended-run",
         _SWEEP,
-        "if self.runs.get_run(job.run_id).is_ended:",
+        "if self.runs.reader.get_run(job.run_id).is_ended:",
         "if False:",
         "The sweep of a run that has ended gives the corpus back.",
     ),
@@ -120,13 +120,13 @@ MUTANTS = (
         self.floor.raise_to(job.corpus, job.seq)
         fenced = self.floor.fenced(job.corpus)
         # Of runs that succeeded all parts are recorded: an unchanged index keeps its version.
-        if self.runs.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
+        if self.runs.reader.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
             ManifestStore(self.store, job.corpus, self.model).fence()
 """,
         """\
         fenced = self.floor.fenced(job.corpus)
         # Of runs that succeeded all parts are recorded: an unchanged index keeps its version.
-        if self.runs.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
+        if self.runs.reader.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
             ManifestStore(self.store, job.corpus, self.model).fence()
         self.floor.raise_to(job.corpus, job.seq)
 """,
@@ -137,14 +137,14 @@ MUTANTS = (
         _SWEEP,
         """\
         # Of runs that succeeded all parts are recorded: an unchanged index keeps its version.
-        if self.runs.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
+        if self.runs.reader.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
             ManifestStore(self.store, job.corpus, self.model).fence()
         self.floor.note_fenced(job.corpus, job.seq)
 """,
         """\
         self.floor.note_fenced(job.corpus, job.seq)
         # Of runs that succeeded all parts are recorded: an unchanged index keeps its version.
-        if self.runs.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
+        if self.runs.reader.has_unfinished_runs(job.corpus, since_seq=fenced, before_seq=job.seq):
             ManifestStore(self.store, job.corpus, self.model).fence()
 """,
         "A sweep that died before its fence makes it when it is done again.",

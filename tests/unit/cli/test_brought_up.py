@@ -14,8 +14,8 @@ import pytest
 
 from scripts.demo.announcement import announce, withdraw
 from scripts.demo.deployment import Deployment
+from services.cli.deployment import brought_up
 from services.cli.deployment.brought_up import PLACE, last_brought_up
-from services.cli.deployment.outputs import brought_up
 from services.cli.main import main
 from shared.errors import SettingsError
 from shared.platform import aws

@@ -24,7 +24,7 @@ from shared.models.maintenance import (
 )
 from shared.models.manifest import ModelIdentity
 from shared.runs.failures import FailureLog, Receives
-from shared.runs.run_store import RunStore
+from tests.unit.run_fakes import run_store_of
 
 MAXIMUM_RECEIVES = 5
 RUN = "20261123T060000Z-1a2b3c4d"
@@ -108,7 +108,7 @@ class Worker:
         self, bodies: Sequence[str], receives: int = 1, context: "Context | None" = None
     ) -> list[str]:
         state = StageState(
-            cast(RunStore, self.runs),
+            run_store_of(self.runs),
             cast(FailureLog, self.failures),
             MAXIMUM_RECEIVES,
             cast(Redelivery, self.visibility),

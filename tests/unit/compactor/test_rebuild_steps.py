@@ -22,12 +22,12 @@ from shared.index.manifest.manifest_store import ManifestStore
 from shared.messaging.publisher import JobPublisher
 from shared.models.maintenance import MaintainJob, RebuildJob
 from shared.models.manifest import Manifest, ModelIdentity
-from shared.runs.run_store import RunStore
 from shared.storage.keys import index_prefix
 from tests.unit.compactor.compactor_builders import Index, Publisher, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL
 from tests.unit.index.manifest_builders import restore_alone
 from tests.unit.index.rebuild_builders import OTHER, RUN_2, SEQS, Kept, vectors_key
+from tests.unit.run_fakes import run_store_of
 
 ONE_PART = 1
 """So few bytes that every part becomes a shard of its own."""
@@ -90,7 +90,7 @@ class World:
         return Rebuilder(
             store=self.index.store,
             model=MODEL,
-            runs=cast(RunStore, self.remembered),
+            runs=run_store_of(self.remembered),
             state=cast(CorpusState, self.remembered),
             floor=cast(IndexFloor, self.remembered),
             versions=cast(EntityVersions, self.remembered),

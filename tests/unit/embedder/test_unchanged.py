@@ -25,7 +25,6 @@ from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
 from shared.models.entity_version import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import FileReference, ShardDescriptor
-from shared.runs.run_store import RunStore
 from shared.storage import jsonl, keys
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.embedder.remembered import (
@@ -37,6 +36,7 @@ from tests.unit.embedder.remembered import (
     RememberedVersions,
     WorkerDiedError,
 )
+from tests.unit.run_fakes import run_store_of
 
 Texts = Mapping[str, str]
 CORPUS = "shelf"
@@ -67,10 +67,10 @@ class Line:
             store=self.store,
             model_of=lambda _: RememberedModel(self.load_model),
             publisher=cast(JobPublisher, self.queue),
-            runs=cast(RunStore, self.runs),
+            runs=run_store_of(self.runs),
             unchanged=UnchangedEntities(
                 cast(EntityVersions, self.versions),
-                cast(RunStore, self.runs),
+                run_store_of(self.runs),
             ),
             floor=cast(IndexFloor, self.floor),
         )

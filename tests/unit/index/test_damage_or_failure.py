@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from shared.errors import CorruptObjectError
-from shared.index.catalog.catalog import catalog as catalog_module
+from shared.index.catalog import catalog as catalog_module
 from shared.index.catalog.catalog import encode_catalog, read_catalog
 from shared.index.graph.hnsw_file import GraphFile, write_graph
 from shared.index.shard import vector_file as vector_file_module

@@ -12,9 +12,9 @@ from shared.index.manifest.manifest_store import ManifestStore
 from shared.index.shard.origin import shard_name, shard_origin
 from shared.models.jobs import IndexJob
 from shared.models.manifest import FileReference, Manifest, ModelIdentity, ShardDescriptor
-from shared.runs.run_store import RunStore
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
+from tests.unit.run_fakes import run_store_of
 
 MODEL = ModelIdentity(id="random", revision="1", dims=4)
 SUFFIXES = ("npz", "hnsw", "sqlite")
@@ -70,7 +70,7 @@ class World:
     def committer(self) -> GroupCommitter:
         return GroupCommitter(
             store=self.store,
-            runs=cast(RunStore, self.runs),
+            runs=run_store_of(self.runs),
             floor=cast(IndexFloor, self.floor),
             request_merges=self.requests,
         )

@@ -9,10 +9,10 @@ from shared.batching import bounded_batches
 from shared.errors import InvalidJobError, RunCancelledError
 from shared.models.jobs import LARGEST_MESSAGE_BYTES, PageJob
 from shared.models.run import LIVE_STATUSES
-from shared.runs.run_endings import RunEndings
-from shared.runs.run_reader import is_unfetched
+from shared.runs.run_reader import RunReader, is_unfetched
+from shared.runs.run_writes import PAGES_AT_ONCE, RunWrites
 from shared.runs.table_keys import counter_row, page_key, run_partition
-from shared.table.table import LARGEST_TRANSACTION_BYTES, ConditionFailedError
+from shared.table.table import LARGEST_TRANSACTION_BYTES, ConditionFailedError, StateTable
 from shared.table.typed_values import Item
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ CURSOR_LOOP = "CURSOR_LOOP"
 
 QUERY_TOO_LARGE = "QUERY_TOO_LARGE"
 """How the reason of a gap begins that stands for a page which no message can ask for."""
-
-PAGES_AT_ONCE = 98
-"""How many pages one transaction moves: it holds a hundred writes, two of them the run's own."""
 
 # What the item of a new page holds beside its job: its keys, and the reason of a gap.
 _ITEM_FRAME_BYTES = 4_000
@@ -53,11 +50,16 @@ class NextPages:
     gaps: Sequence[NewPage]
 
 
-class RunPages(RunEndings):
+class PageJoining:
     """Adds pages to runs.
 
     `pages_planned` is the number of a run's page records at any time: both are written together.
     """
+
+    def __init__(self, table: StateTable, reader: RunReader, writes: RunWrites) -> None:
+        self._table = table
+        self._reader = reader
+        self._writes = writes
 
     def add_pages(self, jobs: Sequence[PageJob]) -> None:
         """Add planned pages to a run; those that an earlier attempt wrote stay as they are.
@@ -124,13 +126,13 @@ class RunPages(RunEndings):
                 has_ended = self._takes_gaps_only(run_id)
 
     def _is_planned(self, run_id: str) -> bool:
-        run = self.get_run(run_id).run
+        run = self._reader.get_run(run_id).run
         if run.cancel_requested is not None:
             raise RunCancelledError(f"run {run_id} was cancelled")
         return run.status != "planning"
 
     def _takes_gaps_only(self, run_id: str) -> bool:
-        run = self.get_run(run_id).run
+        run = self._reader.get_run(run_id).run
         if run.cancel_requested is not None:
             raise RunCancelledError(f"run {run_id} was cancelled")
         if run.status == "succeeded":
@@ -167,7 +169,7 @@ class RunPages(RunEndings):
         )
         if gaps:
             row = counter_row(pages[0].job.page_id)
-            writes.append(self._count_write(run_id, row, {"pages_gap": gaps}))
+            writes.append(self._writes.count(run_id, row, {"pages_gap": gaps}))
         return writes
 
     def _new_item(self, page: NewPage, gap_reason: str | None) -> Item:
@@ -179,7 +181,7 @@ class RunPages(RunEndings):
             "parent": page.parent,
         }
         if gap_reason is not None:
-            item |= {"outcome": "gap", "ended_at": self._now(), "reason": gap_reason}
+            item |= {"outcome": "gap", "ended_at": self._writes.now(), "reason": gap_reason}
         return item
 
 
