@@ -18,3 +18,14 @@ class Contract(BaseModel):
     """Immutable, and refuses fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoredRecord(BaseModel):
+    """Immutable, and passes over fields that it does not know.
+
+    For what is kept and read by other releases: a command that is older than the deployment shows
+    what it knows. What is read to be written back is a `Contract` instead, as the rest would be
+    lost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.models.base import Contract, CorpusName, PageId, RunId
+from shared.models.base import CorpusName, PageId, RunId, StoredRecord
 
 RunMode = Literal["full", "incremental"]
 RunStatus = Literal["planning", "running", "succeeded", "incomplete", "failed", "cancelled"]
@@ -16,7 +16,7 @@ TERMINAL_STATUSES: frozenset[RunStatus] = frozenset(
 )
 
 
-class EndpointCheckpoint(Contract):
+class EndpointCheckpoint(StoredRecord):
     """How far an endpoint of a source was read by the last run that ended well.
 
     `last_modified` is what the next incremental run asks for changes since; `etag` belongs to
@@ -27,7 +27,7 @@ class EndpointCheckpoint(Contract):
     etag: str | None = None
 
 
-class RunRecord(Contract):
+class RunRecord(StoredRecord):
     """The run itself; times are ISO 8601 in UTC.
 
     `pages_planned` counts every page that joined the run so far: those that were planned, and those
@@ -67,7 +67,7 @@ class RunRecord(Contract):
         return self.model_prefix in {None, model_prefix}
 
 
-class RunProgress(Contract):
+class RunProgress(StoredRecord):
     """A run with its counters.
 
     In every terminal state pages planned = done + gaps + failed + cancelled. `pages_unchanged`
@@ -108,7 +108,7 @@ class RunProgress(Contract):
         return self.run.status in TERMINAL_STATUSES
 
 
-class ProblemPage(Contract):
+class ProblemPage(StoredRecord):
     """A page that a run could not read or not finish, and why.
 
     `query` is what was asked of the source; it never holds credentials.

@@ -7,6 +7,14 @@ from shared.models.corpus import ChunkingSettings
 from shared.models.entity import Entity
 from shared.text.sentences import split_sentences
 
+TEXT_VERSION = 1
+"""The version of how an entity becomes passages, and a passage what is embedded.
+
+Raise it with every change after which the same entity is cut, or a passage is embedded, in another
+way: it is part of what is compared to find an entity unchanged, so that the next full run embeds
+everything again.
+"""
+
 
 def chunk_entity(entity: Entity, source_path: str, settings: ChunkingSettings) -> list[Chunk]:
     """Cut an entity's description into chunks; the title stands in where there is none.

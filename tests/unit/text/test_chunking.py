@@ -1,10 +1,17 @@
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.models.corpus import ChunkingSettings
 from shared.models.entity import Entity
-from shared.text.chunking import chunk_entity, passage_for_embedding, split_passages
+from shared.text.chunking import (
+    TEXT_VERSION,
+    chunk_entity,
+    passage_for_embedding,
+    split_passages,
+)
 
 WORDS = st.lists(
     st.text(alphabet="abcdefghijé.!? ", min_size=1, max_size=60), min_size=0, max_size=60
@@ -95,3 +102,18 @@ def test_the_same_entity_makes_the_same_chunks() -> None:
 def test_overlap_of_more_than_half_is_refused() -> None:
     with pytest.raises(ValueError, match="at most half"):
         ChunkingSettings(target_characters=80, overlap_characters=41)
+
+
+def test_another_way_to_make_passages_needs_another_text_version() -> None:
+    """Without it a full run finds every entity unchanged, and the index keeps the old passages."""
+    sentences = " ".join(
+        f"Sentence {n} tells of Dr. Pym's robot, e.g. “Ultron”." for n in range(30)
+    )
+    chunks = [
+        chunk
+        for entity in (make_entity(sentences), make_entity(" "), make_entity("x" * 999, "X-23"))
+        for chunk in chunk_entity(entity, "raw/x", ChunkingSettings())
+    ]
+    passages = "\n".join(passage_for_embedding(chunk) for chunk in chunks)
+    digest = hashlib.sha256(passages.encode()).hexdigest()
+    assert (TEXT_VERSION, digest[:16]) == (1, "01a557dce5f6fe34")
