@@ -38,7 +38,7 @@ RECOVERY_SECONDS = 300.0
 _WITHOUT_LIMIT = 100_000
 # API Gateway gives up after 29 seconds.
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)
-# The errors that docs/retrieve.md names for a request that is right, by their status.
+# The errors that docs/reference/retrieve.md names for a request that is right, by their status.
 _CODES = {
     429: {"THROTTLED"},
     500: {"INTERNAL"},
@@ -87,7 +87,7 @@ class Load:
 
 
 def form_fault(status: int, content_type: str, data: bytes) -> str | None:
-    """Say how an answer differs from what docs/retrieve.md says; None when it does not."""
+    """Say how an answer differs from what docs/reference/retrieve.md says; None when it does not."""
     try:
         body = json.loads(data)
     except ValueError:
@@ -243,7 +243,7 @@ class DoorFigures:
     recovery: Recovery
 
     def broken_promises(self) -> list[str]:
-        """Say what docs/retrieve.md promises and was not so."""
+        """Say what docs/reference/retrieve.md promises and was not so."""
         parts = (*self.loads, self.flood, self.recovery.ordinary)
         broken = [f"an answer of another form: {fault}" for part in parts for fault in part.faults]
         if self.flood.statuses[429] == 0:

@@ -43,7 +43,7 @@ locals {
 
   bundles = jsondecode(file("${var.bundle_directory}/bundles.json"))
 
-  # What each stage is and where it passes its work on; docs/architecture.md has the table. Without
+  # What each stage is and where it passes its work on; docs/why/architecture.md has the table. Without
   # a queue a function is invoked directly; one that can be public gets reserved concurrency, which
   # caps what a flood of requests can cost.
   function_defaults = {
@@ -198,7 +198,7 @@ locals {
     health   = { path = "health", method = "GET", function = "retrieve", key_required = false }
   }
 
-  # The settings of the functions; docs/architecture.md says what each means and who reads it.
+  # The settings of the functions; docs/why/architecture.md says what each means and who reads it.
   environments = {
     for name, settings in local.functions : name => { for key, value in merge(
       {

@@ -1,4 +1,4 @@
-# What each function may do: docs/architecture.md's table as IAM statements. Besides this each may
+# What each function may do: docs/why/architecture.md's table as IAM statements. Besides this each may
 # write its own log. No statement allows `*` as an action or a resource.
 
 locals {

@@ -1,4 +1,4 @@
-"""Which functions there are and which layers each stands on: the table of docs/architecture.md."""
+"""Which functions there are and which layers each has: the table of docs/why/architecture.md."""
 
 from collections.abc import Mapping
 from typing import Literal

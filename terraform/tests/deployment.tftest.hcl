@@ -171,7 +171,7 @@ run "defaults" {
       retrieve     = ["CACHE_LIMIT_MB", "CORPORA_PARAMETER_PATH", "DEFAULT_CORPUS", "MODEL_DIR", "MODEL_PREFIX", "MODEL_PREFIXES", "OPENBLAS_NUM_THREADS"]
       orchestrator = ["CHECKPOINT_TABLE", "DEFAULT_CORPUS", "RETRIEVE_FUNCTION_NAME"]
     })
-    error_message = "Each function gets the settings of docs/architecture.md, and no others."
+    error_message = "Each function gets the settings of docs/why/architecture.md, and no others."
   }
 
   assert {

@@ -69,7 +69,7 @@ run "defaults" {
       retrieve     = ["indexes/*", "models/tiny-model/1/*"]
       orchestrator = []
     }
-    error_message = "Each function reads the prefixes of docs/architecture.md and no others."
+    error_message = "Each function reads the prefixes of docs/why/architecture.md and no others."
   }
 
   assert {
@@ -90,7 +90,7 @@ run "defaults" {
       retrieve     = []
       orchestrator = []
     }
-    error_message = "Each function writes the prefixes of docs/architecture.md and no others."
+    error_message = "Each function writes the prefixes of docs/why/architecture.md and no others."
   }
 
   assert {

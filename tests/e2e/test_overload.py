@@ -17,7 +17,7 @@ REQUESTS = 60
 AT_ONCE = 30
 # The flood starts a process for each request at once; on a busy machine each takes a minute.
 RECOVERY_SECONDS = 300
-# The forms that docs/retrieve.md names: status, content type, error code.
+# The forms that docs/reference/retrieve.md names: status, content type, error code.
 ANSWER = (200, "application/json", None)
 THROTTLED = (429, "application/problem+json", "THROTTLED")
 REFUSED_BY_LAMBDA = (500, "application/problem+json", "INTERNAL")

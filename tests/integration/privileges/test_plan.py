@@ -48,8 +48,8 @@ def granted(statements: list[Statement], action: str) -> dict[str, set[str]]:
 
 
 def documented(column: str) -> dict[str, set[str]]:
-    """The prefixes or queues that docs/architecture.md names in a column, by role."""
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    """The prefixes or queues that docs/why/architecture.md names in a column, by role."""
+    text = (ROOT / "docs/why/architecture.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in text.splitlines()

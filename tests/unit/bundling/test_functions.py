@@ -11,7 +11,7 @@ from scripts.bundling.functions import FUNCTIONS
 
 
 def test_mapping_is_the_table_of_the_architecture() -> None:
-    text = (repository_root() / "docs" / "architecture.md").read_text()
+    text = (repository_root() / "docs/why/architecture.md").read_text()
     table = text.partition("## The line")[2].partition("## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|.*\| ([\w, ]+) \|$", table, re.MULTILINE)
     assert {name: tuple(layers.split(", ")) for name, layers in rows} == dict(FUNCTIONS)

@@ -10,13 +10,13 @@ import pytest
 from shared.corpora.documents import parse_corpus
 from shared.models.sources import AnySource
 
-SOURCES = Path(__file__).resolve().parents[3] / "docs" / "sources.md"
+SOURCES = Path(__file__).resolve().parents[3] / "docs/reference/sources.md"
 EXAMPLES = re.findall(r"^```json\n(.*?)^```$", SOURCES.read_text(encoding="utf-8"), re.M | re.S)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_a_corpus(example: str) -> None:
-    corpus = parse_corpus(example, "docs/sources.md")
+    corpus = parse_corpus(example, "docs/reference/sources.md")
     assert corpus.name
 
 

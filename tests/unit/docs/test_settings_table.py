@@ -10,7 +10,7 @@ from services.cli.deployment.settings import CommandSettings
 from shared.platform.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[3]
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs/why/architecture.md").read_text(encoding="utf-8")
 TABLE = ARCHITECTURE.partition("## Settings")[2].partition("\n## ")[0]
 SERVICES = sorted(
     path.parent.name
@@ -53,6 +53,6 @@ def test_each_documented_setting_is_read() -> None:
 
 
 def test_each_setting_of_the_command_is_documented() -> None:
-    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     names = {name.upper() for name in CommandSettings.model_fields} - OF_LIBRARIES
     assert {name for name in names if f"`{name}`" not in text} == set()
