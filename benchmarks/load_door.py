@@ -87,7 +87,7 @@ class Load:
 
 
 def form_fault(status: int, content_type: str, data: bytes) -> str | None:
-    """Say how an answer differs from what docs/reference/retrieve.md says; None when it does not."""
+    """Say how an answer differs from what docs/reference/retrieve.md says; None if it does not."""
     try:
         body = json.loads(data)
     except ValueError:

@@ -19,7 +19,7 @@ from shared.errors import SettingsError
 from shared.platform.aws import LocalAccount
 
 PLACE = Path(".local") / "deployment.json"
-PACKAGE_CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE_CHECKOUT = Path(__file__).resolve().parents[3]
 _TIMEOUT = urllib3.Timeout(connect=2, read=10)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
