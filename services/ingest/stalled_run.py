@@ -33,7 +33,11 @@ _REASON = (
 
 @dataclass(frozen=True, slots=True)
 class StalledRuns:
-    """Looks at the queues of all stages, `queue_urls`, in the order in which a page passes them."""
+    """Looks at the queues of all stages, `queue_urls`, in the order in which a page passes them.
+
+    So a message that moves on meanwhile is seen. It may move without a record: a redelivery after
+    the last page has ended asks for the sweep that its first worker died before.
+    """
 
     queues: "SQSClient"
     queue_urls: Sequence[str]

@@ -90,6 +90,32 @@ def test_a_run_that_moves_while_it_is_looked_at_is_left_alone(
     assert line.progress(run_id).run.status == "running"
 
 
+def test_a_message_that_moves_on_while_the_queues_are_looked_at_is_seen(
+    line: Line, sqs_client: "SQSClient", queue_urls: list[str]
+) -> None:
+    """It leaves no other trace where its worker had recorded all, and died before the sweep."""
+    run_id = line.start("first", mode="full").run_id
+    line.work()
+    _, index, compact = queue_urls
+    sqs_client.send_message(QueueUrl=index, MessageBody="{}")
+    line.now += QUIET
+
+    class Moving:
+        """The redelivered message is done just before its queue is looked at."""
+
+        def get_queue_attributes(self, **call: Any) -> Any:
+            if call["QueueUrl"] == index:
+                (message,) = sqs_client.receive_message(QueueUrl=index)["Messages"]
+                line.runs.endings.end_run_if_complete(run_id)
+                sqs_client.send_message(QueueUrl=compact, MessageBody="{}")
+                sqs_client.delete_message(QueueUrl=index, ReceiptHandle=message["ReceiptHandle"])
+            return sqs_client.get_queue_attributes(**call)
+
+    moving: Any = Moving()
+    assert not StalledRuns(moving, queue_urls, line.runs, line.planner.clock).close(run_id)
+    assert line.runs.endings.awaits_sweep(run_id)
+
+
 def test_a_run_that_waits_for_a_sweep_that_is_gone_ends_incomplete(line: Line) -> None:
     run_id = line.start("first", mode="full").run_id
     line.work()

@@ -2,53 +2,27 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import ConflictError, LeaseHeldError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
-from shared.models.run import EndpointCheckpoint, RunMode
+from shared.models.run import EndpointCheckpoint
 from shared.runs.cancelled_runs import FRESH_SECONDS
 from shared.runs.run_writes import PAGES_AT_ONCE
 from shared.sources.base import PlannedPage
 from tests.integration.state.chains import CHECKPOINT, Death, Line, WorkerDiedError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-UNKNOWN = "20261123T060000Z-ffffffff"
-
-
-@pytest.fixture
-def line(dynamodb_client: "DynamoDBClient", checkpoint_table: str) -> Line:
-    line = Line(dynamodb_client, checkpoint_table)
-    line.source.planned = ["a", "b", "c"]
-    return line
-
-
-def take_one(line: Line) -> PageJob:
-    return cast(PageJob, line.pages.jobs.pop(0))
-
-
-def half_done(line: Line, mode: RunMode = "incremental") -> str:
-    """Begin a run of which one page is done, one fetched, and one waits."""
-    run_id = line.start(mode=mode).run_id
-    line.fetch(take_one(line))
-    line.finish(cast(DeriveJob, line.derive.jobs.pop(0)))
-    line.fetch(take_one(line))
-    return run_id
-
-
-def broken_run(line: Line) -> str:
-    """A run that ended with a gap."""
-    line.source.broken = {"b"}
-    run_id = line.start().run_id
-    line.work()
-    assert line.progress(run_id).run.status == "incomplete"
-    return run_id
-
+from tests.integration.state.steered import (
+    UNKNOWN,
+    broken_run,
+    cut_off_retry,
+    cut_off_while_planning,
+    die,
+    half_done,
+    take_one,
+)
 
 # Cancelling
 
@@ -205,9 +179,16 @@ def test_cancelling_again_finishes_a_cancel_that_was_cut_off(
     line: Line, monkeypatch: pytest.MonkeyPatch, *, is_after: bool
 ) -> None:
     run_id = half_done(line)
+
+    def cancel() -> None:
+        try:
+            line.steer("cancel", run_id)
+        finally:  # wherever it was cut off, the counters say what the pages say
+            line.assert_exact(run_id)
+
     with monkeypatch.context() as patch:
         death = Death(patch, line)
-        assert death.until_it_lives(lambda: line.steer("cancel", run_id), is_after=is_after) > 1
+        assert death.until_it_lives(cancel, is_after=is_after) > 1
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.pages_cancelled) == ("cancelled", 2)
     assert line.steer("cancel", run_id).status == "cancelled"
@@ -244,21 +225,6 @@ def test_an_unknown_run_is_not_found(line: Line, action: str) -> None:
 
 
 # Resuming
-
-
-def cut_off_while_planning(line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have a planner die before it published a page; the run that it leaves."""
-
-    def die(*_: object) -> None:
-        raise WorkerDiedError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(line.pages, "publish", die)
-        with pytest.raises(WorkerDiedError):
-            line.start()
-    (progress,) = line.runs.reader.list_runs(line.corpus)
-    assert progress.run.status == "planning"
-    return progress.run.run_id
 
 
 def test_a_run_whose_planning_was_cut_off_is_planned_again(
@@ -455,20 +421,6 @@ def test_retrying_again_finishes_what_was_cut_off(
     assert (progress.run.status, progress.pages_done) == ("succeeded", 3)
 
 
-def cut_off_retry(line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
-    run_id = broken_run(line)
-    line.source.broken = set()
-
-    def die(*_: object) -> None:
-        raise WorkerDiedError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(line.runs.steering, "_move_pages", die)
-        with pytest.raises(WorkerDiedError):
-            line.steer("retry_gaps", run_id)
-    return run_id
-
-
 def test_a_retry_that_was_cut_off_does_not_end_before_its_gaps_are_read(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -571,9 +523,6 @@ def test_a_loop_stays_a_gap_when_others_are_retried(line: Line) -> None:
 def test_a_planner_that_was_killed_blocks_nobody_for_long(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
-        raise WorkerDiedError
-
     with monkeypatch.context() as patch:
         patch.setattr(line.source, "plan", die)
         with pytest.raises(WorkerDiedError):
