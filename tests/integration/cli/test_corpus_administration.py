@@ -9,6 +9,7 @@ import pytest
 
 from services.cli.corpus import administration as administration
 from services.cli.corpus.schedules import Schedules
+from shared.corpora.corpus_state import CorpusState
 from shared.corpora.documents import CorpusDocuments
 from shared.corpora.entity_versions import EntityVersions
 from shared.corpora.index_floor import IndexFloor
@@ -331,16 +332,35 @@ def test_the_corpus_is_held_for_as_long_as_deleting_takes(
     assert site.state.lease("notes") is None
 
 
+@pytest.mark.parametrize(
+    ("part", "method", "objects"),
+    [
+        (CorpusDocuments, "delete", 0),
+        (S3ObjectStore, "delete", 1),
+        (CorpusState, "forget_progress", 0),
+    ],
+)
 def test_a_removal_that_was_cut_off_is_done_again(
-    site: Site, notes: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site,
+    notes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    part: type,
+    method: str,
+    objects: int,
 ) -> None:
     site.ultron("corpus", "add", str(notes))
+    begin_run(site)
+    end_run(site)
+    for number in range(objects):
+        site.store.put(f"embeddings/notes/{number}", b"x")
     with monkeypatch.context() as patched:
-        patched.setattr(CorpusDocuments, "delete", _die)
-        site.ultron("corpus", "remove", "notes", status=130)
+        patched.setattr(part, method, _die)
+        site.ultron("corpus", "remove", "notes", "--delete-index", status=130)
     assert site.state.lease("notes") is None
-    site.ultron("corpus", "remove", "notes")
+    site.ultron("corpus", "remove", "notes", "--delete-index")
     assert site.answer("corpus", "list") == {"corpora": []}
+    assert site.state.checkpoint("notes", "objects", since_seq=0) == EndpointCheckpoint()
+    assert list(site.store.list("embeddings/notes/")) == []
 
 
 def test_an_unknown_deployment_is_named(site: Site) -> None:

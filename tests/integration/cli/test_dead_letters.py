@@ -11,6 +11,7 @@ from shared.errors import ConflictError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.maintenance import SweepJob, maintenance_job
 from shared.models.run import RunRecord
+from shared.runs.page_ledger import PageLedger
 from tests.integration.cli.site import Site
 from tests.integration.run_stores import run_store
 
@@ -185,6 +186,22 @@ def test_a_run_does_not_wait_for_what_was_dropped(site: Site) -> None:
     site.ultron("dlq", "drop", "derive", "--all", "--yes")
     progress = site.runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_failed) == ("incomplete", 2)
+    assert dead(site) == []
+
+
+def test_a_drop_that_was_cut_off_is_done_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_run(site, pages=1)
+    message_id = give_up(site, a_job(0).model_dump_json())
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PageLedger, "end_page", die)
+        site.ultron("dlq", "drop", "derive", message_id, "--yes", status=130)
+    assert site.runs.reader.get_run(RUN_ID).run.status == "running"
+    site.ultron("dlq", "drop", "derive", message_id, "--yes")
+    assert site.runs.reader.get_run(RUN_ID).run.status == "incomplete"
     assert dead(site) == []
 
 

@@ -162,13 +162,16 @@ def test_an_unexpected_error_shows_nothing_of_the_data(state: StageState) -> Non
     assert failure["reason"] == "unexpected ValueError"
 
 
-def test_a_recorded_job_is_not_done_again(state: StageState) -> None:
+@pytest.mark.parametrize("receives", [1, MAXIMUM_RECEIVES + 1])
+def test_a_recorded_job_is_not_done_again_and_never_fails(state: StageState, receives: int) -> None:
     [job] = start_run(state, 4, pages=1)
     state.runs.ledger.record_stage(job, "derive", {"entities": 1})
     handled: list[DeriveJob] = []
     stage = QueueStage("derive", DeriveJob, handled.append, state)
-    assert failed_ids(stage.process(sqs_event([job.model_dump_json()] * 2), None)) == []
+    assert failed_ids(stage.process(sqs_event([job.model_dump_json()] * 2, receives), None)) == []
     assert handled == []
+    assert state.failures.reason("derive", "message-0") is None
+    assert state.runs.reader.get_run(job.run_id).pages_failed == 0
 
 
 def test_a_batch_stage_answers_for_each_message(state: StageState) -> None:

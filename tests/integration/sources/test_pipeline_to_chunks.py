@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -442,7 +443,7 @@ def test_a_message_that_cannot_be_done_fails_alone(pipeline: Pipeline) -> None:
     assert failures == [{"itemIdentifier": event["Records"][1]["messageId"]}]
 
 
-@pytest.mark.parametrize("victim", ["store.put", "publisher.publish", "runs.record_stage"])
+@pytest.mark.parametrize("victim", ["store.put", "publisher.publish", "runs.ledger.record_stage"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_worker_killed_at_any_step_changes_nothing(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, victim: str, moment: str
@@ -467,8 +468,8 @@ def test_a_worker_killed_at_any_step_changes_nothing(
 
 def kill_at(patch: pytest.MonkeyPatch, stage: Any, victim: str, moment: str) -> None:
     """Make one call of a worker's collaborator die, before or after it did its work."""
-    part_name, _, method_name = victim.partition(".")
-    part = getattr(stage._handle.__self__, part_name)
+    part_name, _, method_name = victim.rpartition(".")
+    part = attrgetter(part_name)(stage._handle.__self__)
     method = getattr(part, method_name)
 
     def die(*arguments: Any, **options: Any) -> None:

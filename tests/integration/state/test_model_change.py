@@ -164,6 +164,26 @@ def test_a_run_with_a_gap_leaves_readers_where_they_are(shelf: Shelf) -> None:
     assert shelf.manifest().generation is None
 
 
+def test_a_late_sweep_moves_no_reader_to_an_index_that_was_restored_meanwhile(
+    shelf: Shelf,
+) -> None:
+    shelf.run(1, [TEXTS])
+    move(shelf, OTHER)
+    shelf.run(2, [{"a:1": "one"}], mode="incremental")
+    for page in shelf.plan(3, 1):
+        shelf.finish(shelf.chunked(page, TEXTS))
+    late = shelf.sweeps.pop()  # among the dead letters
+    shelf.runs.endings.give_up_sweep(late.run_id, "for a test")
+    replace(shelf.restorer, model=OTHER).restore(CORPUS, 1)
+    shelf.sweeper.sweep(late)
+    run = shelf.progress(3).run
+    assert run.status == "incomplete"
+    assert (run.reason or "").startswith("2 entities are not indexed under the model other yet")
+    assert shelf.manifest().generation is None
+    assert shelf.run(4, [TEXTS]).run.status == "succeeded"
+    assert (shelf.manifest().generation, shelf.live()) == (1, checksums(TEXTS))
+
+
 def test_a_rejected_line_keeps_nobody_from_the_new_index(shelf: Shelf) -> None:
     shelf.run(1, [TEXTS])
     move(shelf, OTHER)

@@ -39,7 +39,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in BY_AREA.values() for muta
 
 _SMALL = tuple(
     f"tests/unit/{folder}"
-    for folder in ("state", "storage", "messaging", "ingest", "embedder", "compactor")
+    for folder in ("state", "storage", "messaging", "ingest", "embedder", "indexer", "compactor")
 )
 _INDEX, _CLI = "tests/unit/index", "tests/integration/cli"
 _STORAGE, _MESSAGING = "tests/integration/storage", "tests/integration/messaging"
@@ -50,7 +50,7 @@ _FURTHER_TESTS: Mapping[str, tuple[str, ...]] = {
     "garbage and merges": (_INDEX, _STATE),
     "messages": (_MESSAGING, _STATE, _CLI),
     "stages": (_MESSAGING, _STATE),
-    "restore, mark-bad and removal": (_STATE, _CLI),
+    "restore, mark-bad and removal": (_INDEX, _STATE, _CLI),
     "rebuild": (_INDEX, _STATE),
     "change of model": (_INDEX, _STATE),
 }

@@ -157,6 +157,20 @@ def test_a_merge_that_a_restore_overtook_is_not_committed(
     assert index.live() == {"hero:1": SEQ, "hero:2": SEQ}
 
 
+def test_a_merge_that_was_uploaded_before_a_restore_is_not_committed_after_it(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(index.add({"hero:1": 2}), index.add({"hero:2": 1}))
+    index.add({"hero:1": 1}, SEQ + 1)  # the merge drops its older rows, and then it leaves
+    before_commit(index, monkeypatch, die)
+    with pytest.raises(KilledError):
+        index.compactor().compact(job)
+    restore_alone(index.manifests, 2)
+    index.compactor().compact(job)  # finds the note of the one that died
+    assert index.ids == list(job.shard_ids)
+    assert index.live() == {"hero:1": SEQ, "hero:2": SEQ}
+
+
 def test_one_that_died_after_its_upload_goes_straight_to_the_commit(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

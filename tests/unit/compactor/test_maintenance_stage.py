@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from shared.errors import CorruptObjectError, InvalidJobError
+from shared.errors import CorruptObjectError, InvalidJobError, PostponedError
 from shared.messaging.maintenance_stage import (
     MaintenanceStage,
     parse_maintenance_job,
@@ -78,6 +78,10 @@ class Visibility:
     scheduled: list[tuple[str, int]] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     postponed: list[str] = field(default_factory=list)
+    sent: list[tuple[MaintenanceJob, float]] = field(default_factory=list)
+
+    def send_later(self, job: MaintenanceJob, seconds: float) -> None:
+        self.sent.append((job, seconds))
 
     def postpone(self, record: SQSRecord, seconds: float) -> None:
         self.postponed.append(record.message_id)
@@ -237,6 +241,34 @@ def test_a_sweep_that_failed_is_not_done_at_the_receive_after_its_last() -> None
         (RUN, "the sweep failed: CORRUPT_OBJECT: derived/x is cut short")
     }
     assert worker.visibility.given_up == ["message-0", "message-0"]
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_a_sweep_whose_worker_died_while_it_was_given_up_ends_its_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
+
+    def die(*_: str) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        patched.setattr(worker.runs, "give_up_sweep", die)
+        worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES)
+    assert worker.run([JOBS[1].model_dump_json()], receives=MAXIMUM_RECEIVES + 1) == ["message-0"]
+    reason = "the sweep failed: CORRUPT_OBJECT: derived/x is cut short"
+    assert worker.runs.given_up == [(RUN, reason)]
+
+
+def test_a_job_that_has_to_wait_comes_as_a_new_message_and_never_fails() -> None:
+    worker = Worker({"rebuild": PostponedError("a run holds the corpus", 60.0)})
+    for receives in (1, MAXIMUM_RECEIVES):
+        assert worker.run([JOBS[2].model_dump_json()], receives) == []  # the old one is deleted
+    assert worker.visibility.sent == [(JOBS[2], 60.0)] * 2
+    assert worker.failures.recorded == []
 
 
 @dataclass

@@ -84,14 +84,29 @@ def test_a_damaged_version_in_the_history_is_written_anew_by_the_next_commit() -
     assert own.read_version(1) == versions[0]
 
 
+def test_a_damaged_version_in_the_history_that_changes_meanwhile_is_not_written_over() -> None:
+    store, own, _ = index_of("a")
+    store.put(version_key(1), b"{")
+    another = index_of("b")[0].get(own.key).data
+
+    def begin_again(call: Call) -> None:
+        """The index is deleted and begun again just then."""
+        if call.name == "get" and call.key == version_key(1):
+            store.put(version_key(1), another)
+
+    with pytest.raises(CorruptObjectError, match="holds another version 1"):
+        store_of(HookedStore(store, after=begin_again)).commit(written(store, "c"), floor=no_floor)
+    assert store.get(version_key(1)).data == another
+
+
 def test_a_version_moves_to_the_history_between_two_looks_at_it() -> None:
     store, own, versions = index_of("a")
 
     def commit_once(call: Call) -> None:
-        if call.number == 0:
+        if call.number == 1:  # the history did not hold it yet; the manifest holds it no longer
             own.commit(written(store, "b"), floor=no_floor)
 
-    assert store_of(HookedStore(store, after=commit_once)).read_version(1) == versions[0]
+    assert store_of(HookedStore(store, before=commit_once)).read_version(1) == versions[0]
 
 
 def test_shards_are_replaced_where_the_first_of_them_stood() -> None:

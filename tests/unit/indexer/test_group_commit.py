@@ -1,5 +1,6 @@
 """Committing batches: which jobs fail alone, and what is asked of the compactor afterwards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -218,3 +219,26 @@ def test_a_shard_of_another_seq_than_its_job_is_refused(world: World) -> None:
     forged = found.model_copy(update={"shard": found.shard.model_copy(update={"seq": 99})})
     errors = world.committer.commit_batch([forged])
     assert "is of seq 99, not of 7" in str(errors[0])
+
+
+def with_shard_of(found: IndexJob, other: IndexJob) -> IndexJob:
+    return found.model_copy(update={"shard": other.shard})
+
+
+def with_name_of(found: IndexJob, other: IndexJob) -> IndexJob:
+    renamed = found.shard.model_copy(update={"shard_id": other.shard.shard_id})
+    return found.model_copy(update={"shard": renamed})
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [(with_shard_of, "comes from"), (with_name_of, "is not named after its origin")],
+)
+def test_a_shard_that_passes_for_another_is_refused_alone(
+    world: World, forge: Callable[[IndexJob, IndexJob], IndexJob], words: str
+) -> None:
+    errors = world.committer.commit_batch([forge(job(0), job(1)), job(2)])
+    assert list(errors) == [0]
+    assert isinstance(errors[0], InvalidJobError)
+    assert words in str(errors[0])
+    assert world.committed() == [shard_origin(job(2))]
