@@ -1,9 +1,11 @@
 """Take one safeguard of the code away at a time, and see which seed of the simulation notices.
 
-python -m tests.simulation.mutants [--seeds N] [--tests] [--processes N] [--only NAME ...] [--table]
+python -m tests.simulation.mutants [--seeds N] [--tests] [--covering] [--processes N]
+    [--only NAME ...] [--table]
 
 With `--tests`, what no seed notices is shown to the tests of its area; with `--seeds 0`, to these
-alone.
+alone. With `--covering` the tests run once without a mutant, which takes some minutes, and each
+mutant is shown to those that execute it, which saves hours.
 
 The code as it is goes first, unless mutants are named: where the simulation fails without any
 mutant, what it says of mutants is worth nothing.
@@ -20,23 +22,32 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TextIO
 
+from tests.simulation.covering import FOLDERS, Covering, most_specific_first
 from tests.simulation.safeguards.catalogue import MUTANTS, folders_of_tests
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 from tests.simulation.trials import ROOT, Tree, Verdict, run_tests, simulate
 
 _LONGEST_SENTENCE = 100
+_FIRST_TESTS = 30
 
 
-def try_mutant(trees: "SimpleQueue[Tree]", options: argparse.Namespace, mutant: Mutant) -> Verdict:
-    """Try a mutant in a tree that nobody uses."""
+def try_mutant(
+    trees: "SimpleQueue[Tree]",
+    options: argparse.Namespace,
+    tests_to_show: Mapping[Mutant, Sequence[Sequence[str]]],
+    mutant: Mutant,
+) -> Verdict:
+    """Try a mutant in a free tree; without tests to show, those of its area are shown."""
     tree = trees.get()
     try:
         with tree.with_mutant(mutant):
             verdict = Verdict("survives")
             if options.seeds:
                 verdict = simulate(tree, options.seeds, options.time_limit)
-            if options.tests and verdict.kind == "survives":
-                verdict = run_tests(tree, folders_of_tests(mutant), options.time_limit)
+            if options.tests:
+                batches = iter(tests_to_show.get(mutant) or [folders_of_tests(mutant)])
+                while verdict.kind == "survives" and (tests := next(batches, None)):
+                    verdict = run_tests(tree, tests, options.time_limit)
             return verdict
     except CannotBeMadeError as error:
         return Verdict("unmade", sentence=str(error))
@@ -118,14 +129,31 @@ def run_all(
             trees.put(Tree.copied(Path(folder, str(number)), root))
         if not options.only:
             _require_holds(trees, options)
+        tests_to_show = _covering_tests(trees, mutants, options) if options.covering else {}
         with ThreadPoolExecutor(options.processes) as pool:
-            verdicts = pool.map(partial(try_mutant, trees, options), mutants)
+            verdicts = pool.map(partial(try_mutant, trees, options, tests_to_show), mutants)
             for mutant, verdict in zip(mutants, verdicts, strict=True):
                 found[mutant] = verdict
                 out.write(f"{mutant.name}: {described(verdict, options.seeds)}\n")
                 out.flush()
     out.write(f"{summary(list(found.values()))}\n")
     return found
+
+
+def _covering_tests(
+    trees: "SimpleQueue[Tree]", mutants: Sequence[Mutant], options: argparse.Namespace
+) -> dict[Mutant, list[Sequence[str]]]:
+    """The tests that execute each mutant, a few at a time; no entry where none is known."""
+    tree = trees.get()
+    covering = Covering.measured(tree.folder, FOLDERS, options.processes)
+    trees.put(tree)
+    fitting = [mutant for mutant in mutants if tree.fits(mutant)]
+    found = most_specific_first({mutant: covering.tests_of(mutant) for mutant in fitting})
+    return {
+        mutant: [tests[:_FIRST_TESTS], *([tests[_FIRST_TESTS:]] if tests[_FIRST_TESTS:] else [])]
+        for mutant, tests in found.items()
+        if tests
+    }
 
 
 def _require_holds(trees: "SimpleQueue[Tree]", options: argparse.Namespace) -> None:
@@ -160,6 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--processes", type=int, default=os.cpu_count() or 1, help="mutants at once; default all"
     )
     parser.add_argument("--tests", action="store_true", help="also the tests, of what survives")
+    parser.add_argument("--covering", action="store_true", help="the tests that execute it first")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants only")
     parser.add_argument("--table", action="store_true", help="print a table of Markdown")
     parser.add_argument(

@@ -58,6 +58,11 @@ class Tree:
         compileall.compile_dir(folder, quiet=2)
         return cls(folder)
 
+    def fits(self, mutant: Mutant) -> bool:
+        """Whether the mutant fits the code."""
+        path = self.folder / mutant.path
+        return path.is_file() and path.read_text(encoding="utf-8").count(mutant.before) == 1
+
     @contextmanager
     def with_mutant(self, mutant: Mutant) -> Iterator[None]:
         """Have the code without a safeguard for the block.

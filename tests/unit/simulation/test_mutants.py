@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 def options(**given: object) -> Namespace:
     defaults = {"seeds": 3, "processes": 2, "only": None, "time_limit": 30.0, "table": False}
-    defaults |= {"tests": False}
+    defaults |= {"tests": False, "covering": False}
     return Namespace(**defaults | given)
 
 
