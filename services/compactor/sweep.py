@@ -120,7 +120,9 @@ class Sweeper:
             record = self._record(job, vanished)
         if not self._delete(job, record):
             return SweepOutcome(0, reason=f"nothing was swept: {_SET_BACK}")
-        self.state.note_swept(job.corpus, job.run_id, job.seq)
+        # A cancelled run may have been followed by a newer one, which saw what it did not.
+        if self.runs.endings.awaits_sweep(job.run_id):
+            self.state.note_swept(job.corpus, job.run_id, job.seq)
         return SweepOutcome(len(record))
 
     def _keep_older_runs_out(self, job: SweepJob) -> None:

@@ -280,18 +280,22 @@ class Shelf:
     def until_it_lives(self, work: Callable[[], object], *, is_after: bool) -> int:
         """Let workers die at each of their writes in turn, until one comes through.
 
+        Two die at each: what the first one wrote may not be written by the second, whose write of
+        that number is then the next one.
+
         Returns:
-            How many died.
+            How many writes there were to die at.
         """
-        for deaths in range(30):
-            self.store.writes_left, self.store.is_after = deaths, is_after
-            try:
-                work()
-            except WorkerDiedError:
-                continue
-            finally:
-                self.store.writes_left = None
-            return deaths
+        for writes in range(30):
+            for _ in range(2):
+                self.store.writes_left, self.store.is_after = writes, is_after
+                try:
+                    work()
+                except WorkerDiedError:
+                    continue
+                finally:
+                    self.store.writes_left = None
+                return writes
         raise AssertionError("no worker came through")
 
     def progress(self, number: int) -> RunProgress:

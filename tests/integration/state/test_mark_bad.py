@@ -1,5 +1,6 @@
 """A damaged shard is taken out: nothing old comes to light, nothing it held is lost for good."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -10,7 +11,8 @@ from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import FileReference, ShardDescriptor
 from shared.models.run import EndpointCheckpoint
 from tests.integration.state.shelf import CORPUS, Shelf, checksums
-from tests.unit.embedder.remembered import MODEL
+from tests.unit.embedder.remembered import MODEL, WorkerDiedError
+from tests.unit.index.failing_store import HookedStore, once
 from tests.unit.index.manifest_builders import no_floor
 
 FIRST = {"a:1": "one", "a:2": "two", "a:3": "three"}
@@ -213,6 +215,23 @@ def test_done_again_after_a_cut_it_goes_on(bench: Bench, is_after: bool) -> None
     versions = [m.change for m in bench.shelf.manifests.versions()]
     assert versions.count(f"bad:{shard.shard_id}") == 1
     bench.shelf.rebuild_all()
+    assert bench.shelf.live() == checksums(SECOND)
+
+
+def test_cut_off_just_after_its_commit_it_has_all_indexed_again(bench: Bench) -> None:
+    shard = bench.shard_of("p-1")
+
+    def die() -> None:
+        raise WorkerDiedError
+
+    store = HookedStore(bench.shelf.store, after=once("put", "/manifest.json", die))
+    with pytest.raises(WorkerDiedError):
+        replace(bench.marker, store=store).mark_bad(CORPUS, shard.shard_id, rebuild=False)
+    assert bench.shelf.live() == checksums(HALVES[0])
+    # Done again, it finds nothing left to do.
+    bench.marker.mark_bad(CORPUS, shard.shard_id, rebuild=False)
+    assert bench.shelf.state.page_etag(CORPUS, "p-1", since_seq=0) is None
+    bench.shelf.run(3, [SECOND], mode="incremental")
     assert bench.shelf.live() == checksums(SECOND)
 
 

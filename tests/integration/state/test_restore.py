@@ -1,11 +1,14 @@
 """A version that was brought back, and the run after it: only what differs is embedded again."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.errors import CorruptObjectError, LeaseHeldError, NotFoundError
 from shared.models.run import EndpointCheckpoint
 from tests.integration.state.shelf import CORPUS, Shelf, checksums
 from tests.unit.embedder.remembered import MODEL
+from tests.unit.index.failing_store import HookedStore, once
 
 FIRST = {"a:1": "one", "a:2": "two", "a:3": "three", "a:4": ""}
 SECOND = {"a:1": "uno", "a:2": "two", "a:4": "", "a:5": "five"}  # a:3 is gone
@@ -74,6 +77,20 @@ def test_a_restore_cut_off_before_its_commit_costs_only_embedding(
     # What the cut-off restore would have shown is what the source has again: it must be indexed.
     two_runs.run(3, [FIRST])
     assert two_runs.live() == checksums(FIRST)
+
+
+def test_a_restore_cut_off_just_after_its_commit_leaves_nothing_that_passes_for_indexed(
+    two_runs: Shelf,
+) -> None:
+    store = HookedStore(two_runs.store, after=once("put", "/manifest.json", _die))
+    with pytest.raises(KeyboardInterrupt):
+        replace(two_runs.restorer, store=store).restore(CORPUS, 1)
+    assert two_runs.live() == checksums(FIRST)
+    assert two_runs.state.page_etag(CORPUS, "p-0", since_seq=0) is None
+    # Done again, it finds the index as it is to be, so that nothing seems to be changed by it.
+    two_runs.restorer.restore(CORPUS, 1)
+    two_runs.run(3, [SECOND])
+    assert two_runs.live() == checksums(SECOND)
 
 
 def _die(*_: object, **__: object) -> None:

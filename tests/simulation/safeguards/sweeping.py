@@ -198,6 +198,13 @@ MUTANTS = (
         "An entity that a newer job has seen meanwhile is not deleted.",
     ),
     Mutant(
+        "cancelled-sweep-has-the-last-word",
+        _SWEEP,
+        "        if self.runs.endings.awaits_sweep(job.run_id):\n            self.state.note_swept",
+        "        if True:\n            self.state.note_swept",
+        "A rebuild does not delete what a run saw after an earlier one was cancelled.",
+    ),
+    Mutant(
         "sweep-commits-below-the-floor",
         _SWEEP,
         '[shard], "sweep", floor=lambda: self.floor.read(job.corpus)',

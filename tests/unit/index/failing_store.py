@@ -33,6 +33,17 @@ def nothing(call: Call) -> None:
     """A hook that lets everything happen."""
 
 
+def once(name: str, suffix: str, work: Callable[[], object]) -> Hook:
+    """A hook that does something at the first call of that name whose key ends so."""
+    due = [work]
+
+    def hook(call: Call) -> None:
+        if due and call.name == name and call.key.endswith(suffix):
+            due.pop()()
+
+    return hook
+
+
 @dataclass
 class HookedStore:
     """Implements `ObjectStore`; says what is about to happen, and what happened."""
