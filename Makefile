@@ -166,6 +166,6 @@ terraform-tool:
 		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
 
 clean: down ## remove all that can be made again
-	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .local build *.egg-info
+	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .local build
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
