@@ -26,7 +26,7 @@ BENCH_OPTIONS ?=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo down check test lint format type-check terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
+.PHONY: help demo down check test lint format type-check docs terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bench-load bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
 
@@ -75,6 +75,11 @@ simulate: environments ## the whole line in memory under SEEDS (2000) random ord
 
 mutants: environments ## which seeds notice when a safeguard is taken out of the code (hours)
 	@$(RUN) tests.simulation.mutants $(MUTANT_OPTIONS)
+
+docs: ## the pages of docs/ as a site in build/site; fails on a broken link
+	@$(PYTHON) scripts/environments.py documents
+	@NO_MKDOCS_2_WARNING=1 .venv-documents/bin/python -m mkdocs build --quiet
+	@echo "The pages lie in build/site/index.html."
 
 fuzz: environments ## hostile input for each parser, FUZZ_SECONDS (10) each (Linux on x86-64 only)
 	@$(PYTHON) scripts/environments.py fuzz
@@ -166,6 +171,6 @@ terraform-tool:
 		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
 
 clean: down ## remove all that can be made again
-	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .local build
+	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .venv-documents .local build
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -80,6 +80,12 @@ ENVIRONMENTS = {
             "requirements/checkov.txt",
             constraints="requirements/constraints-checkov.txt",
         ),
+        Environment(
+            "documents",
+            ".venv-documents",
+            "requirements/docs.txt",
+            constraints="requirements/constraints-docs.txt",
+        ),
     )
 }
 DEFAULT_NAMES = ("development", "local-aws")

@@ -1,0 +1,1 @@
+"""What is made of the documents, or made for them."""
