@@ -7,14 +7,14 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from services.compactor.compact import Compactor
-from services.compactor.completion import Completion
 from services.compactor.maintain import Maintainer
 from services.compactor.mark_bad import ShardMarker
 from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.request import parse_request
 from services.compactor.restore import Restorer
 from services.compactor.settings import CompactorSettings
-from services.compactor.sweep import Sweeper
+from services.compactor.sweep.completion import Completion
+from services.compactor.sweep.sweep_run import Sweeper
 from services.compactor.tasks import Tasks
 from shared.corpora.compaction_claims import CompactionClaims
 from shared.corpora.documents import CorpusRegistry

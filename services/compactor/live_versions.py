@@ -9,7 +9,7 @@ import numpy as np
 from shared.index.catalog.catalog import Catalog, read_catalog
 from shared.index.catalog.liveness import EntityMask, live_entities
 from shared.index.search.shard_cache import ShardCache
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ShardDescriptor
 
 _PARALLEL_DOWNLOADS = 8

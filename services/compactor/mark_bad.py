@@ -18,7 +18,7 @@ from shared.index.manifest.manifest_store import ManifestStore
 from shared.index.search.shard_cache import ShardCache
 from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
 from shared.models.base import CorpusName
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.maintenance import ShardId
 from shared.models.manifest import Manifest, ModelIdentity, ShardDescriptor
 from shared.platform.observability import logger

@@ -7,8 +7,7 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import Field, model_validator
 
 from shared.errors import InvalidInputError
-from shared.models.base import Contract, CorpusName
-from shared.models.field_problems import field_problems
+from shared.models.base import Contract, CorpusName, field_problems
 from shared.models.maintenance import ShardId
 
 

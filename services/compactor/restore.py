@@ -24,7 +24,7 @@ from shared.index.catalog.catalog import read_catalog
 from shared.index.manifest.manifest_store import CommittedManifest, ManifestStore
 from shared.index.search.shard_cache import ShardCache
 from shared.models.base import CorpusName
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import Manifest, ModelIdentity
 from shared.platform.observability import logger
 from shared.runs.run_store import RunStore

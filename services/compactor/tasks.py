@@ -9,7 +9,7 @@ from services.compactor.mark_bad import ShardMarker
 from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.request import DirectRequest, MarkBadTask
 from services.compactor.restore import Restorer
-from services.compactor.sweep import Sweeper
+from services.compactor.sweep.sweep_run import Sweeper
 from shared.models.maintenance import CompactJob, MaintainJob, MaintenanceJob, SweepJob
 
 

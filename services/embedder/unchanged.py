@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.corpora.entity_versions import EntityVersions
 from shared.models.base import CorpusName
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity
 from shared.runs.run_store import RunStore
 

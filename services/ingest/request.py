@@ -9,8 +9,7 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import AwareDatetime, Field
 
 from shared.errors import InvalidInputError
-from shared.models.base import Contract, CorpusName, RunId
-from shared.models.field_problems import field_problems
+from shared.models.base import Contract, CorpusName, RunId, field_problems
 from shared.models.run import RunMode
 
 _USAGE = (

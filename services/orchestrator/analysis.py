@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from services.orchestrator.words import (
+from services.orchestrator.quotation.words import (
     BE_VERBS,
     QUESTION_WORDS,
     Token,

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from services.orchestrator.chat import answer, read_request
 from services.orchestrator.chat_request import ChatAnswer
 from services.orchestrator.conversation import ChatDefaults, ChatGraph
-from services.orchestrator.extractive import ExtractiveGenerator
+from services.orchestrator.quotation.extractive import ExtractiveGenerator
 from services.orchestrator.retrieve_client import RetrieveFunction
 from services.orchestrator.sessions import dynamodb_sessions
 from services.orchestrator.settings import OrchestratorSettings

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity
 from shared.runs.table_keys import corpus_partition
 from shared.table.table import ConditionFailedError, StateTable

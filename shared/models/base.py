@@ -1,8 +1,8 @@
-"""What all contracts share: strictness and the names that appear in keys."""
+"""What all contracts share: strictness, the names that appear in keys, and words for mistakes."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 CorpusName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Safe in S3 keys, SSM names and query strings."""
@@ -29,3 +29,14 @@ class StoredRecord(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def field_problems(error: ValidationError, whole: str) -> str:
+    """Name each wrong field and say what is wrong, never with its value.
+
+    `whole` stands for the document itself, where that is wrong as a whole.
+    """
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or whole}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )

@@ -1,5 +1,6 @@
-"""Canonical entities and the edges between them: what every source is turned into."""
+"""Canonical entities, the edges between them, and their versions in indexes."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -7,6 +8,9 @@ from pydantic import Field
 from shared.models.base import Contract
 
 Scalar = str | int | float | bool | None
+
+NO_CONTENT = ""
+"""The checksum of an entity that was deleted."""
 
 
 class Note(Contract):
@@ -65,3 +69,26 @@ class Reject(Contract):
     field_path: str | None = None
     is_left_out: bool = False
     raw: Annotated[str, Field(max_length=2000)]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityVersion:
+    """A version of an entity in an index; the greater `(seq, origin)` is the newer.
+
+    `seq` is when its run began, `origin` the job that made its shard. `checksum` is that of what
+    is indexed of it (`shared.index.shard.content`), `NO_CONTENT` when it was deleted.
+    """
+
+    seq: int
+    origin: str
+    checksum: str
+
+    @property
+    def has_content(self) -> bool:
+        """Whether the entity was not deleted."""
+        return self.checksum != NO_CONTENT
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What versions are compared by."""
+        return self.seq, self.origin

@@ -28,8 +28,7 @@ from shared.index.shard.lexical import build_tables
 from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
 from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from shared.models.chunk import ChunkMetadata
-from shared.models.entity import Scalar
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion, Scalar
 from shared.models.manifest import ModelIdentity
 from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import StoredObject

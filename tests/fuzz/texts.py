@@ -4,9 +4,9 @@ from datetime import datetime
 
 from services.cli.tables import shortened
 from services.orchestrator.analysis import Turn, analyse
-from services.orchestrator.extractive import ExtractiveGenerator
 from services.orchestrator.generator import Passage
-from services.orchestrator.words import content_stems, names_in_prose
+from services.orchestrator.quotation.extractive import ExtractiveGenerator
+from services.orchestrator.quotation.words import content_stems, names_in_prose
 from shared.canonical.dates import normalise_date
 from shared.index.catalog.filters import parse_moment, parse_number, to_microseconds
 from shared.index.shard.lexical import build_tables, query_terms

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 from services.chunker.chunk_page import Chunker
 from services.compactor.compact import Compactor
-from services.compactor.completion import Completion
 from services.compactor.maintain import Maintainer
 from services.compactor.mark_bad import ShardMarker
 from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.restore import Restorer
-from services.compactor.sweep import Sweeper
+from services.compactor.sweep.completion import Completion
+from services.compactor.sweep.sweep_run import Sweeper
 from services.compactor.tasks import Tasks
 from services.derive.derive_job import Deriver
 from services.embedder.embed_part import Embedder

@@ -18,13 +18,13 @@ from services.compactor.live_versions import (
     live_versions,
     open_live_catalogs,
 )
-from services.compactor.seen_entities import seen_keys
+from services.compactor.sweep.seen_entities import seen_keys
 from shared.corpora.corpus_state import PlannedRun
 from shared.errors import CorruptObjectError, NotFoundError
 from shared.index.catalog.catalog import hash_entity_key
 from shared.index.search.shard_cache import ShardCache
 from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.platform.observability import logger
 from shared.runs.run_reader import RunReader

@@ -23,7 +23,7 @@ from shared.index.catalog.field_index import FieldIndex, FieldIndexBuilder
 from shared.index.catalog.packed_strings import PackedStrings
 from shared.models.base import Contract
 from shared.models.chunk import ChunkMetadata
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity
 
 SCHEMA_VERSION = 2

@@ -22,7 +22,7 @@ from shared.index.graph.hnsw_file import Labels, Vectors, write_graph
 from shared.index.shard.lexical import Postings
 from shared.index.shard.shard_writer import CATALOG_SUFFIX, GRAPH_SUFFIX, SIDECAR_SUFFIX, ShardFiles
 from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity
 
 _DROPPED = -1

@@ -27,7 +27,7 @@ from shared.index.shard.sidecar import Sidecar
 from shared.index.shard.vector_file import StoredVectors, Vectors, decode_vectors
 from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity, chunk_file_line
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.storage import jsonl
 from shared.storage.object_store import ObjectStore, ObjectSummary

@@ -17,7 +17,7 @@ from shared.index.shard.origin import shard_name
 from shared.index.shard.sidecar import Document, write_sidecar
 from shared.models.base import CorpusName
 from shared.models.chunk import Chunk, CoveredEntity
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.storage.keys import shard_key
 from shared.storage.object_store import ObjectStore

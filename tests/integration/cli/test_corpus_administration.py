@@ -14,7 +14,7 @@ from shared.corpora.documents import CorpusDocuments
 from shared.corpora.entity_versions import EntityVersions
 from shared.corpora.index_floor import IndexFloor
 from shared.index.manifest.manifest_store import ManifestStore
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import FileReference, ModelIdentity, ShardDescriptor
 from shared.models.run import EndpointCheckpoint, RunRecord
 from shared.platform import wiring

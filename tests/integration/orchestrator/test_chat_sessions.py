@@ -18,8 +18,8 @@ import pytest
 from scripts.local_aws.process import BackgroundServer
 from services.orchestrator.chat_request import MAXIMUM_MESSAGE_CHARACTERS, ChatRequest
 from services.orchestrator.conversation import ChatDefaults, ChatGraph, Retriever
-from services.orchestrator.extractive import ExtractiveGenerator
 from services.orchestrator.generator import Passage
+from services.orchestrator.quotation.extractive import ExtractiveGenerator
 from services.orchestrator.retrieve_client import Retrieved, Search
 from services.orchestrator.sessions import dynamodb_sessions
 from tests.integration.conftest import ROOT

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
 from services.compactor.rebuild.rebuild_index import Rebuilder
 from services.compactor.restore import Restorer
-from services.compactor.sweep import Sweeper
+from services.compactor.sweep.completion import Completion
+from services.compactor.sweep.sweep_run import Sweeper
 from services.embedder.embed_part import Embedder
 from services.embedder.unchanged import UnchangedEntities
 from services.indexer.group_commit import GroupCommitter

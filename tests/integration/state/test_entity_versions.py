@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.corpora.entity_versions import EntityVersions
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.manifest import ModelIdentity
 from tests.unit.embedder.remembered import RememberedVersions
 

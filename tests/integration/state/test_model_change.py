@@ -5,8 +5,8 @@ from typing import cast
 
 import pytest
 
-from services.compactor.completion import Completion
-from services.compactor.sweep import Sweeper
+from services.compactor.sweep.completion import Completion
+from services.compactor.sweep.sweep_run import Sweeper
 from services.embedder.embed_part import Embedder
 from services.ingest.model_change import ModelChange
 from shared.corpora.documents import CorpusRegistry

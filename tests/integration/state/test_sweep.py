@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.compactor.sweep import Sweeper
+from services.compactor.sweep.sweep_run import Sweeper
 from shared.errors import CorruptObjectError, LeaseHeldError, NotFoundError
 from shared.index.shard.vector_file import decode_vectors
 from shared.models.chunk import CoveredEntity, chunk_file_line
-from shared.models.entity_version import NO_CONTENT
+from shared.models.entity import NO_CONTENT
 from shared.models.jobs import Job
 from shared.storage import jsonl, keys
 from tests.integration.state.shelf import CORPUS, Shelf, checksums

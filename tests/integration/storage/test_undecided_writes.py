@@ -306,7 +306,7 @@ def conditional_writers() -> set[str]:
 
 def test_no_other_module_writes_on_a_condition() -> None:
     assert conditional_writers() == {
-        "services/compactor/sweep.py",
+        "services/compactor/sweep/sweep_run.py",
         "services/fetch/fetch_page.py",
         "shared/index/maintenance/garbage.py",
         "shared/index/manifest/manifest_history.py",

@@ -2,7 +2,7 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_COMPLETION = "services/compactor/completion.py"
+_COMPLETION = "services/compactor/sweep/completion.py"
 _GENERATIONS = "shared/index/manifest/generations.py"
 
 MUTANTS = (
@@ -15,7 +15,7 @@ MUTANTS = (
     ),
     Mutant(
         "sweep-under-another-model",
-        "services/compactor/sweep.py",
+        "services/compactor/sweep/sweep_run.py",
         "if progress.run.is_of_model(model_prefix(self.model)):",
         "if True:",
         "A run sweeps and completes no index but that of its own model.",

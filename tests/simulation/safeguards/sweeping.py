@@ -2,12 +2,12 @@
 
 from tests.simulation.safeguards.mutant import Mutant
 
-_SWEEP = "services/compactor/sweep.py"
+_SWEEP = "services/compactor/sweep/sweep_run.py"
 
 MUTANTS = (
     Mutant(
         "sweep-overlooks-its-twin",
-        "services/compactor/sweep.py",
+        "services/compactor/sweep/sweep_run.py",
         "            return self._recorded(job) or {}\n",
         "            return {}\n",
         "A sweep that its twin overtakes counts what the twin deleted.",

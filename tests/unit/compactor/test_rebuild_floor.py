@@ -7,7 +7,7 @@ import numpy as np
 from shared.index.shard.origin import sweep_origin
 from shared.index.shard.vector_file import StoredVectors, encode_vectors
 from shared.models.chunk import CoveredEntity
-from shared.models.entity_version import NO_CONTENT
+from shared.models.entity import NO_CONTENT
 from shared.storage import jsonl
 from tests.unit.compactor.rebuild_world import EXPECTED, World
 from tests.unit.index.index_builders import DIMS, MODEL

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.embedding.encoder import Vectors
 from shared.embedding.model_files import model_prefix
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import RunRecord

@@ -22,7 +22,7 @@ from shared.index.shard.shard_writer import ShardContent, ShardSource
 from shared.index.shard.vector_file import decode_vectors
 from shared.messaging.publisher import JobPublisher
 from shared.models.chunk import Chunk, ChunkMetadata, CoveredEntity
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.jobs import EmbedJob, IndexJob
 from shared.models.manifest import FileReference, ShardDescriptor
 from shared.storage import jsonl, keys

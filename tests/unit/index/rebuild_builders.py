@@ -11,7 +11,7 @@ from shared.index.catalog.catalog import read_catalog
 from shared.index.maintenance.rebuilt_shards import Admission, ShardRebuilder
 from shared.index.shard.shard_writer import collect_content
 from shared.index.shard.vector_file import StoredVectors, encode_vectors
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity, ShardDescriptor
 from shared.storage import jsonl
 from shared.storage.memory import MemoryObjectStore

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.catalog.catalog import Catalog, CatalogRow, encode_catalog, read_catalog
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from tests.unit.index.index_builders import MODEL, chunk
 
 keys = st.text(min_size=1, max_size=8).map(lambda text: f"t:{text}")

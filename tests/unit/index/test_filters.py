@@ -19,8 +19,7 @@ from shared.index.catalog.filters import (
     to_microseconds,
 )
 from shared.models.chunk import ChunkMetadata
-from shared.models.entity import Scalar
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion, Scalar
 from tests.unit.index.index_builders import MODEL, chunk
 
 Fields = Mapping[str, Scalar | list[Scalar]]

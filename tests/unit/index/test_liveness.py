@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.index.catalog.catalog import Catalog, encode_catalog, read_catalog
 from shared.index.catalog.liveness import live_entities
-from shared.models.entity_version import EntityVersion
+from shared.models.entity import EntityVersion
 from tests.unit.index.index_builders import MODEL
 
 Shard = Mapping[str, EntityVersion]

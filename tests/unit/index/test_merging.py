@@ -20,7 +20,7 @@ from shared.index.maintenance.merging import Merger, compaction_origin
 from shared.index.shard.content import content_checksum
 from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
 from shared.models.chunk import Chunk
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.manifest import Manifest, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import CORPUS, DIMS, MODEL, chunk, unit_vectors

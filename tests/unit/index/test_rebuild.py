@@ -13,7 +13,7 @@ from shared.index.maintenance.rebuilt_shards import MOST_PARTS_AT_ONCE, plan_ste
 from shared.index.shard.shard_writer import ShardContent, ShardSource, collect_content, write_shard
 from shared.index.shard.vector_file import StoredVectors, Vectors, encode_vectors
 from shared.models.chunk import Chunk
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.manifest import ShardDescriptor
 from shared.storage import jsonl
 from shared.storage.object_store import ObjectSummary

@@ -7,7 +7,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from services.orchestrator.conversation import ChatDefaults, ChatGraph
-from services.orchestrator.extractive import ExtractiveGenerator
+from services.orchestrator.quotation.extractive import ExtractiveGenerator
 from services.orchestrator.retrieve_client import RetrieveFunction
 from tests.unit.orchestrator.scripted import ScriptedLambda
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.extractive import MAXIMUM_SENTENCES, ExtractiveGenerator
 from services.orchestrator.generator import NOTHING_FOUND, Draft, Passage
+from services.orchestrator.quotation.extractive import MAXIMUM_SENTENCES, ExtractiveGenerator
 
 ULTRON = Passage(
     "character:1-001",

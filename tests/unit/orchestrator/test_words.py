@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.words import (
+from services.orchestrator.quotation.words import (
     content_stems,
     names_in_prose,
     proper_names,

@@ -12,11 +12,16 @@ from typing import Any
 
 from services.cli.tables import shortened
 from services.orchestrator.analysis import Turn, analyse
-from services.orchestrator.candidates import split_candidates
-from services.orchestrator.extractive import ExtractiveGenerator
 from services.orchestrator.generator import Passage
-from services.orchestrator.question import read_question
-from services.orchestrator.words import content_stems, names_in_prose, proper_names, tokenise
+from services.orchestrator.quotation.candidates import split_candidates
+from services.orchestrator.quotation.extractive import ExtractiveGenerator
+from services.orchestrator.quotation.question import read_question
+from services.orchestrator.quotation.words import (
+    content_stems,
+    names_in_prose,
+    proper_names,
+    tokenise,
+)
 from services.retrieve.parsing import parse_query_string
 from shared.canonical.dates import normalise_date
 from shared.canonical.links import web_addresses

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from services.compactor.completion import Completion
 from services.compactor.live_versions import open_live_catalogs
-from services.compactor.seen_entities import seen_keys
+from services.compactor.sweep.completion import Completion
+from services.compactor.sweep.seen_entities import seen_keys
 from shared.corpora.corpus_state import CorpusState
 from shared.corpora.documents import CorpusRegistry
 from shared.corpora.entity_versions import EntityVersions
@@ -24,7 +24,7 @@ from shared.index.shard.origin import SWEEP_PAGE, sweep_origin
 from shared.index.shard.shard_writer import ShardContent, ShardSource, write_shard
 from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from shared.models.chunk import CoveredEntity
-from shared.models.entity_version import NO_CONTENT, EntityVersion
+from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.jobs import Job
 from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity

@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.orchestrator.generator import Passage
-from services.orchestrator.question import Question
-from services.orchestrator.words import Token, content_stems, is_content, names_in_prose, tokenise
+from services.orchestrator.quotation.question import Question
+from services.orchestrator.quotation.words import (
+    Token,
+    content_stems,
+    is_content,
+    names_in_prose,
+    tokenise,
+)
 from shared.text.sentences import split_sentences
 
 MAXIMUM_SENTENCE_CHARACTERS = 600

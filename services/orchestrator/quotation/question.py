@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.orchestrator.words import (
+from services.orchestrator.quotation.words import (
     BE_VERBS,
     Token,
     content_stems,

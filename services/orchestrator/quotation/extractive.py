@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from services.orchestrator.candidates import Candidate, split_candidates
 from services.orchestrator.generator import (
     NOTHING_FOUND,
     Citation,
@@ -18,8 +17,9 @@ from services.orchestrator.generator import (
     Passage,
     Quotation,
 )
-from services.orchestrator.question import Question, read_question
-from services.orchestrator.words import (
+from services.orchestrator.quotation.candidates import Candidate, split_candidates
+from services.orchestrator.quotation.question import Question, read_question
+from services.orchestrator.quotation.words import (
     BE_VERBS,
     content_stems,
     is_content,

@@ -1,0 +1,1 @@
+"""After a full run: what the run did not see is deleted, and readers move to another model."""
