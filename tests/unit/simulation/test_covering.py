@@ -39,8 +39,9 @@ def mutant(before: str) -> Mutant:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "services").mkdir()
+    for package in ("shared", "services"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()  # else the checkout's own comes first
     (tmp_path / "tests").mkdir()
     (tmp_path / "shared/guarded.py").write_text(GUARDED)
     (tmp_path / "tests/test_guarded.py").write_text(TESTS)

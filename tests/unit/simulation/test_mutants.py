@@ -34,6 +34,7 @@ def mutant(name: str, after: str, before: str = "IS_SAFE = 1") -> Mutant:
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     (root / "shared").mkdir(parents=True)
+    (root / "shared/__init__.py").touch()  # else the checkout's own package comes first
     (root / "shared/guarded.py").write_text("IS_SAFE = 1\n")
     (root / "tests/simulation").mkdir(parents=True)
     (root / "tests/simulation/simulate.py").write_text(SIMULATION)
