@@ -167,7 +167,7 @@ def marvel_gateway(
     python = interpreter("development", root)
     return BackgroundServer(
         title="the Marvel gateway",
-        command=(str(python), "-m", "scripts.marvel_gateway", "--host", host, "--port", PORT),
+        command=(str(python), "-m", "examples.marvel", "--host", host, "--port", PORT),
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",

@@ -13,6 +13,8 @@ import pytest
 from botocore.config import Config
 from urllib3 import PoolManager
 
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.wire import ENTITY_TYPES
 from scripts.demo.deployment import Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import destroy, live_stack
@@ -21,8 +23,6 @@ from scripts.local_aws.emulator_log import last_errors
 from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.report import keep_line
 from scripts.local_aws.target import detect
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.wire import ENTITY_TYPES
 from shared.models.run import RunProgress
 from tests.e2e import carried, shelf
 from tests.e2e.leftovers import leftovers

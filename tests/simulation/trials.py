@@ -15,7 +15,7 @@ from typing import Literal
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("shared", "services", "scripts", "tests")
+FOLDERS = ("shared", "services", "scripts", "examples", "tests")
 """What a simulation imports; it is copied once for each process and not for each mutant."""
 
 _OF_TESTS = ("pyproject.toml", "requirements", ".venv-local-aws")

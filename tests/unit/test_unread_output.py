@@ -110,7 +110,7 @@ def test_our_commands_end_quietly(arguments: tuple[str, ...]) -> None:
 def programs() -> list[Path]:
     return sorted(
         path
-        for folder in ("scripts", "benchmarks", "services/cli")
+        for folder in ("scripts", "examples", "benchmarks", "services/cli")
         for path in (ROOT / folder).rglob("*.py")
         if "__name__ ==" in path.read_text(encoding="utf-8")
         and path.relative_to(ROOT).as_posix() not in RUN_BY_OTHERS

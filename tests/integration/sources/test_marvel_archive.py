@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from scripts.marvel_gateway.server import running_gateway
+from examples.marvel.server import running_gateway
 from shared.canonical.forms import canonicaliser
 from shared.canonical.page import derive_page
 from shared.canonical.records import RecordContext

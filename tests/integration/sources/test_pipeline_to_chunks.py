@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.server import running_gateway
+from examples.marvel.wire import ENTITY_TYPES
 from scripts.local_aws.process import BackgroundServer
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.server import running_gateway
-from scripts.marvel_gateway.wire import ENTITY_TYPES
 from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.marvel_gateway.credentials import KeyPair, check_credentials, request_hash
-from scripts.marvel_gateway.refusals import RequestRefusedError
+from examples.marvel.credentials import KeyPair, check_credentials, request_hash
+from examples.marvel.refusals import RequestRefusedError
 
 GOOD = {"ts": "1", "apikey": "1234", "hash": "ffd275c5130566a2916217b101f26150"}
 

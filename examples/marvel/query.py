@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from scripts.marvel_gateway.refusals import invalid_query
-from scripts.marvel_gateway.wire import (
+from examples.marvel.refusals import invalid_query
+from examples.marvel.wire import (
     EntityType,
     WireEntity,
     parse_date,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.marvel_gateway.catalog import Catalog
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.gateway import Gateway, content_etag
-from scripts.marvel_gateway.messages import (
+from examples.marvel.catalog import Catalog
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.gateway import Gateway, content_etag
+from examples.marvel.messages import (
     Request,
     Response,
     accepts_gzip,

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from scripts.marvel_gateway import running_gateway
-from scripts.marvel_gateway.control import Control
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.gateway import Gateway, GatewayOptions
-from scripts.marvel_gateway.limits import RateLimits
-from scripts.marvel_gateway.messages import Request
-from tests.integration.marvel_gateway.gateway_client import WireClient
+from examples.marvel import running_gateway
+from examples.marvel.control import Control
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.gateway import Gateway, GatewayOptions
+from examples.marvel.limits import RateLimits
+from examples.marvel.messages import Request
+from tests.integration.marvel_example.gateway_client import WireClient
 
 THROTTLED = {
     "code": "RequestThrottled",

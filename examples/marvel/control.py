@@ -11,12 +11,12 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
-from scripts.marvel_gateway.faults import Fault
-from scripts.marvel_gateway.gateway import Gateway
-from scripts.marvel_gateway.limits import RateLimits
-from scripts.marvel_gateway.messages import Request, Response, json_response, refusal_response
-from scripts.marvel_gateway.refusals import RequestRefusedError, status_refusal, unknown_entity
-from scripts.marvel_gateway.wire import (
+from examples.marvel.faults import Fault
+from examples.marvel.gateway import Gateway
+from examples.marvel.limits import RateLimits
+from examples.marvel.messages import Request, Response, json_response, refusal_response
+from examples.marvel.refusals import RequestRefusedError, status_refusal, unknown_entity
+from examples.marvel.wire import (
     NULL_DATE,
     EntityType,
     WireEntity,

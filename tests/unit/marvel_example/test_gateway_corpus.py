@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from scripts.marvel_gateway.authored import (
+from examples.marvel.authored import (
     CORPUS_DIRECTORY,
     CorpusError,
     load_authored,
 )
-from scripts.marvel_gateway.catalog import Catalog
-from scripts.marvel_gateway.expansion import demo_catalog, expand
-from scripts.marvel_gateway.wire import (
+from examples.marvel.catalog import Catalog
+from examples.marvel.expansion import demo_catalog, expand
+from examples.marvel.wire import (
     ENTITY_TYPES,
     NULL_DATE,
     EntityType,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from scripts.marvel_gateway.authored import AuthoredComic, AuthoredCorpus, CorpusError
-from scripts.marvel_gateway.wire import EntityType
+from examples.marvel.authored import AuthoredComic, AuthoredCorpus, CorpusError
+from examples.marvel.wire import EntityType
 
 Node = tuple[EntityType, str]
 """Type and key of an entity."""

@@ -7,7 +7,7 @@ The key check in front of the API answers `{"code": "<word>", "message": …}`; 
 from http import HTTPStatus
 from typing import Final
 
-from scripts.marvel_gateway.wire import EntityType
+from examples.marvel.wire import EntityType
 
 _NOUNS: Final[dict[EntityType, str]] = {
     "characters": "character",

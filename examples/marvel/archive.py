@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.marvel_gateway.authored import CorpusError
-from scripts.marvel_gateway.catalog import Catalog
-from scripts.marvel_gateway.wire import (
+from examples.marvel.authored import CorpusError
+from examples.marvel.catalog import Catalog
+from examples.marvel.wire import (
     ENTITY_TYPES,
     EntityType,
     WireEntity,

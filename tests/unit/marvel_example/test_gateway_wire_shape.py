@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import pytest
 
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.wire import (
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.wire import (
     ENTITY_TYPES,
     NULL_DATE,
     EntityType,

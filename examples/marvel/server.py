@@ -11,20 +11,20 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from scripts.marvel_gateway.catalog import Catalog
-from scripts.marvel_gateway.control import CONTROL_PATH, Control
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.gateway import Gateway, GatewayOptions
-from scripts.marvel_gateway.limits import Clock
-from scripts.marvel_gateway.messages import (
+from examples.marvel.catalog import Catalog
+from examples.marvel.control import CONTROL_PATH, Control
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.gateway import Gateway, GatewayOptions
+from examples.marvel.limits import Clock
+from examples.marvel.messages import (
     Request,
     Response,
     json_response,
     refusal_response,
     split_target,
 )
-from scripts.marvel_gateway.refusals import RequestRefusedError, status_refusal
-from scripts.marvel_gateway.wire import parse_whole_number
+from examples.marvel.refusals import RequestRefusedError, status_refusal
+from examples.marvel.wire import parse_whole_number
 from shared.platform.printing import printable
 
 DEFAULT_PORT: Final = 4570

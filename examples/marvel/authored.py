@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from scripts.marvel_gateway.wire import ENTITY_TYPES
+from examples.marvel.wire import ENTITY_TYPES
 
 CORPUS_DIRECTORY: Final = Path(__file__).parent / "corpus"
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from scripts.marvel_gateway.refusals import RequestRefusedError
+from examples.marvel.refusals import RequestRefusedError
 
 _NEVER_SHOWN: Final = frozenset({"apikey", "hash"})
 _DIFFERENT_EACH_TIME: Final = frozenset({"ts"})

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.marvel_gateway import running_gateway
-from tests.integration.marvel_gateway.gateway_client import WireClient
+from examples.marvel import running_gateway
+from tests.integration.marvel_example.gateway_client import WireClient
 
 
 @pytest.fixture(scope="session")

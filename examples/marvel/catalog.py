@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from scripts.marvel_gateway.wire import (
+from examples.marvel.wire import (
     ENTITY_TYPES,
     EntityType,
     WireEntity,

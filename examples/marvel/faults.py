@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from scripts.marvel_gateway.refusals import (
+from examples.marvel.refusals import (
     RequestRefusedError,
     invalid_credentials,
     status_refusal,

@@ -1,4 +1,4 @@
-"""The command line: `python -m scripts.marvel_gateway --help`."""
+"""The command line: `python -m examples.marvel --help`."""
 
 import argparse
 import errno
@@ -11,19 +11,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scripts.marvel_gateway.archive import load_archive
-from scripts.marvel_gateway.authored import CorpusError
-from scripts.marvel_gateway.credentials import KeyPair
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.faults import Fault
-from scripts.marvel_gateway.gateway import (
+from examples.marvel.archive import load_archive
+from examples.marvel.authored import CorpusError
+from examples.marvel.credentials import KeyPair
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.faults import Fault
+from examples.marvel.gateway import (
     DEMO_ATTRIBUTION,
     MARVEL_ATTRIBUTION,
     Gateway,
     GatewayOptions,
 )
-from scripts.marvel_gateway.limits import RateLimits
-from scripts.marvel_gateway.server import DEFAULT_PORT, GatewayServer
+from examples.marvel.limits import RateLimits
+from examples.marvel.server import DEFAULT_PORT, GatewayServer
 from shared.platform.command_line import complain, run_command
 
 _OPTION_OF_FIELD = {
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.marvel_gateway",
+        prog="python -m examples.marvel",
         description="Serve a corpus in the wire format of Marvel API v1. The accepted keys are "
         "MARVEL_PUBLIC_KEY and MARVEL_PRIVATE_KEY of the environment, 1234 and abcd without.",
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.marvel_gateway.archive import load_archive
-from scripts.marvel_gateway.authored import CorpusError
-from scripts.marvel_gateway.wire import EntityType, WireEntity, resource_uri
+from examples.marvel.archive import load_archive
+from examples.marvel.authored import CorpusError
+from examples.marvel.wire import EntityType, WireEntity, resource_uri
 
 
 def entity(kind: EntityType, number: int, title: str = "x") -> WireEntity:

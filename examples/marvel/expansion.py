@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from scripts.marvel_gateway.authored import (
+from examples.marvel.authored import (
     Authored,
     AuthoredCharacter,
     AuthoredComic,
@@ -16,9 +16,9 @@ from scripts.marvel_gateway.authored import (
     CorpusError,
     load_authored,
 )
-from scripts.marvel_gateway.catalog import Catalog
-from scripts.marvel_gateway.relations import Relations
-from scripts.marvel_gateway.wire import (
+from examples.marvel.catalog import Catalog
+from examples.marvel.relations import Relations
+from examples.marvel.wire import (
     LINK_BASE,
     EntityType,
     WireEntity,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from scripts.marvel_gateway.catalog import Catalog
-from scripts.marvel_gateway.credentials import KeyPair, check_credentials
-from scripts.marvel_gateway.faults import Fault, FaultScript, fault_refusal
-from scripts.marvel_gateway.limits import Clock, RateLimiter, RateLimits
-from scripts.marvel_gateway.messages import (
+from examples.marvel.catalog import Catalog
+from examples.marvel.credentials import KeyPair, check_credentials
+from examples.marvel.faults import Fault, FaultScript, fault_refusal
+from examples.marvel.limits import Clock, RateLimiter, RateLimits
+from examples.marvel.messages import (
     Request,
     Response,
     encode_response,
@@ -22,20 +22,20 @@ from scripts.marvel_gateway.messages import (
     json_response,
     refusal_response,
 )
-from scripts.marvel_gateway.query import (
+from examples.marvel.query import (
     ListQuery,
     check_item_query,
     parse_list_query,
     select_page,
 )
-from scripts.marvel_gateway.refusals import (
+from examples.marvel.refusals import (
     RequestRefusedError,
     method_not_allowed,
     throttled,
     unknown_entity,
     unknown_path,
 )
-from scripts.marvel_gateway.wire import (
+from examples.marvel.wire import (
     API_PATH,
     EntityType,
     WireEntity,

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scripts.marvel_gateway.refusals import invalid_credentials, missing_parameter
+from examples.marvel.refusals import invalid_credentials, missing_parameter
 
 
 @dataclass(frozen=True)

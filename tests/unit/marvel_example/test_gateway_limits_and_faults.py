@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from scripts.marvel_gateway.faults import Fault, FaultScript, fault_refusal
-from scripts.marvel_gateway.limits import RateLimiter, RateLimits
+from examples.marvel.faults import Fault, FaultScript, fault_refusal
+from examples.marvel.limits import RateLimiter, RateLimits
 
 
 class SetClock:

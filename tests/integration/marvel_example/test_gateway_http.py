@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from scripts.marvel_gateway import running_gateway
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.wire import ENTITY_TYPES, EntityType, WireEntity
-from tests.integration.marvel_gateway.gateway_client import WireClient
+from examples.marvel import running_gateway
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.wire import ENTITY_TYPES, EntityType, WireEntity
+from tests.integration.marvel_example.gateway_client import WireClient
 
 VECTOR = "ts=1&apikey=1234&hash=ffd275c5130566a2916217b101f26150"
 

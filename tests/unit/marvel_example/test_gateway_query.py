@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.marvel_gateway.expansion import demo_catalog
-from scripts.marvel_gateway.query import (
+from examples.marvel.expansion import demo_catalog
+from examples.marvel.query import (
     ListQuery,
     check_item_query,
     parse_list_query,
     select_page,
 )
-from scripts.marvel_gateway.refusals import RequestRefusedError
-from scripts.marvel_gateway.wire import ENTITY_TYPES, NULL_DATE, EntityType, WireEntity, sort_date
+from examples.marvel.refusals import RequestRefusedError
+from examples.marvel.wire import ENTITY_TYPES, NULL_DATE, EntityType, WireEntity, sort_date
 
 CATALOG = demo_catalog()
 

@@ -1,4 +1,4 @@
-"""`python -m scripts.marvel_gateway` as a process."""
+"""`python -m examples.marvel` as a process."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.marvel_gateway.expansion import demo_catalog
-from tests.integration.marvel_gateway.gateway_client import WireClient
+from examples.marvel.expansion import demo_catalog
+from tests.integration.marvel_example.gateway_client import WireClient
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = [sys.executable, "-m", "scripts.marvel_gateway"]
+COMMAND = [sys.executable, "-m", "examples.marvel"]
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def test_a_taken_port_is_one_clear_sentence() -> None:
         )  # fmt: skip
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"marvel_gateway: port {port} of 127.0.0.1 is taken: "
+        f"marvel_example: port {port} of 127.0.0.1 is taken: "
         "stop what uses it or choose another with --port.\n"
     )
 

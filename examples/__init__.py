@@ -1,0 +1,1 @@
+"""Complete corpora, and what serves them, to try the project on."""
