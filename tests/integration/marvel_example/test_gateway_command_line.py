@@ -97,7 +97,7 @@ def test_a_taken_port_is_one_clear_sentence() -> None:
         )  # fmt: skip
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"marvel_example: port {port} of 127.0.0.1 is taken: "
+        f"marvel_gateway: port {port} of 127.0.0.1 is taken: "
         "stop what uses it or choose another with --port.\n"
     )
 
