@@ -12,6 +12,8 @@ from botocore.config import Config
 from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
+from tests.integration.line.indexed_corpus import Shelf
+from tests.integration.line.run_of_pages import Line
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -132,3 +134,17 @@ def queue_url(sqs_client: "SQSClient") -> Iterator[str]:
     url = sqs_client.create_queue(QueueName=f"queue-{uuid.uuid4().hex[:12]}")["QueueUrl"]
     yield url
     sqs_client.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def shelf(dynamodb_client: "DynamoDBClient", checkpoint_table: str, tmp_path: Path) -> Shelf:
+    """An empty corpus."""
+    return Shelf(dynamodb_client, checkpoint_table, tmp_path)
+
+
+@pytest.fixture
+def line(dynamodb_client: "DynamoDBClient", checkpoint_table: str) -> Line:
+    """A corpus without runs, of three pages."""
+    line = Line(dynamodb_client, checkpoint_table)
+    line.source.planned = ["a", "b", "c"]
+    return line

@@ -13,15 +13,13 @@ from coverage import CoverageData
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 
 FOLDERS = (
-    *(
-        f"tests/unit/{folder}"
-        for folder in (
-            "state", "storage", "messaging", "ingest", "embedder", "compactor", "indexer", "index",
-        )
-    ),
-    *(f"tests/integration/{folder}" for folder in ("storage", "messaging", "state", "cli")),
+    "tests/unit/table", "tests/unit/runs", "tests/unit/storage", "tests/unit/messaging",
+    "tests/unit/ingest", "tests/unit/embedder", "tests/unit/indexer", "tests/unit/compactor",
+    "tests/unit/index", "tests/integration/storage", "tests/integration/messaging",
+    "tests/integration/table", "tests/integration/runs", "tests/integration/corpora",
+    "tests/integration/compactor", "tests/integration/cli",
 )  # fmt: skip
-"""The tests that a mutant is shown to."""
+"""The tests that a mutant is shown to, the fastest first."""
 
 _DATA = ".coverage"
 _BLOCKS = (ast.FunctionDef, ast.ClassDef, ast.With, ast.Try, ast.For, ast.While, ast.If)

@@ -3,9 +3,9 @@
 python -m tests.simulation.mutants [--seeds N] [--tests] [--covering] [--processes N]
     [--only NAME ...] [--table]
 
-With `--tests`, what no seed notices is shown to the tests of its area; with `--seeds 0`, to these
-alone. With `--covering` the tests run once without a mutant, which takes some minutes, and each
-mutant is shown to those that execute it, which saves hours.
+With `--tests`, what no seed notices is shown to the tests, the fastest first; with `--seeds 0`, to
+these alone. With `--covering` the tests run once without a mutant, which takes some minutes, and
+each mutant is shown to those that execute it, which saves hours.
 
 The code as it is goes first, unless mutants are named: where the simulation fails without any
 mutant, what it says of mutants is worth nothing.
@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from typing import TextIO
 
 from tests.simulation.covering import FOLDERS, Covering, most_specific_first
-from tests.simulation.safeguards.catalogue import MUTANTS, folders_of_tests
+from tests.simulation.safeguards.catalogue import MUTANTS
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 from tests.simulation.trials import ROOT, Tree, Verdict, run_tests, simulate
 
@@ -37,7 +37,7 @@ def try_mutant(
     tests_to_show: Mapping[Mutant, Sequence[Sequence[str]]],
     mutant: Mutant,
 ) -> Verdict:
-    """Try a mutant in a free tree; without tests to show, those of its area are shown."""
+    """Try a mutant in a free tree; without tests to show, all are shown."""
     tree = trees.get()
     try:
         with tree.with_mutant(mutant):
@@ -45,7 +45,7 @@ def try_mutant(
             if options.seeds:
                 verdict = simulate(tree, options.seeds, options.time_limit)
             if options.tests:
-                batches = iter(tests_to_show.get(mutant) or [folders_of_tests(mutant)])
+                batches = iter(tests_to_show.get(mutant) or [FOLDERS])
                 while verdict.kind == "survives" and (tests := next(batches, None)):
                     verdict = run_tests(tree, tests, options.time_limit)
             return verdict

@@ -13,7 +13,7 @@ from services.ingest.request import parse_request, parse_run_request
 from shared.errors import UltronError
 from shared.models.jobs import PageJob
 from tests.integration.cli.site import Site
-from tests.integration.state.chains import Line
+from tests.integration.line.run_of_pages import Line
 
 UNKNOWN = "20261123T060000Z-ffffffff"
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.platform.command_line import EXIT_NOT_READ
 from tests.integration.cli.site import Site
-from tests.integration.state.chains import Line
+from tests.integration.line.run_of_pages import Line
 from tests.terminal import Screen, on_terminal
 
 COLUMNS = 60

@@ -18,7 +18,7 @@ from shared.errors import InvalidInputError, NotFoundError
 from shared.index.manifest.manifest_store import ManifestStore
 from shared.models.manifest import Manifest
 from tests.integration.index.conftest import CORPUS, MAXIMUM_RECEIVES, Invocation, Line, sqs_event
-from tests.unit.state.given_time import GivenTime
+from tests.unit.table.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -16,7 +16,7 @@ from shared.models.jobs import DeriveJob, PageJob
 from shared.models.run import RunRecord
 from shared.table.table_clock import utc_now
 from tests.integration.messaging.dying_worker import MAXIMUM_RECEIVES, Worker
-from tests.unit.state.given_time import GivenTime
+from tests.unit.table.given_time import GivenTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -20,9 +20,9 @@ from shared.platform import aws
 from shared.storage.keys import manifest_key, manifest_version_key
 from shared.storage.object_store import ObjectStore
 from shared.storage.s3 import S3ObjectStore
-from tests.integration.state.chains import Line
-from tests.integration.state.shelf import CORPUS as SHELF
-from tests.integration.state.shelf import Shelf, checksums
+from tests.integration.line.indexed_corpus import CORPUS as SHELF
+from tests.integration.line.indexed_corpus import Shelf, checksums
+from tests.integration.line.run_of_pages import Line
 from tests.integration.storage.write_faults import ConditionalWrites, Fault
 from tests.unit.embedder.remembered import MODEL as REMEMBERED
 from tests.unit.index.failing_store import Call, HookedStore

@@ -33,7 +33,7 @@ from shared.platform.observability import logger
 from shared.platform.printing import columns
 from tests.unit.cli.a_run import a_run
 from tests.unit.cli.fake_api import FakeApi, running_api
-from tests.unit.test_printing import HOSTILE, TEXTS, is_allowed
+from tests.unit.platform.test_printing import HOSTILE, TEXTS, is_allowed
 
 CLI = Path(__file__).resolve().parents[3] / "services" / "cli"
 FOREIGN = "\x00foreign"  # stands for a text that others wrote

@@ -22,7 +22,7 @@ from shared.models.manifest import Manifest, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import CORPUS, MODEL, build_shard, chunk, unit_vectors
 from tests.unit.index.manifest_builders import no_floor
-from tests.unit.state.given_time import GivenTime
+from tests.unit.table.given_time import GivenTime
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SEQ = int(NOW.timestamp() * 1000)

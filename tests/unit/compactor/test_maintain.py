@@ -12,7 +12,7 @@ from shared.index.maintenance.garbage import GarbagePolicy
 from shared.models.maintenance import CompactJob
 from tests.unit.compactor.compactor_builders import NOW, SEQ, Index, job_of
 from tests.unit.index.index_builders import CORPUS, MODEL
-from tests.unit.state.given_time import GivenTime
+from tests.unit.table.given_time import GivenTime
 
 FEW = CompactionPolicy(fan_in=3, minimum_bytes=10**6, maximum_bytes=10**7)
 NEVER = CompactionPolicy(fan_in=64, minimum_bytes=1, maximum_bytes=1)
