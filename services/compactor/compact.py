@@ -21,9 +21,6 @@ from shared.storage.keys import maintenance_key
 from shared.storage.object_store import ObjectStore
 from shared.table.table_clock import TableClock
 
-# Files that no manifest names are deleted after weeks; a note older than this is not trusted.
-_NOTE_TRUSTED_FOR = timedelta(days=7)
-
 
 class CompactionNote(Contract):
     """A merge whose files are uploaded: the shard, None when nothing was live.
@@ -43,13 +40,15 @@ class Compactor:
     A job whose shards left the manifest is over: what it made, if anything, becomes garbage. One
     that died after its upload goes straight to the commit. `request_merges` is told the manifest
     at the end, as merged shards may be worth a merge of their own. `clock` is the table's: a
-    machine that is days ahead would drop what is remembered of deleted entities too early.
+    machine that is days ahead would drop what is remembered of deleted entities too early. Notes
+    older than `notes_trusted_for` are passed over: the files that one speaks of may be deleted.
     """
 
     store: ObjectStore
     work_directory: Path
     request_merges: Callable[[Manifest], int]
     clock: TableClock
+    notes_trusted_for: timedelta
     threads: int = 1
     retry: CommitRetry | None = None
 
@@ -113,7 +112,7 @@ class Compactor:
         except CorruptObjectError as error:
             logger.warning("merging anew", extra={"reason": str(error)})
             return None
-        if note is None or self.clock.now() - note.written_at > _NOTE_TRUSTED_FOR:
+        if note is None or self.clock.now() - note.written_at > self.notes_trusted_for:
             return None
         files = note.shard.files if note.shard else ()
         return note if all(self.store.exists(file.key) for file in files) else None

@@ -87,7 +87,14 @@ def _tasks(model_prefix: str) -> Tasks:
         threads=threads,
     )
     return Tasks(
-        Compactor(store, folder, requests.request_merges, clock, threads),
+        Compactor(
+            store,
+            folder,
+            requests.request_merges,
+            clock,
+            settings.garbage_policy.notes_kept,
+            threads,
+        ),
         Sweeper(
             store=store,
             model=model,

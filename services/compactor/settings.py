@@ -9,6 +9,9 @@ from pydantic import Field
 from shared.index.maintenance.garbage import GarbagePolicy
 from shared.platform.settings import CompactionSettings, ModelSettings
 
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_DEFAULTS = GarbagePolicy()
+
 
 class CompactorSettings(CompactionSettings, ModelSettings):
     """What maintenance needs: the models whose indexes it keeps, and how long it keeps what.
@@ -18,9 +21,9 @@ class CompactorSettings(CompactionSettings, ModelSettings):
     """
 
     work_dir: Path = Path("/tmp/compactor")  # noqa: S108 - the writable folder of a function
-    history_kept_days: Annotated[float, Field(ge=0)] = 7
-    removed_grace_hours: Annotated[float, Field(ge=0)] = 24
-    orphan_grace_days: Annotated[float, Field(ge=0)] = 21
+    history_kept_days: Annotated[float, Field(ge=0)] = _DEFAULTS.history_kept / _DAY
+    removed_grace_hours: Annotated[float, Field(ge=0)] = _DEFAULTS.removed_grace / _HOUR
+    orphan_grace_days: Annotated[float, Field(ge=0)] = _DEFAULTS.orphan_grace / _DAY
 
     @property
     def garbage_policy(self) -> GarbagePolicy:

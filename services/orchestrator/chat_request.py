@@ -5,12 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from shared.models.base import Contract, CorpusName
+from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS, Contract, CorpusName
 
 MAXIMUM_MESSAGE_CHARACTERS = 4_000
 MAXIMUM_BODY_BYTES = 64 * 1024
-MAXIMUM_RESULTS = 50
-DEFAULT_RESULTS = 5
 
 
 def _not_blank(value: str) -> str:

@@ -1,4 +1,4 @@
-"""What a caller may ask, with its bounds, and what comes back."""
+"""What a caller may ask, with its bounds; answer.py has what comes back."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
@@ -8,11 +8,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from services.retrieve.field_filters import FieldCondition
 from shared.index.catalog.filters import SearchFilters
 from shared.index.search.searcher import SearchMode
-from shared.models.base import Contract, CorpusName
+from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS, Contract, CorpusName
 
 MAXIMUM_QUERY_CHARACTERS = 1000
-MAXIMUM_RESULTS = 50
-DEFAULT_RESULTS = 5
 DEFAULT_MODE: SearchMode = "hybrid"
 
 _MAXIMUM_FILTER_VALUES = 20

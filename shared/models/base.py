@@ -13,6 +13,10 @@ RunId = Annotated[str, StringConstraints(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$")]
 PageId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,199}$")]
 """`<endpoint>-<number>`, unique in its run and safe in keys."""
 
+DEFAULT_RESULTS = 5
+MAXIMUM_RESULTS = 50
+"""How many results one request gets, and may ask for."""
+
 
 class Contract(BaseModel):
     """Immutable, and refuses fields it does not know."""

@@ -256,7 +256,7 @@ def compactor_tasks(container: Container) -> Tasks:
     )
     completion = Completion(store, container.model, container.versions, folder)
     return Tasks(
-        Compactor(store, folder, requests.request_merges, clock),
+        Compactor(store, folder, requests.request_merges, clock, GarbagePolicy().notes_kept),
         Sweeper(**common, corpora=container.corpora, completion=completion),
         Maintainer(store, container.model, folder, requests, GarbagePolicy(), clock),
         rebuilder,

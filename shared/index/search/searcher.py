@@ -25,11 +25,13 @@ from shared.index.shard.damage import damaged_shard, is_about
 from shared.index.shard.lexical import TermStatistics, combine, query_terms
 from shared.index.shard.shard_reader import SearchTuning
 from shared.index.shard.sidecar import StoredChunk
+from shared.models.base import MAXIMUM_RESULTS
 from shared.models.manifest import Manifest
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
 # How deep each ranking goes into a fusion, at least.
-_FUSION_DEPTH = 100
+# Deeper than any request asks, so that fusion can lift what only one of the two lists ranks high.
+_FUSION_DEPTH = 2 * MAXIMUM_RESULTS
 _MANY_SHARDS = 4
 
 

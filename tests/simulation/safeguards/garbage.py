@@ -177,7 +177,7 @@ MUTANTS = (
     Mutant(
         "merge-note-trusted-for-ever",
         _COMPACT,
-        "if note is None or self.clock.now() - note.written_at > _NOTE_TRUSTED_FOR:",
+        "if note is None or self.clock.now() - note.written_at > self.notes_trusted_for:",
         "if note is None:",
         "A merge so old that its files may be collected at any moment is made again.",
     ),

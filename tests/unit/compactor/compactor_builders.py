@@ -12,6 +12,7 @@ from services.compactor.compact import Compactor
 from services.compactor.live_versions import live_versions, open_live_catalogs
 from shared.corpora.compaction_claims import CompactionClaims
 from shared.index.maintenance.compaction_plan import CompactionPolicy
+from shared.index.maintenance.garbage import GarbagePolicy
 from shared.index.manifest.manifest_store import CommitRetry, ManifestStore
 from shared.index.search.shard_cache import ShardCache
 from shared.messaging.compaction_requests import CompactionRequests
@@ -116,7 +117,12 @@ class Index:
     def compactor(self, now: datetime = NOW) -> Compactor:
         folder = self.directory / "work"
         return Compactor(
-            self.store, folder, self.note_request, GivenTime(lambda: now), retry=NO_WAIT
+            self.store,
+            folder,
+            self.note_request,
+            GivenTime(lambda: now),
+            GarbagePolicy().notes_kept,
+            retry=NO_WAIT,
         )
 
 
