@@ -22,7 +22,7 @@ from services.cli.deployment.target import Target, names_deployment
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
 from services.cli.index import commands as index_commands
 from services.cli.notices import notices_shown
-from services.cli.options import Command, Commands
+from services.cli.options import Command, Commands, epilog_of
 from services.cli.output import accept_any_text, write_notice
 from services.cli.run import commands as run_commands
 from services.cli.stage import commands as stage_commands
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     try:
         with notices_shown():
             return _run_on_target(options, CommandSettings.load())
@@ -85,9 +85,13 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of the command, with those of all its commands."""
     parser: argparse.ArgumentParser = _Parser(
-        prog="ultron", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="ultron",
+        description=__doc__,
+        epilog=epilog_of("ultron retrieve 'Who created Ultron?'\nultron run start --help"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
     corpus_commands.add_to(commands)
