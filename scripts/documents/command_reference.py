@@ -22,7 +22,8 @@ _HEAD = """\
 `ultron COMMAND --help` shows the same.
 
 [Settings](settings.md#which-deployment-the-command-speaks-to) describes how the command finds its
-deployment. Answers go to standard output. Notices and errors go to standard error.
+deployment, and [errors](errors.md#exit-statuses-of-ultron) what its exit statuses mean. Answers
+go to standard output. Notices and errors go to standard error.
 
 ## Options of every command
 """
