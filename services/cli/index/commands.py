@@ -91,7 +91,7 @@ def _add_mark_bad(index: Commands) -> None:
 def _add_restore(index: Commands) -> None:
     restore = add_command(
         index, "restore", _restore, "bring an earlier version of an index back",
-        "compactor_function", example="ultron index restore --corpus marvel --version 4",
+        "compactor_function", example="ultron index restore --corpus marvel --version 1",
     )  # fmt: skip
     add_corpus(restore)
     restore.add_argument(
