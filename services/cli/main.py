@@ -19,8 +19,9 @@ from services.cli.dead_letter import commands as dead_letter_commands
 from services.cli.deployment.brought_up import PACKAGE_CHECKOUT, FoundDeployment, last_brought_up
 from services.cli.deployment.settings import CommandSettings
 from services.cli.deployment.target import Target, names_deployment
-from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
+from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_FOUND, exit_status
 from services.cli.index import commands as index_commands
+from services.cli.names import require_names
 from services.cli.notices import notices_shown
 from services.cli.options import Command, Commands, epilog_of
 from services.cli.output import accept_any_text, write_notice
@@ -30,6 +31,13 @@ from shared.errors import UltronError
 from shared.platform import aws
 from shared.platform.command_line import run_command
 from shared.platform.printing import printable
+
+_MISSING = {
+    "ResourceNotFoundException": "table or function",
+    "NoSuchBucket": "bucket",
+    "AWS.SimpleQueueService.NonExistentQueue": "queue",
+    "QueueDoesNotExist": "queue",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +54,17 @@ def _run(arguments: Sequence[str] | None) -> int:
     except UltronError as error:
         _complain(str(error))
         return exit_status(error)
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code"))
+        if code not in _MISSING:
+            _complain(f"AWS did not do it: {error}")
+            return EXIT_FAILED
+        _complain(
+            f"AWS has no such {_MISSING[code]} ({error.operation_name}); are the names of the "
+            "deployment right, and are these its account and region?"
+        )
+        return EXIT_NOT_FOUND
+    except BotoCoreError as error:
         _complain(f"AWS did not do it: {error}")
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -55,6 +73,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _run_on_target(options: argparse.Namespace, settings: CommandSettings) -> int:
+    require_names(options)
     command: Command = options.command
     found: FoundDeployment | None = None
     account: AbstractContextManager[None] = nullcontext()

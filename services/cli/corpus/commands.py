@@ -19,7 +19,7 @@ from services.cli.corpus.schedules import Schedules
 from services.cli.deployment.target import Target
 from services.cli.functions import invoke
 from services.cli.options import Commands, add_command, add_group, add_json, positive, show
-from shared.corpora.documents import CorpusDocuments, corpus_document
+from shared.corpora.documents import corpus_document
 from shared.corpora.entity_versions import EntityVersions
 from shared.corpora.index_floor import IndexFloor
 from shared.platform import aws, wiring
@@ -135,7 +135,7 @@ def _remove(options: argparse.Namespace, target: Target) -> int:
 def _listing(target: Target) -> CorpusListing:
     published = target.published
     return CorpusListing(
-        documents=CorpusDocuments(aws.ssm_client(), published.corpora_parameter_path),
+        documents=target.corpora(),
         schedules=Schedules(aws.events_client(), published.schedule),
         state=wiring.corpus_state(target.table_name()),
         runs=target.runs(),

@@ -17,7 +17,7 @@ from services.cli.options import (
     positive,
     show,
 )
-from services.cli.output import write_line
+from services.cli.output import write_line, write_notice
 from services.cli.run.progress import ProgressDisplay
 from services.cli.run.rendering import (
     ending_line,
@@ -27,6 +27,7 @@ from services.cli.run.rendering import (
     steering_line,
 )
 from services.cli.run.running import Action, start_run, steer_run, watch_run
+from shared.errors import NotFoundError
 from shared.models.run import RunMode
 from shared.platform import aws
 
@@ -102,8 +103,23 @@ def _start(options: argparse.Namespace, target: Target) -> int:
     return _watched(target, run_id, options.timeout) if options.wait else 0
 
 
+def _require_corpus(target: Target, name: str) -> None:
+    """Make sure that a corpus without runs exists, where the deployment's name says where to look.
+
+    Raises:
+        NotFoundError: it does not.
+    """
+    if not target.has_name:
+        write_notice(f"without --name-prefix it is not known whether there is a corpus {name}")
+        return
+    if target.corpora().find(name) is None:
+        raise NotFoundError(f"there is no corpus {name}; `ultron corpus list` shows the corpora")
+
+
 def _list(options: argparse.Namespace, target: Target) -> int:
     runs = target.runs().list_runs(options.corpus, options.limit)
+    if not runs:  # of a corpus that was removed, they are still listed
+        _require_corpus(target, options.corpus)
     document = {"runs": [progress.model_dump(mode="json") for progress in runs]}
     show(options, document, lambda _: run_list_lines(runs))
     return 0
