@@ -35,8 +35,6 @@ from shared.platform.printing import printable
 _MISSING = {
     "ResourceNotFoundException": "table or function",
     "NoSuchBucket": "bucket",
-    "AWS.SimpleQueueService.NonExistentQueue": "queue",
-    "QueueDoesNotExist": "queue",
 }
 
 
