@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetters
+from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetterMessages
 from services.cli.dead_letter.rendering import (
     dropped_lines,
-    letter_lines,
-    letters_lines,
+    message_lines,
+    messages_lines,
     redriven_lines,
 )
 from services.cli.deployment.target import Target
@@ -17,7 +17,7 @@ from shared.errors import InvalidInputError, LeaseHeldError
 from shared.platform import aws
 from shared.runs.failures import FailureLog
 
-LISTED_LETTERS = 100
+LISTED_MESSAGES = 100
 PLANNING_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 _EXAMPLE_MESSAGE_ID = "3f2a9c1e-7b64-4d0a-9e55-0c1d2e3f4a5b"
 _MESSAGE_ID_HELP = "id of the message, from `ultron dlq list`"
@@ -57,7 +57,7 @@ def _add_listing(messages: Commands) -> None:
     listed.add_argument(
         "--limit",
         type=positive,
-        default=LISTED_LETTERS,
+        default=LISTED_MESSAGES,
         metavar="N",
         help="at most so many; default %(default)s",
     )
@@ -79,21 +79,21 @@ def _add_chosen(parser: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace, target: Target) -> int:
     stages = (options.stage,) if options.stage else STAGE_NAMES
-    show(options, _letters(target).list(stages, options.limit), letters_lines)
+    show(options, _messages(target).list(stages, options.limit), messages_lines)
     return 0
 
 
 def _show(options: argparse.Namespace, target: Target) -> int:
-    show(options, _letters(target).show(options.stage, options.message_id), letter_lines)
+    show(options, _messages(target).show(options.stage, options.message_id), message_lines)
     return 0
 
 
 def _redrive(options: argparse.Namespace, target: Target) -> int:
-    letters = _letters(target)
+    messages = _messages(target)
     if options.all:
-        outcome = letters.redrive_all(options.stage)
+        outcome = messages.redrive_all(options.stage)
     else:
-        outcome = letters.redrive(options.stage, options.message_id)
+        outcome = messages.redrive(options.stage, options.message_id)
     show(options, outcome, redriven_lines)
     return 1 if outcome["failed"] else 0
 
@@ -101,16 +101,16 @@ def _redrive(options: argparse.Namespace, target: Target) -> int:
 def _drop(options: argparse.Namespace, target: Target) -> int:
     if not options.yes:
         raise InvalidInputError("what is dropped cannot be brought back; add --yes if it may go")
-    letters = _letters(target)
+    messages = _messages(target)
     if options.all:
-        outcome = letters.drop_all(options.stage)
+        outcome = messages.drop_all(options.stage)
     else:
-        outcome = letters.drop(options.stage, options.message_id)
+        outcome = messages.drop(options.stage, options.message_id)
     show(options, outcome, dropped_lines)
     return 0
 
 
-def _letters(target: Target) -> DeadLetters:
+def _messages(target: Target) -> DeadLetterMessages:
     published = target.published
 
     def invoke_ingest(event: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ def _letters(target: Target) -> DeadLetters:
         if summary.get("status") == "busy":
             raise LeaseHeldError(f"run {summary.get('run_id')} holds {event.get('corpus')}")
 
-    return DeadLetters(
+    return DeadLetterMessages(
         client=aws.sqs_client(),
         deployment=published,
         failures=FailureLog(aws.dynamodb_client(), target.table_name()),
