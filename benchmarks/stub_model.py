@@ -17,10 +17,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from scripts.model_export.graph import IR_VERSION, OPSET
+from shared.embedding.model_bundle import ModelBundle, ModelFile
 from shared.embedding.model_files import DESCRIPTION_NAME, GRAPH_NAME, TOKENIZER_NAME
 from shared.embedding.onnx_encoder import INPUT_NAME
 from shared.models.manifest import ModelIdentity
-from shared.models.model_bundle import ModelBundle, ModelFile
 
 MODEL_ID = "stub"
 _DIFFERENT_VECTORS = 4096

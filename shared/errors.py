@@ -1,4 +1,33 @@
-"""The one error hierarchy: `http_status` and `code` alone map it to HTTP and to DLQ reasons."""
+"""The one error hierarchy: `http_status` and `code` alone map it to HTTP and to DLQ reasons.
+
+docs/reference/errors.md describes each code. API users see the message of an error with a number
+here, which is its HTTP status; every other error is a 500 `INTERNAL` without its message.
+
+    UltronError
+    +- SettingsError
+    +- InvalidInputError  400
+    +- NotFoundError  404
+    +- DimensionMismatchError  409
+    +- TextTooLongError  413
+    +- OverloadedError  503
+    +- PartialFailureError  503
+    +- ConflictError
+    +- TableTimeError
+    +- ContentionError
+    +- LeaseHeldError  409
+    +- RunCancelledError
+    +- InvalidJobError
+    +- CorruptObjectError
+    |  +- DamagedIndexError  503
+    +- SourceError
+    |  +- SourceUnavailableError
+    |  +- SourceCredentialsError
+    |  +- BudgetExhaustedError
+    +- NoAnswerError
+    +- PostponedError
+
+Classes that only one package raises are beside the code that raises them.
+"""
 
 from typing import ClassVar
 
@@ -147,6 +176,12 @@ class SourceCredentialsError(SourceError):
     code = "SOURCE_CREDENTIALS"
 
 
+class BudgetExhaustedError(SourceError):
+    """The daily budget of calls to a source is spent."""
+
+    code = "BUDGET_EXHAUSTED"
+
+
 class NoAnswerError(UltronError):
     """A worker that had a message ended without an answer, as often as the message may be tried."""
 
@@ -162,9 +197,3 @@ class PostponedError(UltronError):
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
-
-
-class BudgetExhaustedError(SourceError):
-    """The daily budget of calls to a source is spent."""
-
-    code = "BUDGET_EXHAUSTED"

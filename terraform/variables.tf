@@ -425,7 +425,7 @@ variable "alarms_enabled" {
 }
 
 variable "alarm_topic_arns" {
-  description = "SNS topics that hear of every change of an alarm."
+  description = "SNS topics that receive a message at every change of an alarm."
   type        = list(string)
   default     = []
 

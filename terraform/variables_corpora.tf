@@ -77,7 +77,7 @@ variable "maintenance_schedule_enabled" {
 }
 
 variable "maintenance_schedule_expression" {
-  description = "When, in EventBridge's terms, in UTC."
+  description = "When the maintenance of every index begins, in EventBridge's terms, in UTC."
   type        = string
   default     = "cron(0 8 ? * SUN *)"
   nullable    = false

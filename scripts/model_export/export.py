@@ -18,9 +18,9 @@ from scripts.model_export.quantization import layers_of
 from scripts.model_export.recipes import ID_SUFFIX, Precision
 from scripts.model_export.tokenizer import tokenizer_bytes
 from scripts.model_export.weights import WEIGHTS_NAME
+from shared.embedding.model_bundle import ModelBundle, ModelFile
 from shared.embedding.model_files import DESCRIPTION_NAME, GRAPH_NAME, TOKENIZER_NAME
 from shared.models.manifest import ModelIdentity
-from shared.models.model_bundle import ModelBundle, ModelFile
 
 # Classes with a head on top keep the encoder under the name of its type.
 PREFIXES = ("", "bert.", "roberta.")

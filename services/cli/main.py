@@ -19,10 +19,11 @@ from services.cli.dead_letter import commands as dead_letter_commands
 from services.cli.deployment.brought_up import PACKAGE_CHECKOUT, FoundDeployment, last_brought_up
 from services.cli.deployment.settings import CommandSettings
 from services.cli.deployment.target import Target, names_deployment
-from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_status
+from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_FOUND, exit_status
 from services.cli.index import commands as index_commands
+from services.cli.names import require_names
 from services.cli.notices import notices_shown
-from services.cli.options import Command, Commands
+from services.cli.options import Command, Commands, epilog_of
 from services.cli.output import accept_any_text, write_notice
 from services.cli.run import commands as run_commands
 from services.cli.stage import commands as stage_commands
@@ -30,6 +31,11 @@ from shared.errors import UltronError
 from shared.platform import aws
 from shared.platform.command_line import run_command
 from shared.platform.printing import printable
+
+_MISSING = {
+    "ResourceNotFoundException": "table or function",
+    "NoSuchBucket": "bucket",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,14 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     try:
         with notices_shown():
             return _run_on_target(options, CommandSettings.load())
     except UltronError as error:
         _complain(str(error))
         return exit_status(error)
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code"))
+        if code not in _MISSING:
+            _complain(f"AWS did not do it: {error}")
+            return EXIT_FAILED
+        _complain(
+            f"AWS has no such {_MISSING[code]} ({error.operation_name}); are the names of the "
+            "deployment right, and are these its account and region?"
+        )
+        return EXIT_NOT_FOUND
+    except BotoCoreError as error:
         _complain(f"AWS did not do it: {error}")
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -55,6 +71,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _run_on_target(options: argparse.Namespace, settings: CommandSettings) -> int:
+    require_names(options)
     command: Command = options.command
     found: FoundDeployment | None = None
     account: AbstractContextManager[None] = nullcontext()
@@ -85,9 +102,13 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of the command, with those of all its commands."""
     parser: argparse.ArgumentParser = _Parser(
-        prog="ultron", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="ultron",
+        description=__doc__,
+        epilog=epilog_of("ultron retrieve 'Who created Ultron?'\nultron run start --help"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
     corpus_commands.add_to(commands)

@@ -10,6 +10,15 @@ from services.cli.output import write_json, write_lines
 Command = Callable[[argparse.Namespace, Target], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 WATCH_TIMEOUT_SECONDS = 3600.0
+_ADDRESSES = {
+    "api_url": "URL of the API",
+    "api_key": "key of the API",
+    "bucket_name": "name of the bucket",
+    "checkpoint_table": "name of the DynamoDB table",
+    "compactor_function": "name of the function compactor",
+    "ingest_function": "name of the function ingest",
+    "retrieve_function": "name of the function retrieve",
+}
 
 
 def add_command(
@@ -18,9 +27,14 @@ def add_command(
     function: Command,
     summary: str,
     *addresses: str,
+    example: str,
 ) -> argparse.ArgumentParser:
-    """A command that `function` executes; `addresses` are the options that name a deployment."""
-    parser = commands.add_parser(name, help=summary, description=summary)
+    """A command that `function` executes.
+
+    `addresses` are the options that name parts of a deployment. `example` is one line, or two,
+    that a person can copy.
+    """
+    parser = _add_parser(commands, name, summary, example)
     parser.set_defaults(command=function)
     parser.add_argument(
         "--outputs", metavar="FILE", help="`terraform output -json` of the deployment"
@@ -29,14 +43,38 @@ def add_command(
         "--name-prefix", metavar="NAME", help="name_prefix of the deployment, without its outputs"
     )
     for address in addresses:
-        parser.add_argument(f"--{address.replace('_', '-')}", metavar="VALUE")
+        option = f"--{address.replace('_', '-')}"
+        parser.add_argument(option, metavar="VALUE", help=_ADDRESSES[address])
     return parser
 
 
-def add_group(commands: Commands, name: str, summary: str) -> Commands:
+def add_group(commands: Commands, name: str, summary: str, *, example: str) -> Commands:
     """A command that is followed by one of its own commands."""
-    group = commands.add_parser(name, help=summary, description=summary)
+    group = _add_parser(commands, name, summary, example)
     return group.add_subparsers(required=True, metavar="COMMAND")
+
+
+def epilog_of(example: str) -> str:
+    """The end of a command's help: lines that a person can copy."""
+    return "\n".join(["example:", *(f"  {line}" for line in example.splitlines())])
+
+
+def _add_parser(
+    commands: Commands, name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=epilog_of(example),
+        # The lines of the example stay as they are.
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_corpus(parser: argparse.ArgumentParser) -> None:
+    """Which corpus the command is about."""
+    parser.add_argument("--corpus", required=True, metavar="NAME", help="name of the corpus")
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:

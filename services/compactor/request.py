@@ -7,7 +7,8 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import Field, model_validator
 
 from shared.errors import InvalidInputError
-from shared.models.base import Contract, CorpusName, field_problems
+from shared.models.base import Contract, CorpusName
+from shared.models.forms import field_problems
 from shared.models.maintenance import ShardId
 
 

@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import AwareDatetime, Field
 
 from shared.errors import InvalidInputError
-from shared.models.base import Contract, CorpusName, RunId, field_problems
+from shared.models.base import Contract, CorpusName, RunId
+from shared.models.forms import field_problems
 from shared.models.run import RunMode
 
 _USAGE = (

@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from shared.canonical.dry_run import MAXIMUM_TRIED_RECORDS, TriedEntity, TryReport, try_lines
 from shared.corpora.documents import CorpusRegistry, check_corpus
 from shared.errors import InvalidInputError
-from shared.models.base import Contract, CorpusName, field_problems
+from shared.models.base import Contract, CorpusName
 from shared.models.corpus import Corpus
 from shared.models.entity import Reject
+from shared.models.forms import field_problems
 from shared.models.run import EndpointCheckpoint
 from shared.sources.base import PlannedPage, Source
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS, Contract, CorpusName
+from shared.models.forms import form
 
 MAXIMUM_MESSAGE_CHARACTERS = 4_000
 MAXIMUM_BODY_BYTES = 64 * 1024
@@ -27,7 +28,12 @@ def _iso_date(value: str) -> str:
     return value
 
 
-SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+SessionId = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(r"^[A-Za-z0-9_-]{8,64}$", "8 to 64 letters, digits, hyphens and underscores")
+    ),
+]
 """Chosen by the caller or a UUID of ours; every holder of the API key can use the session."""
 
 FilterText = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]

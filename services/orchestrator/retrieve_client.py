@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.orchestrator.generator import Passage
 from shared.errors import (
+    DamagedIndexError,
     DimensionMismatchError,
     InvalidInputError,
     NotFoundError,
@@ -32,6 +33,7 @@ _PUBLIC_ERRORS: Mapping[str, type[UltronError]] = {
         TextTooLongError,
         OverloadedError,
         PartialFailureError,
+        DamagedIndexError,
     )
 }
 
@@ -100,6 +102,7 @@ class RetrieveFunction:
             InvalidInputError, NotFoundError, DimensionMismatchError, TextTooLongError: the
                 function refused the search for that reason.
             PartialFailureError: a part of the index did not answer.
+            DamagedIndexError: a shard of the index is damaged.
             OverloadedError: there is no room for another search right now.
             UltronError: it failed, or answered what cannot be read.
         """

@@ -9,6 +9,7 @@ from services.retrieve.field_filters import FieldCondition
 from shared.index.catalog.filters import SearchFilters
 from shared.index.search.searcher import SearchMode
 from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS, Contract, CorpusName
+from shared.models.forms import form
 
 MAXIMUM_QUERY_CHARACTERS = 1000
 DEFAULT_MODE: SearchMode = "hybrid"
@@ -53,7 +54,15 @@ def _require_moment(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=400), AfterValidator(_require_content)]
-EntityType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+EntityType = Annotated[
+    str,
+    Field(
+        pattern=form(
+            r"^[a-z][a-z0-9_]{0,49}$",
+            "1 to 50 lower-case letters, digits and underscores, beginning with a letter",
+        )
+    ),
+]
 DateText = Annotated[str, Field(max_length=40), AfterValidator(_require_moment)]
 
 

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, SettingsError
-from shared.models.base import field_problems
 from shared.models.corpus import Corpus
+from shared.models.forms import field_problems
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

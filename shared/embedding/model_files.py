@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from shared.embedding.model_bundle import ModelBundle, ModelFile
 from shared.errors import CorruptObjectError, NotFoundError, SettingsError
 from shared.models.manifest import ModelIdentity
-from shared.models.model_bundle import ModelBundle, ModelFile
 from shared.storage.object_store import ObjectStore
 
 DESCRIPTION_NAME = "model.json"

@@ -21,7 +21,8 @@ from pydantic import ValidationError
 from shared.errors import InvalidJobError, NoAnswerError, PostponedError, UltronError
 from shared.messaging.attempts import Attempts, Line, receive_count
 from shared.messaging.redelivery import Redelivery
-from shared.models.base import Contract, field_problems
+from shared.models.base import Contract
+from shared.models.forms import field_problems
 from shared.platform.observability import logger, metrics
 from shared.runs.failures import FailureLog
 from shared.runs.run_store import RunStore

@@ -1,16 +1,38 @@
-"""What all contracts share: strictness, the names that appear in keys, and words for mistakes."""
+"""What all contracts share: strictness and the names that appear in keys."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-CorpusName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+from shared.models.forms import form
+
+CorpusName = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^[a-z0-9][a-z0-9-]{0,62}$",
+            "1 to 63 lower-case letters, digits and hyphens, such as marvel-comics",
+        )
+    ),
+]
 """Safe in S3 keys, SSM names and query strings."""
 
-RunId = Annotated[str, StringConstraints(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$")]
+RunId = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^\d{8}T\d{6}Z-[0-9a-f]{8}$", "the id of a run, such as 20261123T060000Z-1a2b3c4d"
+        )
+    ),
+]
 """UTC start time and a hash of what asked for the run: `20261123T060000Z-1a2b3c4d`."""
 
-PageId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,199}$")]
+PageId = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(r"^[a-z0-9][a-z0-9_.-]{0,199}$", "the id of a page, such as characters-000001")
+    ),
+]
 """`<endpoint>-<number>`, unique in its run and safe in keys."""
 
 DEFAULT_RESULTS = 5
@@ -33,14 +55,3 @@ class StoredRecord(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-def field_problems(error: ValidationError, whole: str) -> str:
-    """Name each wrong field and say what is wrong, never with its value.
-
-    `whole` stands for the document itself, where that is wrong as a whole.
-    """
-    return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or whole}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    )

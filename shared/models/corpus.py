@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.models.base import Contract, CorpusName
+from shared.models.forms import form
 from shared.models.mapping import FieldMapping
 from shared.models.sources import AnySource, HttpJsonSource, JsonlSource
 
@@ -60,7 +61,18 @@ class Corpus(Contract):
     mapping: FieldMapping | None = None
     chunking: ChunkingSettings = ChunkingSettings()
     schedule: CorpusSchedule | None = None
-    model: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    model: (
+        Annotated[
+            str,
+            Field(
+                pattern=form(
+                    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+                    "the id of a deployed model, such as all-MiniLM-L6-v2-int8",
+                )
+            ),
+        ]
+        | None
+    ) = None
     maximum_vanished_share: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @model_validator(mode="after")

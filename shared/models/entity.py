@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.models.base import Contract
+from shared.models.forms import form
 
 Scalar = str | int | float | bool | None
 
@@ -28,7 +29,15 @@ class Entity(Contract):
     so), and None when the source has none. `extras` holds the fields of its type.
     """
 
-    entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+    entity_type: Annotated[
+        str,
+        Field(
+            pattern=form(
+                r"^[a-z][a-z0-9_]{0,49}$",
+                "1 to 50 lower-case letters, digits and underscores, beginning with a letter",
+            )
+        ),
+    ]
     source: str
     source_id: Annotated[str, Field(min_length=1, max_length=400)]
     title: str
@@ -53,7 +62,15 @@ class Entity(Contract):
 class Edge(Contract):
     """A relation such as `character_appears_in_comic`; the ends are entity keys."""
 
-    relation: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,79}$")]
+    relation: Annotated[
+        str,
+        Field(
+            pattern=form(
+                r"^[a-z][a-z_]{0,79}$",
+                "1 to 80 lower-case letters and underscores, beginning with a letter",
+            )
+        ),
+    ]
     from_key: str
     to_key: str
 

@@ -5,10 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from shared.models.base import Contract, CorpusName, RunId
+from shared.models.forms import form
 from shared.models.manifest import ModelIdentity
 
-RebuildId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
-ShardId = Annotated[str, Field(pattern=r"^[0-9a-f-]{8,129}$")]
+RebuildId = Annotated[
+    str, Field(pattern=form(r"^[0-9a-f]{8,32}$", "the id of a rebuild: 8 to 32 hexadecimal digits"))
+]
+ShardId = Annotated[
+    str,
+    Field(
+        pattern=form(
+            r"^[0-9a-f-]{8,129}$", "the id of a shard, such as 1f0c9a7be2d84431-6b7d02c5a9e1f388"
+        )
+    ),
+]
 
 
 class MaintenanceTask(Contract):

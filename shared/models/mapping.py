@@ -6,9 +6,26 @@ from pydantic import Field, StringConstraints
 
 from shared.models.base import Contract
 from shared.models.expressions import Expression
+from shared.models.forms import form
 
-EntityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
-MetadataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+EntityType = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^[a-z][a-z0-9_]{0,49}$",
+            "1 to 50 lower-case letters, digits and underscores, beginning with a letter",
+        )
+    ),
+]
+MetadataName = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$",
+            "1 to 64 letters, digits, _ and -, beginning with a letter or _",
+        )
+    ),
+]
 
 
 class FieldMapping(Contract):

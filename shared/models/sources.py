@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from shared.models.base import Contract
 from shared.models.expressions import Expression
+from shared.models.forms import form
 from shared.models.mapping import EntityType
 
 MEGABYTE = 1024 * 1024
@@ -17,15 +18,61 @@ MARVEL_ENDPOINTS: tuple[MarvelEndpoint, ...] = (
 )  # fmt: skip
 
 WebAddress = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$", max_length=2000)
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^https?://[^\s/@]+(/[^\s]*)?$",
+            "a URL, such as https://example.com/path, without a user name",
+        ),
+        max_length=2000,
+    ),
 ]
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
-ParameterName = Annotated[str, StringConstraints(pattern=r"^[^\s=&#]{1,100}$")]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e][\x20-\x7e]{0,999}$")]
-BucketPrefix = Annotated[str, StringConstraints(pattern=r"^sources/[a-z0-9][A-Za-z0-9_./-]*/$")]
+SecretName = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^[A-Za-z0-9_.-]{1,100}$", "1 to 100 letters, digits, underscores, dots and hyphens"
+        )
+    ),
+]
+ParameterName = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(r"^[^\s=&#]{1,100}$", "1 to 100 characters without spaces, =, & and #")
+    ),
+]
+HeaderName = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(r"^[A-Za-z0-9-]{1,100}$", "1 to 100 letters, digits and hyphens")
+    ),
+]
+HeaderValue = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^[\x21-\x7e][\x20-\x7e]{0,999}$",
+            "1 to 1,000 characters of ASCII, not beginning with a space",
+        )
+    ),
+]
+BucketPrefix = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^sources/[a-z0-9][A-Za-z0-9_./-]*/$",
+            "a prefix below sources/ that ends with /, such as sources/manuals/",
+        )
+    ),
+]
 ReplayPrefix = Annotated[
-    str, StringConstraints(pattern=r"^(sources|raw)/[a-z0-9][A-Za-z0-9_./-]*/$")
+    str,
+    StringConstraints(
+        pattern=form(
+            r"^(sources|raw)/[a-z0-9][A-Za-z0-9_./-]*/$",
+            "a prefix below sources/ or raw/ that ends with /, such as sources/manuals/",
+        )
+    ),
 ]
 
 

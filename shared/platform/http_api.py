@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.errors import InvalidInputError, TextTooLongError, UltronError
 from shared.foreign_json import parse_foreign_json
+from shared.models.forms import problem_words
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -135,5 +136,5 @@ def _sentence(finding: Mapping[str, Any], prefix: str) -> str:
         return f"{name}: unknown"
     if finding["type"] == "missing":
         return f"{name}: is required"
-    message = str(finding["msg"]).removeprefix("Value error, ")
+    message = problem_words(finding).removeprefix("Value error, ")
     return f"{name}: {message[:1].lower()}{message[1:]}"

@@ -1,4 +1,4 @@
-"""An operator's day: corpora by command, gaps mended, runs cancelled, dead letters redriven."""
+"""An operator's day: corpora by command, gaps repaired, runs cancelled, messages redriven."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -144,11 +144,11 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven(
     stack: Stack, serve_corpus: ServeCorpus
 ) -> None:
     site = CursorSite()
-    serve_corpus(site, "letters")
+    serve_corpus(site, "messages")
     stack.command("stage", "pause", "derive")
     try:
-        stack.command("run", "start", "--corpus", "letters")
-        [newest] = stack.runs.list_runs("letters", 1)
+        stack.command("run", "start", "--corpus", "messages")
+        [newest] = stack.runs.list_runs("messages", 1)
         pages = wait_for(lambda: fetched(stack, newest.run.run_id, 3), "three pages fetched", 60)
         lost = stack.store.get(pages[0])
         stack.store.delete(lost.key)
@@ -157,17 +157,17 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven(
     run = stack.wait_for_run(newest.run.run_id)
     assert (run.run.status, run.pages_failed) == ("incomplete", 1)
 
-    letters = [
-        letter
-        for letter in stack.ask("dlq", "list", "--stage", "derive")["dead_letters"]
-        if isinstance(letter["job"], dict) and letter["job"].get("run_id") == run.run.run_id
+    messages = [
+        message
+        for message in stack.ask("dlq", "list", "--stage", "derive")["dead_letters"]
+        if isinstance(message["job"], dict) and message["job"].get("run_id") == run.run.run_id
     ]
-    assert {letter["code"] for letter in letters} == {"NOT_FOUND"}
-    assert lost.key in letters[0]["reason"]
+    assert {message["code"] for message in messages} == {"NOT_FOUND"}
+    assert lost.key in messages[0]["reason"]
 
     stack.store.put(lost.key, lost.data, metadata=lost.metadata)
-    for letter in letters:
-        stack.command("dlq", "redrive", "derive", letter["message_id"])
+    for message in messages:
+        stack.command("dlq", "redrive", "derive", message["message_id"])
 
     def succeeded() -> RunProgress | None:
         progress = stack.runs.get_run(run.run.run_id)
@@ -175,12 +175,12 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven(
 
     redriven = wait_for(succeeded, "the redriven run to succeed", 60)
     assert (redriven.pages_failed, redriven.entities) == (0, len(site.records))
-    assert_all_are_found(stack, "letters", site)
+    assert_all_are_found(stack, "messages", site)
 
 
 def fetched(stack: Stack, run_id: str, pages: int) -> list[str] | None:
     """The raw objects of a run, once there are so many."""
-    found = list(stack.keys(f"raw/letters/{keys.run_date_path(run_id)}/{run_id}/"))
+    found = list(stack.keys(f"raw/messages/{keys.run_date_path(run_id)}/{run_id}/"))
     return found if len(found) == pages else None
 
 

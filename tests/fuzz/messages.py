@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from services.cli.dead_letter.dead_letter_queue import DeadLetter
+from services.cli.dead_letter.dead_letter_queue import DeadLetterMessage
 from services.cli.dead_letter.messages import (
     SCHEDULE,
     body_of,
@@ -99,14 +99,14 @@ def shard_key(data: bytes) -> None:
 
 
 def dead_letter(data: bytes) -> None:
-    letter = DeadLetter("id", text_of(data), datetime(2026, 11, 23, tzinfo=UTC))
-    body = body_of(letter)
+    message = DeadLetterMessage("id", text_of(data), datetime(2026, 11, 23, tzinfo=UTC))
+    body = body_of(message)
     for line in field_lines(body):
         assert "\n" not in printable(line)
-    json_text(description(SCHEDULE, letter, None))
+    json_text(description(SCHEDULE, message, None))
     meaning_of_drop("compact", body)
     with suppress(InvalidInputError):
-        json.dumps(event_to_send(letter, "ultron")).encode()
+        json.dumps(event_to_send(message, "ultron")).encode()
 
 
 class _Says:

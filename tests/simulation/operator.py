@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from services.cli.corpus.administration import CorpusAdministration
 from services.cli.corpus.schedules import Schedules
-from services.cli.dead_letter.handling import DeadLetters
+from services.cli.dead_letter.handling import DeadLetterMessages
 from services.cli.deployment.published import PublishedDeployment
 from services.compactor.request import CorpusTask, DirectRequest, MarkBadTask, RestoreTask
 from services.ingest.request import IngestRequest, RunRequest
@@ -138,20 +138,20 @@ class Operator:
 
     def _redrive(self, argument: int) -> None:
         stage = list(STAGE_QUEUES)[argument % len(STAGE_QUEUES)]
-        self._ask(f"redrive {stage}", lambda c: self._letters(c).redrive_all(stage))
+        self._ask(f"redrive {stage}", lambda c: self._messages(c).redrive_all(stage))
 
     def _drop(self, argument: int) -> None:
         stage = list(STAGE_QUEUES)[argument % len(STAGE_QUEUES)]
-        self._ask(f"drop {stage}", lambda c: self._letters(c).drop_all(stage))
+        self._ask(f"drop {stage}", lambda c: self._messages(c).drop_all(stage))
 
-    def _letters(self, container: Container) -> DeadLetters:
+    def _messages(self, container: Container) -> DeadLetterMessages:
         deployment = SimpleNamespace(
             queue_urls={queue: queue_url(queue) for queue in STAGE_QUEUES.values()},
             dead_letter_queue_urls={
                 queue: dead_letters_url(queue_url(queue)) for queue in STAGE_QUEUES.values()
             },
         )
-        return DeadLetters(
+        return DeadLetterMessages(
             container.clients.sqs,
             cast(PublishedDeployment, deployment),
             container.failures,
@@ -264,7 +264,7 @@ class Operator:
         self.world.paused_until[function.stage] = until
 
     def _break_stage(self, argument: int) -> None:
-        """Have S3 refuse a stage for so long that its messages become dead letters."""
+        """Have S3 refuse a stage for so long that its messages become dead-letter messages."""
         function = STAGE_FUNCTIONS[argument % len(STAGE_FUNCTIONS)]
         until = self.world.now() + timedelta(seconds=_BROKEN_SECONDS)
         self.world.broken_until[function.stage] = until

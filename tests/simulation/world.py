@@ -191,7 +191,7 @@ class World:
         )
 
     def dead_letters(self) -> Iterator[str]:
-        """Yield the bodies of all dead letters."""
+        """Yield the bodies of all dead-letter messages."""
         for function in STAGE_FUNCTIONS:
             for message in self.aws.sqs.messages(dead_letters_url(function.url)):
                 yield message.body
@@ -389,7 +389,7 @@ def parsed_manifest(data: bytes) -> Manifest:
 
 
 def dead_letters_url(url: str) -> str:
-    """Where the dead letters of a queue are."""
+    """Where the dead-letter messages of a queue are."""
     return f"{url}-dead-letters"
 
 

@@ -6,28 +6,54 @@ from services.cli.ask.rendering import chat_lines, retrieve_lines
 from services.cli.deployment.target import Target
 from services.cli.options import Commands, add_command, add_json, show
 
+_CORPUS_HELP = "name of the corpus; without it, the deployment's default"
+
 
 def add_to(commands: Commands) -> None:
     """Add the commands that ask the API."""
-    retrieve = add_command(commands, "retrieve", _retrieve, "find passages", "api_url", "api_key")
-    retrieve.add_argument("query", metavar="QUERY")
-    retrieve.add_argument("--k", metavar="N", help="how many results, 1 to 50")
-    retrieve.add_argument("--corpus", metavar="NAME")
-    retrieve.add_argument("--mode", help="dense, lexical or hybrid")
-    retrieve.add_argument("--threshold", help="lowest score")
-    retrieve.add_argument("--filter", action="append", default=[], type=_filter, metavar="F=VALUE")
+    _add_retrieve(commands)
+    _add_chat(commands)
+
+
+def _add_retrieve(commands: Commands) -> None:
+    retrieve = add_command(
+        commands, "retrieve", _retrieve, "find passages", "api_url", "api_key",
+        example="ultron retrieve 'Who created Ultron?' --k 3 --filter entity=character",
+    )  # fmt: skip
+    retrieve.add_argument("query", metavar="QUERY", help="what to search for")
+    retrieve.add_argument("--k", metavar="N", help="how many results, 1 to 50; default 5")
+    retrieve.add_argument("--corpus", metavar="NAME", help=_CORPUS_HELP)
+    retrieve.add_argument("--mode", help="dense, lexical or hybrid; default hybrid")
+    retrieve.add_argument(
+        "--threshold",
+        metavar="COSINE",
+        help="least cosine similarity of a result, -1 to 1; not with --mode lexical",
+    )
+    retrieve.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        type=_filter,
+        metavar="FIELD=VALUE",
+        help="only results whose field has this value; can be repeated",
+    )
     retrieve.add_argument(
         "--partial",
         action="store_true",
-        help="take what there is when a part of a large index does not answer",
+        help="accept an incomplete answer when a part of a large index does not answer",
     )
     add_json(retrieve)
 
-    chat = add_command(commands, "chat", _chat, "ask a question", "api_url", "api_key")
-    chat.add_argument("message", metavar="MESSAGE")
-    chat.add_argument("--session-id", metavar="ID", help="go on with a session")
+
+def _add_chat(commands: Commands) -> None:
+    chat = add_command(
+        commands, "chat", _chat, "ask a question", "api_url", "api_key",
+        example="ultron chat 'Who created Ultron?'",
+    )  # fmt: skip
+    chat.add_argument("message", metavar="MESSAGE", help="the question")
+    chat.add_argument("--session-id", metavar="ID", help="continue a session")
     chat.add_argument("--k", type=int, metavar="N", help="how many passages to answer from")
-    chat.add_argument("--corpus", metavar="NAME")
+    chat.add_argument("--corpus", metavar="NAME", help=_CORPUS_HELP)
     add_json(chat)
 
 

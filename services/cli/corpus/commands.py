@@ -19,7 +19,7 @@ from services.cli.corpus.schedules import Schedules
 from services.cli.deployment.target import Target
 from services.cli.functions import invoke
 from services.cli.options import Commands, add_command, add_group, add_json, positive, show
-from shared.corpora.documents import CorpusDocuments, corpus_document
+from shared.corpora.documents import corpus_document
 from shared.corpora.entity_versions import EntityVersions
 from shared.corpora.index_floor import IndexFloor
 from shared.platform import aws, wiring
@@ -30,39 +30,70 @@ TRIAL_TIMEOUT_SECONDS = 310  # the ingest function may take 300
 
 def add_to(commands: Commands) -> None:
     """Add the commands about corpora."""
-    corpus = add_group(commands, "corpus", "add, try, list and remove corpora")
+    summary = "add, try, list and remove corpora"
+    corpus = add_group(commands, "corpus", summary, example="ultron corpus list")
+    _add_adding(corpus)
+    _add_looking(corpus)
+    _add_trying(corpus)
+    _add_removing(corpus)
 
-    added = add_command(corpus, "add", _add, "add a corpus, or change one that was added so")
-    added.add_argument("file", type=Path, metavar="FILE", help="its document, JSON or TOML")
-    added.add_argument("--name", metavar="NAME", help="in place of the document's own name")
+
+def _add_adding(corpus: Commands) -> None:
+    added = add_command(
+        corpus, "add", _add, "add a corpus, or change a corpus that was added by this command",
+        example="ultron corpus add manuals.json",
+    )  # fmt: skip
     added.add_argument(
-        "--replace", action="store_true", help="put it in the place of another document"
+        "file", type=Path, metavar="FILE", help="the corpus's document, JSON or TOML"
+    )
+    added.add_argument("--name", metavar="NAME", help="use this name instead of the document's")
+    added.add_argument(
+        "--replace", action="store_true", help="replace the document that the corpus has"
     )
     add_json(added)
 
-    add_json(add_command(corpus, "list", _list, "list the corpora"))
 
-    shown = add_command(corpus, "show", _show, "show a corpus and its document")
-    shown.add_argument("name", metavar="NAME")
+def _add_looking(corpus: Commands) -> None:
+    listed = add_command(
+        corpus, "list", _list, "list the corpora", example="ultron corpus list --json"
+    )
+    add_json(listed)
+
+    shown = add_command(
+        corpus, "show", _show, "show a corpus and its document", example="ultron corpus show marvel"
+    )
+    shown.add_argument("name", metavar="NAME", help="name of the corpus")
     add_json(shown)
 
+
+def _add_trying(corpus: Commands) -> None:
     tried = add_command(
-        corpus, "try", _try, "show what it would make of its first records", "ingest_function"
-    )
+        corpus, "try", _try, "show the entities of a corpus's first records", "ingest_function",
+        example="ultron corpus try --file manuals.json --limit 2",
+    )  # fmt: skip
     which = tried.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", metavar="NAME")
-    which.add_argument("--file", type=Path, metavar="FILE", help="a document not yet added")
+    which.add_argument("name", nargs="?", metavar="NAME", help="name of the corpus")
+    which.add_argument("--file", type=Path, metavar="FILE", help="a document that is not yet added")
     tried.add_argument(
-        "--limit", type=positive, default=TRIED_RECORDS, metavar="N", help="default %(default)s"
+        "--limit",
+        type=positive,
+        default=TRIED_RECORDS,
+        metavar="N",
+        help="how many records; default %(default)s",
     )
     add_json(tried)
 
-    removed = add_command(corpus, "remove", _remove, "remove a corpus; its data stay")
-    removed.add_argument("name", metavar="NAME")
+
+def _add_removing(corpus: Commands) -> None:
+    removed = add_command(
+        corpus, "remove", _remove, "remove a corpus; its data stays",
+        example="ultron corpus remove manuals --delete-index",
+    )  # fmt: skip
+    removed.add_argument("name", metavar="NAME", help="name of the corpus")
     removed.add_argument(
         "--delete-index",
         action="store_true",
-        help="delete its index and vectors too, so that a later corpus of this name starts anew",
+        help="delete its index and vectors too; a later corpus of this name begins without them",
     )
     add_json(removed)
 
@@ -104,7 +135,7 @@ def _remove(options: argparse.Namespace, target: Target) -> int:
 def _listing(target: Target) -> CorpusListing:
     published = target.published
     return CorpusListing(
-        documents=CorpusDocuments(aws.ssm_client(), published.corpora_parameter_path),
+        documents=target.corpora(),
         schedules=Schedules(aws.events_client(), published.schedule),
         state=wiring.corpus_state(target.table_name()),
         runs=target.runs(),

@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetters
+from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetterMessages
 from services.cli.dead_letter.rendering import (
     dropped_lines,
-    letter_lines,
-    letters_lines,
+    message_lines,
+    messages_lines,
     redriven_lines,
 )
 from services.cli.deployment.target import Target
@@ -17,53 +17,83 @@ from shared.errors import InvalidInputError, LeaseHeldError
 from shared.platform import aws
 from shared.runs.failures import FailureLog
 
-LISTED_LETTERS = 100
+LISTED_MESSAGES = 100
 PLANNING_TIMEOUT_SECONDS = 310  # the ingest function may take 300
+_EXAMPLE_MESSAGE_ID = "3f2a9c1e-7b64-4d0a-9e55-0c1d2e3f4a5b"
+_MESSAGE_ID_HELP = "id of the message, from `ultron dlq list`"
 
 
 def add_to(commands: Commands) -> None:
     """Add the commands about dead-letter messages."""
-    letters = add_group(commands, "dlq", "look at, redrive and drop what the stages gave up")
+    summary = "list, show, redrive and drop dead-letter messages"
+    messages = add_group(commands, "dlq", summary, example="ultron dlq list")
+    _add_listing(messages)
+    shown = add_command(
+        messages, "show", _show, "show a dead-letter message and its job",
+        example=f"ultron dlq show embed {_EXAMPLE_MESSAGE_ID}",
+    )  # fmt: skip
+    _add_stage(shown)
+    shown.add_argument("message_id", metavar="MESSAGE_ID", help=_MESSAGE_ID_HELP)
+    add_json(shown)
+    redriven = add_command(
+        messages, "redrive", _redrive, "send a dead-letter message to its stage again",
+        example=f"ultron dlq redrive embed {_EXAMPLE_MESSAGE_ID}\nultron dlq redrive embed --all",
+    )  # fmt: skip
+    _add_chosen(redriven)
+    dropped = add_command(
+        messages, "drop", _drop, "delete a dead-letter message; its page stays failed",
+        example=f"ultron dlq drop embed {_EXAMPLE_MESSAGE_ID} --yes",
+    )  # fmt: skip
+    dropped.add_argument("--yes", action="store_true", help="required: it cannot be undone")
+    _add_chosen(dropped)
 
-    listed = add_command(letters, "list", _list, "list them with their reasons")
+
+def _add_listing(messages: Commands) -> None:
+    listed = add_command(
+        messages, "list", _list, "list the dead-letter messages with their reasons",
+        example="ultron dlq list --stage embed",
+    )  # fmt: skip
     listed.add_argument("--stage", choices=STAGE_NAMES, metavar="STAGE", help="of one stage only")
     listed.add_argument(
-        "--limit", type=positive, default=LISTED_LETTERS, metavar="N", help="default %(default)s"
+        "--limit",
+        type=positive,
+        default=LISTED_MESSAGES,
+        metavar="N",
+        help="at most so many; default %(default)s",
     )
-    shown = add_command(letters, "show", _show, "show one and its job")
-    shown.add_argument("stage", choices=STAGE_NAMES, metavar="STAGE", help=", ".join(STAGE_NAMES))
-    shown.add_argument("message_id", metavar="MESSAGE_ID")
-    redriven = add_command(letters, "redrive", _redrive, "send it to its stage again")
-    dropped = add_command(letters, "drop", _drop, "delete it for good")
-    dropped.add_argument("--yes", action="store_true", help="it cannot be undone")
-    for parser in (redriven, dropped):
-        parser.add_argument(
-            "stage", choices=STAGE_NAMES, metavar="STAGE", help=", ".join(STAGE_NAMES)
-        )
-        which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("message_id", nargs="?", metavar="MESSAGE_ID")
-        which.add_argument("--all", action="store_true", help="all of the stage")
-    for parser in (listed, shown, redriven, dropped):
-        add_json(parser)
+    add_json(listed)
+
+
+def _add_stage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stage", choices=STAGE_NAMES, metavar="STAGE", help=", ".join(STAGE_NAMES))
+
+
+def _add_chosen(parser: argparse.ArgumentParser) -> None:
+    """Which dead-letter messages of a stage the command is about: one, or all."""
+    _add_stage(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("message_id", nargs="?", metavar="MESSAGE_ID", help=_MESSAGE_ID_HELP)
+    which.add_argument("--all", action="store_true", help="all of the stage")
+    add_json(parser)
 
 
 def _list(options: argparse.Namespace, target: Target) -> int:
     stages = (options.stage,) if options.stage else STAGE_NAMES
-    show(options, _letters(target).list(stages, options.limit), letters_lines)
+    show(options, _messages(target).list(stages, options.limit), messages_lines)
     return 0
 
 
 def _show(options: argparse.Namespace, target: Target) -> int:
-    show(options, _letters(target).show(options.stage, options.message_id), letter_lines)
+    show(options, _messages(target).show(options.stage, options.message_id), message_lines)
     return 0
 
 
 def _redrive(options: argparse.Namespace, target: Target) -> int:
-    letters = _letters(target)
+    messages = _messages(target)
     if options.all:
-        outcome = letters.redrive_all(options.stage)
+        outcome = messages.redrive_all(options.stage)
     else:
-        outcome = letters.redrive(options.stage, options.message_id)
+        outcome = messages.redrive(options.stage, options.message_id)
     show(options, outcome, redriven_lines)
     return 1 if outcome["failed"] else 0
 
@@ -71,16 +101,16 @@ def _redrive(options: argparse.Namespace, target: Target) -> int:
 def _drop(options: argparse.Namespace, target: Target) -> int:
     if not options.yes:
         raise InvalidInputError("what is dropped cannot be brought back; add --yes if it may go")
-    letters = _letters(target)
+    messages = _messages(target)
     if options.all:
-        outcome = letters.drop_all(options.stage)
+        outcome = messages.drop_all(options.stage)
     else:
-        outcome = letters.drop(options.stage, options.message_id)
+        outcome = messages.drop(options.stage, options.message_id)
     show(options, outcome, dropped_lines)
     return 0
 
 
-def _letters(target: Target) -> DeadLetters:
+def _messages(target: Target) -> DeadLetterMessages:
     published = target.published
 
     def invoke_ingest(event: dict[str, Any]) -> None:
@@ -89,7 +119,7 @@ def _letters(target: Target) -> DeadLetters:
         if summary.get("status") == "busy":
             raise LeaseHeldError(f"run {summary.get('run_id')} holds {event.get('corpus')}")
 
-    return DeadLetters(
+    return DeadLetterMessages(
         client=aws.sqs_client(),
         deployment=published,
         failures=FailureLog(aws.dynamodb_client(), target.table_name()),

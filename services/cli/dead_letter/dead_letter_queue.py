@@ -21,7 +21,7 @@ _BATCH_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterMessage:
     """A message that a stage gave up; `attributes` are those that its sender gave it."""
 
     message_id: str
@@ -31,7 +31,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterCounts:
+class MessageCounts:
     """About how many messages are visible, and how many another process has received."""
 
     visible: int
@@ -39,7 +39,7 @@ class LetterCounts:
 
 
 @dataclass(slots=True)
-class HeldLetters:
+class HeldMessages:
     """The messages that this process reads; they are hidden from other processes meanwhile."""
 
     client: "SQSClient"
@@ -48,7 +48,7 @@ class HeldLetters:
     _receipts: dict[str, str] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
 
-    def __iter__(self) -> Iterator[DeadLetter]:
+    def __iter__(self) -> Iterator[DeadLetterMessage]:
         """Yield each message once, until none is left that is not hidden."""
         while True:
             received = self.client.receive_message(
@@ -65,14 +65,14 @@ class HeldLetters:
             if not new:  # none, or messages whose hidden time ended: SQS returns them again
                 return
             for message in new:
-                yield _letter(message)
+                yield _read(message)
 
-    def delete(self, letter: DeadLetter) -> None:
+    def delete(self, message: DeadLetterMessage) -> None:
         """Delete a message for good."""
         self.client.delete_message(
-            QueueUrl=self.queue_url, ReceiptHandle=self._receipts[letter.message_id]
+            QueueUrl=self.queue_url, ReceiptHandle=self._receipts[message.message_id]
         )
-        self._deleted.add(letter.message_id)
+        self._deleted.add(message.message_id)
 
     def release(self) -> None:
         """Show the messages again that were not deleted."""
@@ -89,36 +89,36 @@ class HeldLetters:
 
 
 @contextmanager
-def held_letters(
+def held_messages(
     client: "SQSClient", queue_url: str, *, is_thorough: bool = True
-) -> Iterator[HeldLetters]:
+) -> Iterator[HeldMessages]:
     """Hold the messages of a queue for the block.
 
     Without `is_thorough`, an empty queue takes no time, and a message in the queue may be missed.
     """
-    held = HeldLetters(client, queue_url, _WAIT_SECONDS if is_thorough else 0)
+    held = HeldMessages(client, queue_url, _WAIT_SECONDS if is_thorough else 0)
     try:
         yield held
     finally:
         held.release()
 
 
-def count_letters(client: "SQSClient", queue_url: str) -> LetterCounts:
+def count_messages(client: "SQSClient", queue_url: str) -> MessageCounts:
     """Return how many messages a queue has, by SQS's own count, which is a minute behind."""
     answer = client.get_queue_attributes(
         QueueUrl=queue_url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )
     counts = answer["Attributes"]
-    return LetterCounts(
+    return MessageCounts(
         visible=int(counts["ApproximateNumberOfMessages"]),
         hidden=int(counts["ApproximateNumberOfMessagesNotVisible"]),
     )
 
 
-def _letter(message: "MessageTypeDef") -> DeadLetter:
+def _read(message: "MessageTypeDef") -> DeadLetterMessage:
     sent = message.get("Attributes", {}).get("SentTimestamp")
-    return DeadLetter(
+    return DeadLetterMessage(
         message_id=message["MessageId"],
         body=message["Body"],
         sent_at=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,

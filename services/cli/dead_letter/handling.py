@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from services.cli.dead_letter.dead_letter_queue import (
-    DeadLetter,
-    HeldLetters,
-    count_letters,
-    held_letters,
+    DeadLetterMessage,
+    HeldMessages,
+    count_messages,
+    held_messages,
 )
 from services.cli.dead_letter.messages import (
     SCHEDULE,
@@ -36,7 +36,7 @@ InvokeIngest = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
+class DeadLetterMessages:
     """The dead-letter queues of a deployment.
 
     `invoke_ingest` starts the run of an event, or raises. A dead-letter message is first sent again
@@ -60,18 +60,18 @@ class DeadLetters:
         more: list[str] = []
         for stage in stages:
             url = self._url(stage)
-            counts = count_letters(self.client, url)
+            counts = count_messages(self.client, url)
             if counts.hidden:
                 hidden[stage] = counts.hidden
             # Most queues are empty, and waiting for each would add up.
-            with held_letters(self.client, url, is_thorough=counts.visible > 0) as held:
-                letters = list(islice(held, limit + 1))
-            if len(letters) > limit:
+            with held_messages(self.client, url, is_thorough=counts.visible > 0) as held:
+                messages = list(islice(held, limit + 1))
+            if len(messages) > limit:
                 more.append(stage)
-            recorded = self.failures.reasons(stage, [letter.message_id for letter in letters])
+            recorded = self.failures.reasons(stage, [message.message_id for message in messages])
             found += [
-                description(stage, letter, recorded.get(letter.message_id))
-                for letter in letters[:limit]
+                description(stage, message, recorded.get(message.message_id))
+                for message in messages[:limit]
             ]
         return {"dead_letters": found, "hidden": hidden, "more": more}
 
@@ -81,8 +81,8 @@ class DeadLetters:
         Raises:
             NotFoundError: it is not there, or another process has received it.
         """
-        with self._one(stage, message_id) as (_, letter):
-            return description(stage, letter, self.failures.reason(stage, message_id))
+        with self._one(stage, message_id) as (_, message):
+            return description(stage, message, self.failures.reason(stage, message_id))
 
     def redrive(self, stage: str, message_id: str) -> dict[str, Any]:
         """Send one dead-letter message to its stage again.
@@ -92,9 +92,9 @@ class DeadLetters:
             InvalidInputError: it is no event of the schedule.
             UltronError: what the ingest function raised.
         """
-        with self._one(stage, message_id) as (held, letter):
-            self._send(stage, letter)
-            self._forget(stage, held, letter)
+        with self._one(stage, message_id) as (held, message):
+            self._send(stage, message)
+            self._forget(stage, held, message)
         return {"stage": stage, "redriven": [message_id], "failed": {}}
 
     def redrive_all(self, stage: str) -> dict[str, Any]:
@@ -105,17 +105,17 @@ class DeadLetters:
         redriven: list[str] = []
         failed: dict[str, str] = {}
         sent: set[str] = set()
-        with held_letters(self.client, self._url(stage)) as held:
-            for letter in held:
-                if letter.message_id in sent:
+        with held_messages(self.client, self._url(stage)) as held:
+            for message in held:
+                if message.message_id in sent:
                     continue
                 try:
-                    sent.add(self._send(stage, letter))
+                    sent.add(self._send(stage, message))
                 except UltronError as error:
-                    failed[letter.message_id] = str(error)
+                    failed[message.message_id] = str(error)
                     continue
-                self._forget(stage, held, letter)
-                redriven.append(letter.message_id)
+                self._forget(stage, held, message)
+                redriven.append(message.message_id)
         return {"stage": stage, "redriven": redriven, "failed": failed}
 
     def drop(self, stage: str, message_id: str) -> dict[str, Any]:
@@ -124,25 +124,25 @@ class DeadLetters:
         Raises:
             NotFoundError: it is not there, or another process has received it.
         """
-        with self._one(stage, message_id) as (held, letter):
-            meaning = self._drop(stage, held, letter)
+        with self._one(stage, message_id) as (held, message):
+            meaning = self._drop(stage, held, message)
         return {"stage": stage, "dropped": {message_id: meaning}}
 
     def drop_all(self, stage: str) -> dict[str, Any]:
         """Delete a stage's dead-letter messages for good, and say what each deletion means."""
-        with held_letters(self.client, self._url(stage)) as held:
-            dropped = {letter.message_id: self._drop(stage, held, letter) for letter in held}
+        with held_messages(self.client, self._url(stage)) as held:
+            dropped = {message.message_id: self._drop(stage, held, message) for message in held}
         return {"stage": stage, "dropped": dropped}
 
-    def _drop(self, stage: str, held: HeldLetters, letter: DeadLetter) -> str:
-        body = body_of(letter)
+    def _drop(self, stage: str, held: HeldMessages, message: DeadLetterMessage) -> str:
+        body = body_of(message)
         self._give_up(stage, body)
-        self._forget(stage, held, letter)
+        self._forget(stage, held, message)
         return meaning_of_drop(stage, body)
 
     def _give_up(self, stage: str, body: dict[str, Any]) -> None:
         """Let no run wait for it: a worker that was killed did not record that its page failed."""
-        reason = f"its job was dropped from the dead letters of {stage}"
+        reason = f"its job was dropped from the dead-letter messages of {stage}"
         job = page_job(body)
         if job is not None and self.runs.reader.exists(job.run_id):
             with contextlib.suppress(InvalidJobError):  # a page that the run does not have
@@ -151,11 +151,11 @@ class DeadLetters:
             with contextlib.suppress(ValueError, NotFoundError):
                 self.runs.endings.give_up_sweep(SweepJob.model_validate(body).run_id, reason)
 
-    def _send(self, stage: str, letter: DeadLetter) -> str:
+    def _send(self, stage: str, message: DeadLetterMessage) -> str:
         """Send a message's content again; the id of the new message, empty when there is none."""
         if stage != SCHEDULE:
-            return self._send_message(STAGES[stage].queue, letter.body)
-        event = event_to_send(letter, self.deployment.schedule.rule_prefix)
+            return self._send_message(STAGES[stage].queue, message.body)
+        event = event_to_send(message, self.deployment.schedule.rule_prefix)
         if event.get("kind") == "maintain":
             return self._send_message(STAGES["compact"].queue, json.dumps(event))
         self.invoke_ingest(event)
@@ -165,23 +165,23 @@ class DeadLetters:
         url = self.deployment.queue_urls[queue]
         return self.client.send_message(QueueUrl=url, MessageBody=body)["MessageId"]
 
-    def _forget(self, stage: str, held: HeldLetters, letter: DeadLetter) -> None:
-        held.delete(letter)
-        self.failures.forget(stage, letter.message_id)
+    def _forget(self, stage: str, held: HeldMessages, message: DeadLetterMessage) -> None:
+        held.delete(message)
+        self.failures.forget(stage, message.message_id)
 
     @contextlib.contextmanager
-    def _one(self, stage: str, message_id: str) -> Iterator[tuple[HeldLetters, DeadLetter]]:
+    def _one(self, stage: str, message_id: str) -> Iterator[tuple[HeldMessages, DeadLetterMessage]]:
         """Hold the dead-letter message of this id, and those before it in the queue."""
         url = self._url(stage)
-        hidden = count_letters(self.client, url).hidden
-        with held_letters(self.client, url) as held:
-            for letter in held:
-                if letter.message_id == message_id:
-                    yield held, letter
+        hidden = count_messages(self.client, url).hidden
+        with held_messages(self.client, url) as held:
+            for message in held:
+                if message.message_id == message_id:
+                    yield held, message
                     return
-        others = f", or it is among the {hidden} that somebody else looks at" if hidden else ""
+        others = f", or it is among the {hidden} that another process reads" if hidden else ""
         raise NotFoundError(
-            f"the dead letters of {stage} hold no message {message_id}{others}; "
+            f"the dead-letter messages of {stage} hold no message {message_id}{others}; "
             f"`ultron dlq list --stage {stage}` lists them"
         )
 

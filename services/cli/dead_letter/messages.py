@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.cli.corpus.schedules import KINDS
-from services.cli.dead_letter.dead_letter_queue import DeadLetter
+from services.cli.dead_letter.dead_letter_queue import DeadLetterMessage
 from shared.errors import InvalidInputError
 from shared.foreign_json import parse_foreign_json
 from shared.models.jobs import Job
@@ -18,10 +18,10 @@ _NO_REASON = "no reason was recorded: the function could not start; see its log"
 _LONGEST_SHOWN_BODY = 2000
 
 
-def body_of(letter: DeadLetter) -> dict[str, Any]:
+def body_of(message: DeadLetterMessage) -> dict[str, Any]:
     """Return the job or event, empty when the body is none."""
     try:
-        document = parse_foreign_json(letter.body)
+        document = parse_foreign_json(message.body)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
@@ -50,34 +50,36 @@ def subject(body: Mapping[str, Any]) -> str:
 
 
 def description(
-    stage: str, letter: DeadLetter, recorded: Mapping[str, Any] | None
+    stage: str, message: DeadLetterMessage, recorded: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Return what is known of a message; `recorded` is what its stage noted when it gave it up."""
-    body = body_of(letter)
-    code, reason = _reason(letter, recorded)
+    body = body_of(message)
+    code, reason = _reason(message, recorded)
     return {
         "stage": stage,
-        "message_id": letter.message_id,
-        "sent_at": letter.sent_at.isoformat(timespec="seconds") if letter.sent_at else None,
+        "message_id": message.message_id,
+        "sent_at": message.sent_at.isoformat(timespec="seconds") if message.sent_at else None,
         "failed_at": recorded.get("failed_at") if recorded else None,
         "code": code,
         "reason": reason,
         "about": subject(body),
-        "job": body or letter.body[:_LONGEST_SHOWN_BODY],
+        "job": body or message.body[:_LONGEST_SHOWN_BODY],
     }
 
 
-def _reason(letter: DeadLetter, recorded: Mapping[str, Any] | None) -> tuple[str | None, str]:
+def _reason(
+    message: DeadLetterMessage, recorded: Mapping[str, Any] | None
+) -> tuple[str | None, str]:
     if recorded:
         return str(recorded["code"]), str(recorded["reason"])
     # What Lambda and EventBridge say about a message that they could not deliver.
-    attributes = {name.upper().replace("_", ""): v for name, v in letter.attributes.items()}
+    attributes = {name.upper().replace("_", ""): v for name, v in message.attributes.items()}
     if "ERRORMESSAGE" in attributes:
         return attributes.get("ERRORCODE"), attributes["ERRORMESSAGE"]
     return None, _NO_REASON
 
 
-def event_to_send(letter: DeadLetter, rule_prefix: str) -> dict[str, Any]:
+def event_to_send(message: DeadLetterMessage, rule_prefix: str) -> dict[str, Any]:
     """Return the event that a dead-letter message of the schedule was to become.
 
     Lambda hands over the event itself, EventBridge what its rule had seen.
@@ -85,11 +87,11 @@ def event_to_send(letter: DeadLetter, rule_prefix: str) -> dict[str, Any]:
     Raises:
         InvalidInputError: it is no event of the schedule.
     """
-    body = body_of(letter)
+    body = body_of(message)
     if isinstance(body.get("corpus"), str):
         return body
     resources = body.get("resources")
-    arns = [letter.attributes.get("RULE_ARN"), *(resources if isinstance(resources, list) else [])]
+    arns = [message.attributes.get("RULE_ARN"), *(resources if isinstance(resources, list) else [])]
     for arn in arns:
         name = str(arn).rpartition("/")[2]
         for kind in KINDS:
@@ -97,8 +99,8 @@ def event_to_send(letter: DeadLetter, rule_prefix: str) -> dict[str, Any]:
                 corpus = name.removeprefix(f"{rule_prefix}-{kind}-")
                 return _event_of_rule(kind, corpus, body)
     raise InvalidInputError(
-        f"message {letter.message_id} is no event of the schedule and cannot be sent again; "
-        f"`ultron dlq drop {SCHEDULE} {letter.message_id} --yes` removes it"
+        f"message {message.message_id} is no event of the schedule and cannot be sent again; "
+        f"`ultron dlq drop {SCHEDULE} {message.message_id} --yes` removes it"
     )
 
 

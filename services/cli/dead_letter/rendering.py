@@ -7,37 +7,37 @@ from services.cli.dead_letter.messages import field_lines
 from services.cli.tables import shortened
 
 
-def letters_lines(document: Mapping[str, Any]) -> Iterator[str]:
+def messages_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """All dead-letter messages, with the reason of each."""
-    letters = document["dead_letters"]
-    if not letters:
-        yield "there are no dead letters"
-    for letter in letters:
-        when = letter["failed_at"] or letter["sent_at"] or "some time ago"
-        yield f"{letter['stage']} {letter['message_id']}  {when}"
-        yield f"   {letter['about']}"
-        yield f"   {_reason(letter)}"
+    messages = document["dead_letters"]
+    if not messages:
+        yield "there are no dead-letter messages"
+    for message in messages:
+        when = message["failed_at"] or message["sent_at"] or "some time ago"
+        yield f"{message['stage']} {message['message_id']}  {when}"
+        yield f"   {message['about']}"
+        yield f"   {_reason(message)}"
     for stage, count in document["hidden"].items():
         yield (
-            f"{stage}: about {count} more are hidden, as somebody else looks at them; "
+            f"{stage}: about {count} more are hidden, because another process reads them; "
             "look again in a minute"
         )
     for stage in document["more"]:
         yield f"{stage}: there are more; --limit shows them"
 
 
-def letter_lines(letter: Mapping[str, Any]) -> Iterator[str]:
+def message_lines(message: Mapping[str, Any]) -> Iterator[str]:
     """One dead-letter message, with its job."""
-    yield f"message {letter['message_id']} of {letter['stage']}: {letter['about']}"
+    yield f"message {message['message_id']} of {message['stage']}: {message['about']}"
     for name in ("sent_at", "failed_at"):
-        if letter[name]:
-            yield f"{name.replace('_', ' ')} {letter[name]}"
-    yield _reason(letter, whole=True)
-    if isinstance(letter["job"], dict):
+        if message[name]:
+            yield f"{name.replace('_', ' ')} {message[name]}"
+    yield _reason(message, whole=True)
+    if isinstance(message["job"], dict):
         yield "job:"
-        yield from field_lines(letter["job"])
+        yield from field_lines(message["job"])
     else:
-        yield f"body, which is no job: {letter['job']}"
+        yield f"body, which is no job: {message['job']}"
 
 
 def redriven_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
@@ -51,12 +51,12 @@ def redriven_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
 def dropped_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
     """What was deleted, and what that means."""
     if not outcome["dropped"]:
-        yield f"there are no dead letters of {outcome['stage']}"
+        yield f"there are no dead-letter messages of {outcome['stage']}"
     for message_id, meaning in outcome["dropped"].items():
         yield f"{message_id} is dropped: {meaning}"
 
 
-def _reason(letter: Mapping[str, Any], *, whole: bool = False) -> str:
-    code = f"{letter['code']}: " if letter["code"] else ""
-    reason = letter["reason"] if whole else shortened(letter["reason"])
+def _reason(message: Mapping[str, Any], *, whole: bool = False) -> str:
+    code = f"{message['code']}: " if message["code"] else ""
+    reason = message["reason"] if whole else shortened(message["reason"])
     return f"{code}{reason}"

@@ -10,6 +10,9 @@ from services.cli.deployment.brought_up import FoundDeployment
 from services.cli.deployment.outputs import Deployment
 from services.cli.deployment.published import PublishedDeployment
 from services.cli.deployment.settings import CommandSettings
+from services.cli.names import require_address
+from services.cli.output import write_notice
+from shared.corpora.documents import CorpusDocuments
 from shared.errors import SettingsError
 from shared.platform import aws, wiring
 from shared.runs.run_reader import RunReader
@@ -21,6 +24,9 @@ _ADDRESSES = (
     "outputs", "name_prefix", "api_url", "api_key", "checkpoint_table", "bucket_name",
     "ingest_function", "compactor_function", "retrieve_function",
 )  # fmt: skip
+
+
+_OF_THE_API = frozenset({"api_url", "api_key"})
 
 
 def names_deployment(options: argparse.Namespace, settings: CommandSettings) -> bool:
@@ -51,9 +57,33 @@ class Target:
         self._endpoint_url = settings.aws_endpoint_url
         path = options.outputs or settings.ultron_outputs
         self._deployment = Deployment.read(Path(path)) if path else None
+        if self._deployment is not None and (unused := self._unused_variables(self._deployment)):
+            write_notice(
+                f"using {self._deployment.name_prefix}, which {path} describes, and not the other "
+                f"deployment that the environment names ({', '.join(unused)})"
+            )
         if found is not None:
             self._deployment = found.outputs
             self._endpoint_url = found.document.endpoint_url
+
+    def _unused_variables(self, deployment: Deployment) -> list[str]:
+        """The variables of the environment that the outputs file overrides by another value."""
+        functions = deployment.function_names
+        of_outputs = {
+            "ultron_name_prefix": deployment.name_prefix,
+            "ultron_api_url": deployment.base_url(self._endpoint_url),
+            "ultron_api_key": deployment.api_key,
+            "ultron_checkpoint_table": deployment.checkpoint_table,
+            "ultron_bucket_name": deployment.bucket_name,
+            "ultron_ingest_function": functions.get("ingest"),
+            "ultron_compactor_function": functions.get("compactor"),
+            "ultron_retrieve_function": functions.get("retrieve"),
+        }
+        return [
+            name.upper()
+            for name, value in of_outputs.items()
+            if value and getattr(self._settings, name) not in {None, value}
+        ]
 
     @property
     def can_redraw(self) -> bool:
@@ -81,6 +111,16 @@ class Target:
         prefix = self._deployment.name_prefix if self._deployment else None
         name_prefix = self._one("name_prefix", prefix, self._settings.ultron_name_prefix)
         return PublishedDeployment.read(aws.ssm_client(), name_prefix)
+
+    @property
+    def has_name(self) -> bool:
+        """Whether the name prefix is known, and with it what the deployment says of itself."""
+        prefix = self._deployment.name_prefix if self._deployment else None
+        return self._chosen("name_prefix", prefix, self._settings.ultron_name_prefix) is not None
+
+    def corpora(self) -> CorpusDocuments:
+        """Its corpora."""
+        return CorpusDocuments(aws.ssm_client(), self.published.corpora_parameter_path)
 
     def runs(self) -> RunReader:
         """The records of its runs, to be looked at."""
@@ -134,7 +174,10 @@ class Target:
         return self._required(name, self._chosen(name, of_outputs, of_environment))
 
     def _chosen(self, name: str, of_outputs: str | None, of_environment: str | None) -> str | None:
-        return getattr(self._options, name, None) or of_outputs or of_environment
+        chosen = getattr(self._options, name, None) or of_outputs or of_environment
+        if chosen and name not in _OF_THE_API:
+            require_address(name, chosen)
+        return chosen
 
     def _required(self, name: str, chosen: str | None) -> str:
         if not chosen:

@@ -23,6 +23,7 @@ from services.cli.index.upkeep import (
 from services.cli.options import (
     Commands,
     add_command,
+    add_corpus,
     add_group,
     add_json,
     add_timeout,
@@ -39,47 +40,103 @@ LISTED_VERSIONS = 20
 
 def add_to(commands: Commands) -> None:
     """Add the commands about indexes."""
-    index = add_group(commands, "index", "look after the index of a corpus")
+    summary = "list, restore, repair and check the index of a corpus"
+    index = add_group(commands, "index", summary, example="ultron index list --corpus marvel")
+    _add_looking(index)
+    _add_mark_bad(index)
+    _add_restore(index)
+    _add_rebuild(index)
+    _add_recall(index)
 
-    listed = add_command(index, "list", _list, "list its versions, newest first", "bucket_name")
+
+def _add_looking(index: Commands) -> None:
+    listed = add_command(
+        index, "list", _list, "list the versions of an index, the newest first", "bucket_name",
+        example="ultron index list --corpus marvel",
+    )  # fmt: skip
+    add_corpus(listed)
     listed.add_argument(
-        "--limit", type=positive, default=LISTED_VERSIONS, metavar="N", help="at most %(default)s"
+        "--limit",
+        type=positive,
+        default=LISTED_VERSIONS,
+        metavar="N",
+        help="at most so many; default %(default)s",
     )
     add_json(listed)
 
-    summary = "list the shards of its newest version"
-    shards = add_command(index, "shards", _shards, summary, "bucket_name")
+    shards = add_command(
+        index, "shards", _shards, "list the shards of the newest version", "bucket_name",
+        example="ultron index shards --corpus marvel",
+    )  # fmt: skip
+    add_corpus(shards)
     add_json(shards)
 
-    summary = "take a damaged shard out of it, and rebuild what that held"
-    marked = add_command(index, "mark-bad", _mark_bad, summary, "compactor_function")
-    marked.add_argument("--shard", required=True, metavar="ID")
+
+def _add_mark_bad(index: Commands) -> None:
+    summary = "remove a damaged shard from an index, and rebuild what the shard held"
+    marked = add_command(
+        index, "mark-bad", _mark_bad, summary, "compactor_function",
+        example="ultron index mark-bad --corpus marvel --shard 1f0c9a7be2d84431-6b7d02c5a9e1f388",
+    )  # fmt: skip
+    add_corpus(marked)
+    marked.add_argument(
+        "--shard", required=True, metavar="ID", help="id of the shard, from `ultron index shards`"
+    )
     marked.add_argument(
         "--no-rebuild", action="store_true", help="let the next run embed its entities again"
     )
     add_json(marked)
 
+
+def _add_restore(index: Commands) -> None:
     restore = add_command(
-        index, "restore", _restore, "make it what it was at a version", "compactor_function"
+        index, "restore", _restore, "bring an earlier version of an index back",
+        "compactor_function", example="ultron index restore --corpus marvel --version 1",
+    )  # fmt: skip
+    add_corpus(restore)
+    restore.add_argument(
+        "--version",
+        type=positive,
+        required=True,
+        metavar="N",
+        help="a version that `ultron index list` shows",
     )
-    restore.add_argument("--version", type=positive, required=True, metavar="N")
     add_json(restore)
 
-    summary = "make it anew from the stored vectors"
-    rebuild = add_command(index, "rebuild", _rebuild, summary, "compactor_function", "bucket_name")
+
+def _add_rebuild(index: Commands) -> None:
+    summary = "build an index again from the stored vectors"
+    rebuild = add_command(
+        index, "rebuild", _rebuild, summary, "compactor_function", "bucket_name",
+        example="ultron index rebuild --corpus marvel --wait",
+    )  # fmt: skip
+    add_corpus(rebuild)
     rebuild.add_argument("--wait", action="store_true", help="wait until the new index is live")
     add_timeout(rebuild)
     add_json(rebuild)
 
-    summary = "compare its answers with those of an exact search"
-    recall = add_command(index, "recall", _recall, summary, "retrieve_function")
-    recall.add_argument("--samples", type=positive, required=True, metavar="N")
-    recall.add_argument("--k", type=positive, default=10, metavar="N", help="default %(default)s")
-    recall.add_argument("--seed", type=int, metavar="S", help="the same seed, the same samples")
-    add_json(recall)
 
-    for parser in (listed, shards, marked, restore, rebuild, recall):
-        parser.add_argument("--corpus", required=True, metavar="NAME")
+def _add_recall(index: Commands) -> None:
+    summary = "compare the answers of an index with those of an exact search"
+    recall = add_command(
+        index, "recall", _recall, summary, "retrieve_function",
+        example="ultron index recall --corpus marvel --samples 20",
+    )  # fmt: skip
+    add_corpus(recall)
+    recall.add_argument(
+        "--samples", type=positive, required=True, metavar="N", help="how many queries to try"
+    )
+    recall.add_argument(
+        "--k",
+        type=positive,
+        default=10,
+        metavar="N",
+        help="results of a query; default %(default)s",
+    )
+    recall.add_argument(
+        "--seed", type=int, metavar="S", help="choose the same samples as an earlier call"
+    )
+    add_json(recall)
 
 
 def _list(options: argparse.Namespace, target: Target) -> int:

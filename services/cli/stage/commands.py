@@ -13,13 +13,18 @@ LAMBDA_TIMEOUT_SECONDS = 30
 
 def add_to(commands: Commands) -> None:
     """Add the commands about stages."""
-    stage = add_group(commands, "stage", "look at, pause and resume the stages of the line")
-    add_json(add_command(stage, "list", _list, "show what each is at and what waits"))
+    summary = "list, pause and resume the stages of the line"
+    stage = add_group(commands, "stage", summary, example="ultron stage list")
+    listed = add_command(
+        stage, "list", _list, "show whether each stage runs, and how many messages it has",
+        example="ultron stage list",
+    )  # fmt: skip
+    add_json(listed)
     for name, command, summary in (
         ("pause", _pause, "let a stage take no more messages; they stay in its queue"),
-        ("resume", _resume, "let a stage go on"),
+        ("resume", _resume, "let a paused stage take messages again"),
     ):
-        parser = add_command(stage, name, command, summary)
+        parser = add_command(stage, name, command, summary, example=f"ultron stage {name} embed")
         parser.add_argument("stage", choices=tuple(STAGES), metavar="STAGE", help=", ".join(STAGES))
         add_json(parser)
 

@@ -5,12 +5,17 @@ from typing import Any
 
 from services.cli.tables import table_lines
 
-_COUNTS = ("waiting", "in_flight", "delayed", "dead_letters")
+_COUNTS = {
+    "waiting": "waiting",
+    "in_flight": "in flight",
+    "delayed": "delayed",
+    "dead_letters": "dead-letter messages",
+}
 
 
 def stages_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """All stages, one a line."""
-    header = ("stage", "state", *(name.replace("_", " ") for name in _COUNTS))
+    header = ("stage", "state", *_COUNTS.values())
     rows = [
         (stage["stage"], stage["state"], *(str(stage[name]) for name in _COUNTS))
         for stage in document["stages"]

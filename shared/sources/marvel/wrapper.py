@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.canonical.raw_json import array_element_texts, load_json
 from shared.errors import SourceError
-from shared.models.base import field_problems
+from shared.models.forms import field_problems
 
 _RESULTS = ("data", "results")
 _LONGEST_MESSAGE = 200

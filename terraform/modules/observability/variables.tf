@@ -34,6 +34,6 @@ variable "duration_share" {
 }
 
 variable "action_arns" {
-  description = "SNS topics that hear of every change of an alarm."
+  description = "SNS topics that receive a message at every change of an alarm."
   type        = list(string)
 }

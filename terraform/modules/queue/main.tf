@@ -5,7 +5,7 @@ locals {
 
   # SQS always drops a message after this; the longest it allows.
   fourteen_days_seconds = 1209600
-  # Shorter than the above: a dead letter keeps the age it had in its first queue.
+  # Shorter than the above: a dead-letter message keeps the age it had in its first queue.
   four_days_seconds = 345600
 
   refuse_plain_http = {

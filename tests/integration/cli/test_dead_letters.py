@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.dead_letter.dead_letter_queue import held_letters
-from services.cli.dead_letter.handling import DeadLetters
+from services.cli.dead_letter.dead_letter_queue import held_messages
+from services.cli.dead_letter.handling import DeadLetterMessages
 from shared.errors import ConflictError, NotFoundError
 from shared.models.jobs import DeriveJob, PageJob
 from shared.models.maintenance import SweepJob, maintenance_job
@@ -34,7 +34,7 @@ def a_job(number: int) -> DeriveJob:
 def give_up(
     site: Site, body: str, queue: str = "derive-jobs", attributes: dict[str, str] | None = None
 ) -> str:
-    """Put a message among the dead letters; its id."""
+    """Put a message among the dead-letter messages; its id."""
     url = site.dead_letter_queue_urls[queue]
     sent = site.sqs.send_message(
         QueueUrl=url,
@@ -85,13 +85,13 @@ def test_dead_letters_are_listed_with_their_reasons_and_stay(site: Site) -> None
     site.failures.record("derive", recorded, "CORRUPT_OBJECT", "raw/x is no gzip", RUN_ID)
     for _ in range(2):  # looking leaves all where it was, to be looked at again
         found = site.answer("dlq", "list", "--stage", "derive")["dead_letters"]
-        assert {letter["message_id"] for letter in found} == wanted
-        by_id = {letter["message_id"]: letter for letter in found}
+        assert {message["message_id"] for message in found} == wanted
+        by_id = {message["message_id"]: message for message in found}
         assert by_id[recorded]["code"] == "CORRUPT_OBJECT"
         assert by_id[recorded]["reason"] == "raw/x is no gzip"
         assert by_id[recorded]["about"].startswith(f"derive notes run {RUN_ID} page p-")
-        others = [letter for letter in found if letter["message_id"] != recorded]
-        assert all("no reason was recorded" in letter["reason"] for letter in others)
+        others = [message for message in found if message["message_id"] != recorded]
+        assert all("no reason was recorded" in message["reason"] for message in others)
     printed = site.ultron("dlq", "list")
     assert "CORRUPT_OBJECT: raw/x is no gzip" in printed
     assert len(dead(site)) == 25
@@ -106,9 +106,11 @@ def test_a_short_list_says_that_there_are_more(site: Site) -> None:
 
 
 def test_there_may_be_none(site: Site) -> None:
-    assert site.ultron("dlq", "list") == "there are no dead letters\n"
+    assert site.ultron("dlq", "list") == "there are no dead-letter messages\n"
     assert "0 messages of embed sent again" in site.ultron("dlq", "redrive", "embed", "--all")
-    assert "no dead letters of embed" in site.ultron("dlq", "drop", "embed", "--all", "--yes")
+    assert "no dead-letter messages of embed" in site.ultron(
+        "dlq", "drop", "embed", "--all", "--yes"
+    )
 
 
 def test_one_is_shown_with_its_job(site: Site) -> None:
@@ -123,13 +125,13 @@ def test_one_is_shown_with_its_job(site: Site) -> None:
 
 def test_what_somebody_else_looks_at_is_said_to_be_hidden(site: Site) -> None:
     message_id = give_up(site, a_job(1).model_dump_json())
-    with held_letters(site.sqs, site.dead_letter_queue_urls["derive-jobs"]) as held:
-        assert [letter.message_id for letter in held] == [message_id]
+    with held_messages(site.sqs, site.dead_letter_queue_urls["derive-jobs"]) as held:
+        assert [message.message_id for message in held] == [message_id]
         answer = site.answer("dlq", "list", "--stage", "derive")
         assert (answer["dead_letters"], answer["hidden"]) == ([], {"derive": 1})
         assert "about 1 more are hidden" in site.ultron("dlq", "list", "--stage", "derive")
         error = site.ultron("dlq", "redrive", "derive", message_id, status=3)
-        assert "among the 1 that somebody else looks at" in error
+        assert "among the 1 that another process reads" in error
     assert site.answer("dlq", "list", "--stage", "derive")["hidden"] == {}
 
 
@@ -255,13 +257,13 @@ def test_dropping_says_what_it_means(site: Site, body: object, queue: str, meani
 EVENT = {"corpus": "notes", "mode": "full", "request_id": "e-1", "time": "2026-11-23T06:00:00Z"}
 
 
-def letters_of(site: Site, invoked: list[dict[str, Any]]) -> DeadLetters:
+def messages_of(site: Site, invoked: list[dict[str, Any]]) -> DeadLetterMessages:
     def invoke(event: dict[str, Any]) -> None:
         if event["corpus"] == "held":
             raise ConflictError("it is held")
         invoked.append(event)
 
-    return DeadLetters(site.sqs, site.published, site.failures, site.runs, invoke)
+    return DeadLetterMessages(site.sqs, site.published, site.failures, site.runs, invoke)
 
 
 def rule_arn(site: Site, rule: str) -> str:
@@ -280,11 +282,11 @@ def test_events_of_the_schedule_start_their_runs_again(site: Site) -> None:
         {"RULE_ARN": rule_arn(site, "upkeep-notes"), "ERROR_MESSAGE": "no permission"},
     )
     reasons = {
-        letter["reason"]
-        for letter in site.answer("dlq", "list", "--stage", "ingest")["dead_letters"]
+        message["reason"]
+        for message in site.answer("dlq", "list", "--stage", "ingest")["dead_letters"]
     }
     assert {"timed out", "no permission"} < reasons
-    outcome = letters_of(site, invoked).redrive_all("ingest")
+    outcome = messages_of(site, invoked).redrive_all("ingest")
     assert (len(outcome["redriven"]), outcome["failed"]) == (3, {})
     expected = {
         "corpus": "my-notes", "mode": "full", "request_id": "e-2", "time": "2026-11-23T06:00:00Z"
@@ -301,14 +303,14 @@ def test_events_that_cannot_be_sent_stay_with_the_reason(site: Site) -> None:
     strange = give_up(site, "{}", "ingest")
     held = give_up(site, json.dumps(EVENT | {"corpus": "held"}), "ingest")
     give_up(site, json.dumps(EVENT), "ingest")
-    letters = letters_of(site, invoked)
-    outcome = letters.redrive_all("ingest")
+    messages = messages_of(site, invoked)
+    outcome = messages.redrive_all("ingest")
     assert set(outcome["failed"]) == {strange, held}
     assert "no event of the schedule" in outcome["failed"][strange]
     assert invoked == [EVENT]
     assert len(dead(site, "ingest")) == 2
     with pytest.raises(NotFoundError):
-        letters.redrive("ingest", strange)
+        messages.redrive("ingest", strange)
 
 
 def test_an_event_is_given_to_the_deployed_function(site: Site) -> None:

@@ -72,12 +72,28 @@ def test_a_run_is_started_under_both_names(
 
 
 def test_runs_are_listed(site: Site, line: Line) -> None:
+    site.publish()
+    name = f"/{site.name_prefix}/corpora/{line.corpus}"
+    site.ssm.put_parameter(Name=name, Value="{}", Type="String")
     assert site.ultron("run", "list", "--corpus", line.corpus) == "no runs yet\n"
     run_id = broken_run(line)
     printed = site.ultron("run", "list", "--corpus", line.corpus)
     assert printed.startswith(f"{run_id}  incremental  incomplete · pages 3/3 (1 gaps)")
     (listed,) = site.answer("run", "list", "--corpus", line.corpus)["runs"]
     assert (listed["run"]["run_id"], listed["pages_gap"]) == (run_id, 1)
+
+
+def test_runs_of_an_unknown_corpus_are_not_found(site: Site) -> None:
+    site.publish()
+    complaint = site.ultron("run", "list", "--corpus", "unknown", status=EXIT_NOT_FOUND)
+    assert "there is no corpus unknown" in complaint
+
+
+def test_a_missing_table_or_bucket_is_not_found(site: Site, line: Line) -> None:
+    arguments = ("run", "list", "--corpus", line.corpus, "--checkpoint-table", "no-such-table")
+    assert "AWS has no such table" in site.ultron(*arguments, status=EXIT_NOT_FOUND)
+    arguments = ("index", "list", "--corpus", line.corpus, "--bucket-name", "no-such-bucket")
+    assert "AWS has no such bucket" in site.ultron(*arguments, status=EXIT_NOT_FOUND)
 
 
 def test_a_run_is_shown_with_its_gaps_and_their_reasons(site: Site, line: Line) -> None:
@@ -139,4 +155,4 @@ def test_an_unknown_run_is_not_found(site: Site, line: Line, command: str) -> No
 
 def test_a_malformed_run_id_is_wrong_use(site: Site, line: Line) -> None:
     complaint = site.ultron("run", "cancel", "yesterday", status=EXIT_WRONG_USE)
-    assert "run_id: " in complaint
+    assert "'yesterday': must be the id of a run" in complaint

@@ -63,7 +63,7 @@ def test_the_list_counts_what_waits_is_hidden_and_was_given_up(connected: Site) 
     counts = ("waiting", "in_flight", "delayed", "dead_letters")
     assert [embed[name] for name in counts] == [2, 1, 1, 1]
     printed = connected.ultron("stage", "list")
-    assert "dead letters" in printed.splitlines()[0]
+    assert "dead-letter messages" in printed.splitlines()[0]
     assert "embed: messages are lost 4 days after they were sent" in printed
 
 

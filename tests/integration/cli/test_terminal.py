@@ -82,7 +82,7 @@ def test_a_complaint_comes_below_the_bar(line: Line, environment: dict[str, str]
         ("dlq", "list"),
         ("dlq", "list", "--json"),
         ("corpus", "list"),
-        ("run", "list", "--corpus", "marvel"),
+        ("run", "list", "--corpus", "CORPUS"),
         ("run", "watch", "RUN"),
         ("run", "show", "RUN"),
         ("run", "show", "20261123T060000Z-ffffffff"),  # which it complains of
@@ -95,7 +95,8 @@ def test_a_command_that_is_not_read_ends_quietly(
     line.work()
     reader, writer = os.pipe()
     os.close(reader)
-    command = ultron(*(run_id if argument == "RUN" else argument for argument in arguments))
+    names = {"RUN": run_id, "CORPUS": line.corpus}
+    command = ultron(*(names.get(argument, argument) for argument in arguments))
     is_complaint = "20261123T060000Z-ffffffff" in arguments
     with subprocess.Popen(
         command,

@@ -172,7 +172,7 @@ def test_a_late_sweep_moves_no_reader_to_an_index_that_was_restored_meanwhile(
     shelf.run(2, [{"a:1": "one"}], mode="incremental")
     for page in shelf.plan(3, 1):
         shelf.finish(shelf.chunked(page, TEXTS))
-    late = shelf.sweeps.pop()  # among the dead letters
+    late = shelf.sweeps.pop()  # among the dead-letter messages
     shelf.runs.endings.give_up_sweep(late.run_id, "for a test")
     replace(shelf.restorer, model=OTHER).restore(CORPUS, 1)
     shelf.sweeper.sweep(late)

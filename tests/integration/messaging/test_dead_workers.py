@@ -147,15 +147,15 @@ def test_a_job_that_kills_its_workers_ends_its_page_and_its_run(line: Line) -> N
     assert (progress.run.status, progress.pages_failed) == ("incomplete", 1)
     assert line.corpus_state.lease(CORPUS) is None
     [page] = runs.reader.pages(RUN_ID)
-    [letter] = line.dead_letters()
-    recorded = line.state.failures.reason("derive", letter.pop("id"))
+    [message] = line.dead_letters()
+    recorded = line.state.failures.reason("derive", message.pop("id"))
     assert recorded is not None
     assert recorded["code"] == "NO_ANSWER"
     assert recorded["reason"].startswith("the worker gave no answer at the last of 5 receives")
     assert page["reason"] == f"derive: NO_ANSWER: {recorded['reason']}"
     # Sent again after the fix, it has the same result as if it had never failed.
     line.let(deadly=set(), failing=set())
-    line.sqs.send_message(QueueUrl=line.queue_url, MessageBody=json.dumps(letter))
+    line.sqs.send_message(QueueUrl=line.queue_url, MessageBody=json.dumps(message))
     assert line.run_dry() == 1
     progress = runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_done) == ("succeeded", 1)
@@ -173,9 +173,9 @@ def test_a_job_that_kills_its_workers_takes_no_other_along(line: Line, deadly: s
     assert failed == {*deadly, "p-4"}
     progress = line.state.runs.reader.get_run(RUN_ID)
     assert (progress.run.status, progress.pages_done) == ("incomplete", 8 - len(failed))
-    letters = {letter["page_id"]: letter["id"] for letter in line.dead_letters()}
-    recorded = line.state.failures.reasons("derive", letters.values())
-    codes = {page_id: recorded[message]["code"] for page_id, message in letters.items()}
+    messages = {message["page_id"]: message["id"] for message in line.dead_letters()}
+    recorded = line.state.failures.reasons("derive", messages.values())
+    codes = {page_id: recorded[message]["code"] for page_id, message in messages.items()}
     assert codes == dict.fromkeys(deadly, "NO_ANSWER") | {"p-4": "CORRUPT_OBJECT"}
     assert line.state.failures.receives("derive") == {}
 

@@ -1,4 +1,4 @@
-"""Jobs that have to wait, on a real queue: never lost, never twice, never in the dead letters."""
+"""Jobs that have to wait, on a real queue: never lost, never twice, never given up."""
 
 import json
 import uuid
@@ -53,7 +53,7 @@ def start_run(runs: RunStore) -> None:
 
 @dataclass
 class Line:
-    """A queue with dead letters behind it, and a stage that is driven as SQS and Lambda do."""
+    """A queue with its dead-letter queue, and a stage that is driven as SQS and Lambda do."""
 
     sqs: "SQSClient"
     state: StageState

@@ -8,7 +8,7 @@ _STAGE = "shared/messaging/stage.py"
 _MAINTENANCE = "shared/messaging/maintenance_stage.py"
 _ATTEMPTS = "shared/messaging/attempts.py"
 _REDELIVERY = "shared/messaging/redelivery.py"
-_LETTERS = "services/cli/dead_letter/handling.py"
+_DEAD_LETTERS = "services/cli/dead_letter/handling.py"
 
 MUTANTS = (
     Mutant(
@@ -37,7 +37,7 @@ MUTANTS = (
         """\
         job: ContractT | None = None
 """,
-        "A message whose worker always dies is accounted for before it becomes a dead letter.",
+        "A message whose worker always dies is recorded before it becomes a dead-letter message.",
     ),
     Mutant(
         "last-failure-is-not-recorded",
@@ -146,7 +146,7 @@ MUTANTS = (
         _STAGE,
         "is_sent_again = receives * 2 >= self._state.maximum_receives",
         "is_sent_again = False",
-        "A job that only waits for its turn does not become a dead letter.",
+        "A job that only waits for its slot does not become a dead-letter message.",
     ),
     Mutant(
         "lost-sweep-leaves-its-run-open",
@@ -160,7 +160,7 @@ MUTANTS = (
         _MAINTENANCE,
         "self._state.redelivery.send_later(job, error.seconds)",
         "raise",
-        "A rebuild that waits for a long run does not become a dead letter.",
+        "A rebuild that waits for a long run does not become a dead-letter message.",
     ),
     Mutant(
         "suspects-are-not-set-apart",
@@ -177,53 +177,53 @@ MUTANTS = (
         "Where a message cannot be hidden, the queue's own timeout holds.",
     ),
     Mutant(
-        "letter-deleted-before-it-is-sent",
-        _LETTERS,
+        "message-deleted-before-it-is-sent",
+        _DEAD_LETTERS,
         """\
                 try:
-                    sent.add(self._send(stage, letter))
+                    sent.add(self._send(stage, message))
                 except UltronError as error:
-                    failed[letter.message_id] = str(error)
+                    failed[message.message_id] = str(error)
                     continue
-                self._forget(stage, held, letter)
+                self._forget(stage, held, message)
 """,
         """\
-                self._forget(stage, held, letter)
+                self._forget(stage, held, message)
                 try:
-                    sent.add(self._send(stage, letter))
+                    sent.add(self._send(stage, message))
                 except UltronError as error:
-                    failed[letter.message_id] = str(error)
+                    failed[message.message_id] = str(error)
                     continue
 """,
-        "A redrive that is cut off loses no letter.",
+        "A redrive that is cut off loses no message.",
     ),
     Mutant(
-        "letter-dropped-before-its-page-ends",
-        _LETTERS,
+        "message-dropped-before-its-page-ends",
+        _DEAD_LETTERS,
         """\
         self._give_up(stage, body)
-        self._forget(stage, held, letter)
+        self._forget(stage, held, message)
         return meaning_of_drop(stage, body)
 """,
         """\
-        self._forget(stage, held, letter)
+        self._forget(stage, held, message)
         self._give_up(stage, body)
         return meaning_of_drop(stage, body)
 """,
-        "A letter that is dropped is deleted last, so that no run waits for it.",
+        "A message that is dropped is deleted last, so that no run waits for it.",
     ),
     Mutant(
-        "dropped-letter-leaves-its-page-open",
-        _LETTERS,
+        "dropped-message-leaves-its-page-open",
+        _DEAD_LETTERS,
         """\
         self._give_up(stage, body)
-        self._forget(stage, held, letter)
+        self._forget(stage, held, message)
         return meaning_of_drop(stage, body)
 """,
         """\
-        self._forget(stage, held, letter)
+        self._forget(stage, held, message)
         return meaning_of_drop(stage, body)
 """,
-        "The page of a letter that is dropped fails, and its run ends.",
+        "The page of a message that is dropped fails, and its run ends.",
     ),
 )

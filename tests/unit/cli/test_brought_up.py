@@ -19,6 +19,7 @@ from services.cli.deployment.brought_up import PLACE, last_brought_up
 from services.cli.main import main
 from shared.errors import SettingsError
 from shared.platform import aws
+from tests.unit.cli.a_run import RUN_ID
 from tests.unit.cli.fake_api import OUTPUTS, FakeApi, running_api, write_outputs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,7 +101,7 @@ def test_a_demo_that_is_taken_down_is_not_found(
     assert "--outputs FILE, --api-url or ULTRON_API_URL; `make demo` brings one up" in error
 
 
-@pytest.mark.parametrize("arguments", [["chat", "x"], ["stage", "list"], ["run", "show", "r"]])
+@pytest.mark.parametrize("arguments", [["chat", "x"], ["stage", "list"], ["run", "show", RUN_ID]])
 def test_a_demo_that_is_down_is_said_to_be(
     arguments: list[str], checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import urllib3
 from services.cli.ask.api import read_answer
 from services.cli.errors import UnavailableError
 from services.cli.main import main
+from tests.unit.cli.a_run import RUN_ID
 from tests.unit.cli.fake_api import OUTPUTS, FakeApi, running_api, write_outputs
 
 RESULT = {
@@ -195,7 +196,7 @@ def test_an_api_that_takes_the_request_and_never_answers_is_not_called_absent(
     [
         (["retrieve", "x"], "--outputs FILE, --api-url or ULTRON_API_URL"),
         (["retrieve", "x", "--api-url", "http://x"], "--api-key or ULTRON_API_KEY"),
-        (["run", "show", "r"], "--checkpoint-table or ULTRON_CHECKPOINT_TABLE"),
+        (["run", "show", RUN_ID], "--checkpoint-table or ULTRON_CHECKPOINT_TABLE"),
         (["ingest", "--corpus", "c"], "--ingest-function or ULTRON_INGEST_FUNCTION"),
         (["index", "list", "--corpus", "c"], "--bucket-name or ULTRON_BUCKET_NAME"),
         (
@@ -271,5 +272,49 @@ def test_a_file_of_something_else_is_named(
 def test_a_file_that_is_not_there_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", "show", "r", "--outputs", str(tmp_path / "gone.json")]) == 2
+    assert main(["run", "show", RUN_ID, "--outputs", str(tmp_path / "gone.json")]) == 2
     assert "gone.json" in capsys.readouterr().err
+
+
+def test_an_outputs_file_that_overrides_the_environment_is_said(
+    outputs_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ULTRON_NAME_PREFIX", "ultron")
+    monkeypatch.setenv("ULTRON_BUCKET_NAME", "another-bucket")
+    monkeypatch.setenv("ULTRON_API_KEY", "a-secret-of-another")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert main(["retrieve", "x", "--outputs", str(outputs_file)]) == 1
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first == (
+        f"using ultron, which {outputs_file} describes, and not the other deployment that the "
+        "environment names (ULTRON_API_KEY, ULTRON_BUCKET_NAME)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "show", "latest"], ["'latest': must be the id of a run", "ultron run list"]),
+        (["run", "cancel", f"{RUN_ID}x"], ["such as 20261123T060000Z-1a2b3c4d"]),
+        (["run", "retry-gaps", ""], ["such as 20261123T060000Z-1a2b3c4d"]),
+        (["run", "list", "--corpus", "Marvel"], ["'Marvel' names no corpus", "lower-case"]),
+        (["ingest", "--corpus", "a b"], ["such as marvel-comics", "ultron corpus list"]),
+        (["retrieve", "x", "--corpus", "Marvel"], ["such as marvel-comics"]),
+        (["index", "mark-bad", "--corpus", "c", "--shard", "x"], ["ultron index shards"]),
+        (
+            ["index", "list", "--corpus", "c", "--bucket-name", "B c"],
+            ["'B c' cannot be the bucket"],
+        ),
+        (["run", "list", "--corpus", "c", "--checkpoint-table", "x y"], ["3 to 255 letters"]),
+        (["run", "start", "--corpus", "c", "--ingest-function", "x y"], ["such as ultron-ingest"]),
+        (["stage", "list", "--name-prefix", "a/b"], ["such as ultron"]),
+    ],
+)
+def test_a_wrong_id_or_name_says_what_a_right_one_looks_like(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    [error] = capsys.readouterr().err.splitlines()
+    assert [word for word in words if word not in error] == []
+    assert "^" not in error
+    assert "pattern" not in error

@@ -46,7 +46,7 @@ ADDRESSES = ScheduleAddresses(
         ("a.toml", b"name = ", "is no TOML"),
         ("a.toml", b'name = "notes"', "source: Field required"),
         ("a.json", b'{"name": "notes", "source": {"kind": "wind"}}', "source"),
-        ("a.json", b'{"name": "Notes", "source": {"kind": "jsonl"}}', "name: String should match"),
+        ("a.json", b'{"name": "Notes", "source": {"kind": "jsonl"}}', "name: must be 1 to 63"),
         ("a.json", b'{"name": "n", "source": {"kind": "jsonl"}, "colour": 1}', "colour: Extra"),
         ("a.json", b'{"name": "\\ud800", "source": {"kind": "jsonl"}}', "name"),
         ("a.toml", b"name = 2026-11-23", "name: Input should be a valid string"),

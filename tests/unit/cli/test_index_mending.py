@@ -216,7 +216,7 @@ def test_an_unknown_shard_is_not_found(
     functions: FakeFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     functions.function_error = "Unhandled"
-    functions.answer = {"errorType": "NotFoundError", "errorMessage": "version 7 has no shard x"}
-    arguments = ["index", "mark-bad", "--corpus", "marvel", "--shard", "x"]
+    functions.answer = {"errorType": "NotFoundError", "errorMessage": "version 7 has no such shard"}
+    arguments = ["index", "mark-bad", "--corpus", "marvel", "--shard", "0" * 16]
     assert main(arguments) == 3
-    assert capsys.readouterr().err == "error: version 7 has no shard x\n"
+    assert capsys.readouterr().err == "error: version 7 has no such shard\n"

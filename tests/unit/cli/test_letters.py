@@ -1,4 +1,4 @@
-"""What dead letters are about, whatever their bodies hold."""
+"""What dead-letter messages are about, whatever their bodies hold."""
 
 import json
 from datetime import UTC, datetime
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.dead_letter.dead_letter_queue import DeadLetter, held_letters
-from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetters
+from services.cli.dead_letter.dead_letter_queue import DeadLetterMessage, held_messages
+from services.cli.dead_letter.handling import STAGE_NAMES, DeadLetterMessages
 from services.cli.dead_letter.messages import (
     body_of,
     description,
@@ -21,8 +21,8 @@ from services.cli.dead_letter.messages import (
 )
 from services.cli.dead_letter.rendering import (
     dropped_lines,
-    letter_lines,
-    letters_lines,
+    message_lines,
+    messages_lines,
     redriven_lines,
 )
 from shared.errors import InvalidInputError
@@ -36,9 +36,9 @@ JOB = EmbedJob(
 SENT_AT = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
-def letter(body: object, **attributes: str) -> DeadLetter:
+def message(body: object, **attributes: str) -> DeadLetterMessage:
     text = body if isinstance(body, str) else json.dumps(body)
-    return DeadLetter("m-1", text, SENT_AT, attributes)
+    return DeadLetterMessage("m-1", text, SENT_AT, attributes)
 
 
 @pytest.mark.parametrize(
@@ -72,28 +72,28 @@ def test_a_page_is_known_by_any_job_about_it() -> None:
     ),
 )))  # fmt: skip
 def test_any_body_can_be_looked_at(text: str) -> None:
-    shown = description("derive", letter(text), None)
-    assert list(letter_lines(shown))
-    assert list(letters_lines({"dead_letters": [shown], "hidden": {}, "more": []}))
+    shown = description("derive", message(text), None)
+    assert list(message_lines(shown))
+    assert list(messages_lines({"dead_letters": [shown], "hidden": {}, "more": []}))
     for stage in STAGE_NAMES:
-        assert meaning_of_drop(stage, body_of(letter(text)))
+        assert meaning_of_drop(stage, body_of(message(text)))
     try:
-        assert event_to_send(letter(text), "ultron")["corpus"] is not None
+        assert event_to_send(message(text), "ultron")["corpus"] is not None
     except InvalidInputError as error:
         assert "no event of the schedule" in str(error)
 
 
 def test_a_body_that_is_nested_too_deeply_is_unreadable() -> None:
-    assert description("derive", letter("[" * 2000), None)["about"] == "unreadable"
+    assert description("derive", message("[" * 2000), None)["about"] == "unreadable"
 
 
 def test_a_recorded_reason_is_shown_before_any_other() -> None:
     recorded = {"code": "SOURCE", "reason": "it was strange", "failed_at": "then"}
-    shown = description("fetch", letter(JOB.model_dump(mode="json")), recorded)
+    shown = description("fetch", message(JOB.model_dump(mode="json")), recorded)
     assert (shown["code"], shown["reason"], shown["failed_at"]) == (
         "SOURCE", "it was strange", "then"
     )  # fmt: skip
-    lines = list(letter_lines(shown))
+    lines = list(message_lines(shown))
     assert lines[:4] == [
         f"message m-1 of fetch: embed notes run {RUN_ID} page p-1 part 2",
         "sent at 2026-11-23T06:00:00+00:00",
@@ -114,14 +114,14 @@ def test_a_recorded_reason_is_shown_before_any_other() -> None:
 def test_what_aws_says_of_an_event_is_its_reason(
     attributes: dict[str, str], code: str | None
 ) -> None:
-    shown = description("ingest", letter({"corpus": "notes"}, **attributes), None)
+    shown = description("ingest", message({"corpus": "notes"}, **attributes), None)
     assert (shown["code"], shown["reason"]) == (code, "timed out")
 
 
 def test_nested_fields_stand_under_their_names() -> None:
     job = {"kind": "index", "shard": {"shard_id": "s", "fields": ["a", "b"]}}
-    shown = description("index", letter(job), None)
-    assert list(letter_lines(shown))[-3:] == ["  shard:", "    shard_id: s", "    fields: a, b"]
+    shown = description("index", message(job), None)
+    assert list(message_lines(shown))[-3:] == ["  shard:", "    shard_id: s", "    fields: a, b"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_nested_fields_stand_under_their_names() -> None:
 )
 def test_events_of_other_rules_are_not_sent(resources: object) -> None:
     with pytest.raises(InvalidInputError, match="ultron dlq drop ingest m-1 --yes"):
-        event_to_send(letter({"id": "e", "resources": resources}), "ultron")
+        event_to_send(message({"id": "e", "resources": resources}), "ultron")
 
 
 def test_what_was_done_is_said() -> None:
@@ -164,15 +164,15 @@ class ForgetfulQueue:
 
 def test_messages_that_come_round_again_are_looked_at_once() -> None:
     queue = ForgetfulQueue(["a", "b"], ["b", "c"], ["a", "b"])
-    with held_letters(cast(Any, queue), "url") as held:
-        assert [letter.message_id for letter in held] == ["a", "b", "c"]
+    with held_messages(cast(Any, queue), "url") as held:
+        assert [message.message_id for message in held] == ["a", "b", "c"]
     assert queue.shown == ["a-1", "b-1", "c-1"]  # by the newest receipt of each
 
 
 def test_all_are_shown_again_ten_at_a_time() -> None:
     names = [f"m{number}" for number in range(23)]
     queue = ForgetfulQueue(names, [])
-    with held_letters(cast(Any, queue), "url") as held:
+    with held_messages(cast(Any, queue), "url") as held:
         assert len(list(held)) == 23
     assert len(queue.shown) == 23
 
@@ -188,11 +188,11 @@ class LateCounts(ForgetfulQueue):
 
 
 def test_one_that_is_asked_for_is_looked_for_everywhere() -> None:
-    letters = DeadLetters(
+    messages = DeadLetterMessages(
         client=cast(Any, LateCounts(["a"])),
         deployment=cast(Any, SimpleNamespace(dead_letter_queue_urls={"page-jobs": "url"})),
         failures=cast(Any, SimpleNamespace(reason=lambda *_: None)),
         runs=cast(Any, None),
         invoke_ingest=cast(Any, None),
     )
-    assert letters.show("fetch", "a")["message_id"] == "a"
+    assert messages.show("fetch", "a")["message_id"] == "a"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.cli.ask.rendering import chat_lines, retrieve_lines
 from services.cli.corpus import rendering as corpus_rendering
-from services.cli.dead_letter import rendering as letter_rendering
+from services.cli.dead_letter import rendering as dead_letter_rendering
 from services.cli.index import rendering as index_rendering
 from services.cli.main import main
 from services.cli.notices import notices_shown
@@ -48,7 +48,7 @@ CORPUS = {
     "rules": [{"name": FOREIGN, "expression": FOREIGN, "state": FOREIGN}],
     "document": {FOREIGN: [FOREIGN]},
 }  # fmt: skip
-LETTER = {
+MESSAGE = {
     "stage": FOREIGN, "message_id": FOREIGN, "failed_at": FOREIGN, "sent_at": FOREIGN,
     "about": FOREIGN, "code": FOREIGN, "reason": FOREIGN, "job": {FOREIGN: {FOREIGN: FOREIGN}},
 }  # fmt: skip
@@ -78,13 +78,13 @@ ANSWERS: list[tuple[Lines, dict[str, Any]]] = [
                       "metadata": {"colour": "y" + FOREIGN, "list": [FOREIGN, FOREIGN]}}],
         "rejects": [{"is_left_out": False, "field_path": FOREIGN, "reason": FOREIGN,
                      "raw": FOREIGN}]}),
-    (letter_rendering.letters_lines, {
-        "dead_letters": [LETTER], "hidden": {FOREIGN: 1}, "more": [FOREIGN]}),
-    (letter_rendering.letter_lines, LETTER),
-    (letter_rendering.letter_lines, LETTER | {"job": FOREIGN}),
-    (letter_rendering.redriven_lines, {
+    (dead_letter_rendering.messages_lines, {
+        "dead_letters": [MESSAGE], "hidden": {FOREIGN: 1}, "more": [FOREIGN]}),
+    (dead_letter_rendering.message_lines, MESSAGE),
+    (dead_letter_rendering.message_lines, MESSAGE | {"job": FOREIGN}),
+    (dead_letter_rendering.redriven_lines, {
         "stage": FOREIGN, "redriven": [FOREIGN], "failed": {FOREIGN: FOREIGN}}),
-    (letter_rendering.dropped_lines, {"stage": FOREIGN, "dropped": {FOREIGN: FOREIGN}}),
+    (dead_letter_rendering.dropped_lines, {"stage": FOREIGN, "dropped": {FOREIGN: FOREIGN}}),
     (index_rendering.index_lines, {"corpus": FOREIGN, "indexes": [{"model": MODEL, "versions": [
         {"version": FOREIGN, "committed_at": FOREIGN, "change": FOREIGN, "shards": FOREIGN,
          "vectors": FOREIGN, "size_bytes": 1}]}]}),

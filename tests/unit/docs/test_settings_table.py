@@ -24,8 +24,19 @@ OF_LIBRARIES = {"AWS_ENDPOINT_URL", "OPENBLAS_NUM_THREADS", "LOG_LEVEL"}
 
 
 def documented() -> set[str]:
-    rows = [line.split("|")[1] for line in TABLE.splitlines() if line.startswith("| `")]
+    return names_in(TABLE)
+
+
+def names_in(text: str) -> set[str]:
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+
+
+def set_by_terraform() -> set[str]:
+    """The variables that terraform/locals.tf gives to functions."""
+    text = (ROOT / "terraform/locals.tf").read_text(encoding="utf-8")
+    found = re.findall(r"(?:^\s+|\{ )([A-Z][A-Z_]+)\s+= ", text, re.M)
+    return set(found)
 
 
 def settings_of(service: str) -> set[str]:
@@ -50,6 +61,13 @@ def test_each_documented_setting_is_read() -> None:
     read = set.union(*(settings_of(service) for service in SERVICES))
     unread = {name for name in documented() - read if not name.startswith("POWERTOOLS_")}
     assert unread == OF_LIBRARIES
+
+
+def test_the_page_says_which_settings_terraform_sets() -> None:
+    sets, separator, leaves = TABLE.partition("\nNo variable of Terraform sets these")
+    assert separator
+    assert names_in(sets) == set_by_terraform()
+    assert names_in(leaves).isdisjoint(set_by_terraform())
 
 
 def test_each_setting_of_the_command_is_documented() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.retrieve_client import RetrieveFunction, Search, read_answer
 from shared.errors import (
+    DamagedIndexError,
     DimensionMismatchError,
     InvalidInputError,
     NotFoundError,
@@ -33,6 +34,7 @@ SEARCH = Search("Ultron", 5, "hybrid", "demo", {})
         TextTooLongError,
         OverloadedError,
         PartialFailureError,
+        DamagedIndexError,
     ],
 )
 def test_public_errors_come_through(error: type[UltronError]) -> None:
