@@ -193,7 +193,7 @@ class Searcher:
         )
 
 
-class _Place(NamedTuple):
+class _RowOfGroup(NamedTuple):
     """A row, and the number of the group it was found in."""
 
     group: int
@@ -275,7 +275,7 @@ class Search:
             exact=query.exact,
         )
 
-    def _hydrated(self, best: Sequence[tuple[_Place, float]]) -> tuple[SearchHit, ...]:
+    def _hydrated(self, best: Sequence[tuple[_RowOfGroup, float]]) -> tuple[SearchHit, ...]:
         rows: dict[int, list[FoundRow]] = {}
         for place, _ in best:
             rows.setdefault(place.group, []).append(place.row)
@@ -288,20 +288,24 @@ class Search:
         )
 
 
-def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> list[tuple[_Place, float]]:
+def _best(
+    query: SearchQuery, answers: Mapping[int, GroupAnswer]
+) -> list[tuple[_RowOfGroup, float]]:
     """The hits, with their scores, of what all groups found."""
     depth = max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k
-    dense = _merged(((number, answer.dense) for number, answer in answers.items()), depth)
-    lexical = _merged(((number, answer.lexical) for number, answer in answers.items()), depth)
+    dense = _best_of_all(((number, answer.dense) for number, answer in answers.items()), depth)
+    lexical = _best_of_all(((number, answer.lexical) for number, answer in answers.items()), depth)
     if query.mode == "hybrid":
         return _fused(query, dense, lexical)[: query.k]
     ranking = dense if query.mode == "dense" else lexical
     return [(place, place.row.score) for place in ranking if _is_near(place.row, query.threshold)]
 
 
-def _merged(rankings: Iterable[tuple[int, Sequence[FoundRow]]], depth: int) -> list[_Place]:
+def _best_of_all(
+    rankings: Iterable[tuple[int, Sequence[FoundRow]]], depth: int
+) -> list[_RowOfGroup]:
     several = list(rankings)
-    places = [_Place(number, row) for number, ranking in several for row in ranking]
+    places = [_RowOfGroup(number, row) for number, ranking in several for row in ranking]
     if len(several) == 1:
         return places[:depth]
     places.sort(key=lambda place: (-place.row.score, place.row.chunk_id))
@@ -309,8 +313,8 @@ def _merged(rankings: Iterable[tuple[int, Sequence[FoundRow]]], depth: int) -> l
 
 
 def _fused(
-    query: SearchQuery, dense: Sequence[_Place], lexical: Sequence[_Place]
-) -> list[tuple[_Place, float]]:
+    query: SearchQuery, dense: Sequence[_RowOfGroup], lexical: Sequence[_RowOfGroup]
+) -> list[tuple[_RowOfGroup, float]]:
     """Both rankings by reciprocal rank; the threshold bounds what is left, not what is ranked."""
     places = {place.row.chunk_id: place for place in (*lexical, *dense)}
     scores = reciprocal_rank_fusion(

@@ -189,7 +189,7 @@ class LocalGroup:
     def _dense(self, found: Sequence[_ShardAnswer], depth: int) -> list[FoundRow]:
         return [
             FoundRow(name, score, score, number, label)
-            for name, score, number, label in self._merged([one.dense for one in found], depth)
+            for name, score, number, label in self._best_of_all([one.dense for one in found], depth)
         ]
 
     def _lexical(self, found: Sequence[_ShardAnswer], depth: int) -> list[FoundRow]:
@@ -200,10 +200,14 @@ class LocalGroup:
         }
         return [
             FoundRow(name, score, similarities.get((number, label)), number, label)
-            for name, score, number, label in self._merged([one.lexical for one in found], depth)
+            for name, score, number, label in self._best_of_all(
+                [one.lexical for one in found], depth
+            )
         ]
 
-    def _merged(self, ranked: Sequence[Ranked], depth: int) -> list[tuple[str, float, int, int]]:
+    def _best_of_all(
+        self, ranked: Sequence[Ranked], depth: int
+    ) -> list[tuple[str, float, int, int]]:
         """The best rows of all shards; only of those that may be among them is the name read."""
         if len(ranked) == 1:  # in order already: rows of a shard lie in that of their names
             name = self._shards[0].chunk_id
