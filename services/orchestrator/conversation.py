@@ -18,7 +18,7 @@ from langgraph.graph import END, START, StateGraph
 from services.orchestrator.analysis import Analysis, Turn, analyse, shorten
 from services.orchestrator.chat_request import ChatRequest
 from services.orchestrator.generator import NOTHING_FOUND, Draft, Generator, Passage
-from services.orchestrator.retrieve_client import Retrieved, Search
+from services.orchestrator.retrieve_client import RetrieveCall, Retrieved
 
 _MAXIMUM_ANSWER_CHARACTERS = 2_000
 _MAXIMUM_TITLE_CHARACTERS = 200
@@ -30,7 +30,7 @@ UNCLEAR = Draft("I cannot tell what that is about. Please name it in your questi
 class Retriever(Protocol):
     """Finds passages."""
 
-    def search(self, search: Search) -> Retrieved:
+    def search(self, search: RetrieveCall) -> Retrieved:
         """Return the passages nearest to the query, best first."""
         ...
 
@@ -129,7 +129,7 @@ class ChatGraph:
         request = state["request"]
         started = self._clock()
         retrieved = self._retriever.search(
-            Search(
+            RetrieveCall(
                 query=state["analysis"].query,
                 k=request.k,
                 mode=self._defaults.retrieve_mode,

@@ -39,7 +39,7 @@ _PUBLIC_ERRORS: Mapping[str, type[UltronError]] = {
 
 
 @dataclass(frozen=True)
-class Search:
+class RetrieveCall:
     """What to retrieve: `k` chunks for `query`; absent filters are left out of `filters`."""
 
     query: str
@@ -95,7 +95,7 @@ class RetrieveFunction:
         self._client = client
         self._function_name = function_name
 
-    def search(self, search: Search) -> Retrieved:
+    def search(self, search: RetrieveCall) -> Retrieved:
         """Invoke the function and read its answer.
 
         Raises:

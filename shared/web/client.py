@@ -10,8 +10,8 @@ from shared.errors import SourceUnavailableError as Unavailable
 from shared.models.sources import RateLimit
 from shared.platform.observability import logger
 from shared.web.http_get import HttpClient, HttpResponse, TransportError
-from shared.web.rates import Place, SharedRates
-from shared.web.redirects import REDIRECTS, Credentials, OutboundRequest, place
+from shared.web.rates import RateLimitSlot, SharedRates
+from shared.web.redirects import REDIRECTS, Credentials, OutboundRequest, host_path
 from shared.web.retry import Backoff, RetryPolicy, Timing, WaitPolicy, parse_retry_after
 
 _FOLLOWED_REDIRECTS = 5
@@ -92,9 +92,10 @@ class SourceClient:
             request = request.redirected(location)
             if backoff.is_out_of_time:
                 raise Unavailable(
-                    f"{place(url)} led on for {backoff.elapsed_seconds:.0f} seconds; it is too slow"
+                    f"{host_path(url)} led on for {backoff.elapsed_seconds:.0f} seconds; "
+                    "it is too slow"
                 )
-        raise SourceError(f"{place(url)} redirects more than {_FOLLOWED_REDIRECTS} times")
+        raise SourceError(f"{host_path(url)} redirects more than {_FOLLOWED_REDIRECTS} times")
 
     def send(self, attempt: Attempt) -> HttpResponse:
         """Return the first answer of `attempt` that is neither 429 nor 5xx, whatever it is.
@@ -108,7 +109,7 @@ class SourceClient:
 
     def _send(self, attempt: Attempt, backoff: Backoff, refuses: Refuses | None) -> HttpResponse:
         while True:
-            turn = self._take_turn()
+            turn = self._take_slot()
             try:
                 response = attempt()
             except TransportError as error:
@@ -122,7 +123,7 @@ class SourceClient:
                 trouble = found
             self._wait_out(trouble, backoff)
 
-    def _take_turn(self) -> Place:
+    def _take_slot(self) -> RateLimitSlot:
         """Wait for the next rate-limit slot, and count the call."""
         policy = self._wait_policy
         turn = self._rates.take(self._bucket, self._rate, self._patience_seconds)
@@ -202,7 +203,7 @@ class SourceClient:
 
 
 def _not_accepted(request: OutboundRequest, response: HttpResponse) -> SourceError:
-    problem = f"{place(request.url)} answered {response.status}"
+    problem = f"{host_path(request.url)} answered {response.status}"
     if response.status in _FORBIDDEN:
         return SourceCredentialsError(f"{problem}; check the credentials of the source")
     return SourceError(f"{problem}; check its address and settings")

@@ -57,10 +57,10 @@ class OutboundRequest:
             target = urljoin(self.url, location)
             is_same = origin(target) == origin(self.url)
         except ValueError:
-            raise SourceError(f"{place(self.url)} redirects to no web address") from None
+            raise SourceError(f"{host_path(self.url)} redirects to no web address") from None
         if urlsplit(self.url).scheme == "https" and urlsplit(target).scheme != "https":
             raise SourceError(
-                f"{place(self.url)} redirects to {place(target)} without encryption; "
+                f"{host_path(self.url)} redirects to {host_path(target)} without encryption; "
                 "name the address that it should be read from"
             )
         if is_same:
@@ -76,7 +76,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(scheme)
 
 
-def place(url: str) -> str:
+def host_path(url: str) -> str:
     """Return host and path of an address, which may be shown: no user, no query."""
     try:
         parts = urlsplit(url)

@@ -27,7 +27,7 @@ from shared.sources.sitemap.web_page import page_line
 from shared.sources.sitemap.web_text import is_refused
 from shared.web.http_get import HttpResponse
 from shared.web.outbound import OutboundGuard
-from shared.web.redirects import Credentials, OutboundRequest, origin, place
+from shared.web.redirects import Credentials, OutboundRequest, host_path, origin
 from shared.web.retry import parse_retry_after
 from tests.fuzz.target import Target, first_line, text_of
 
@@ -126,7 +126,7 @@ def response_headers(data: bytes) -> None:
         led = asked.redirected(text)
         is_at_home = origin(led.url) == origin(HOME)
         assert is_at_home or "Authorization" not in led.full_headers
-        place(led.url)
+        host_path(led.url)
         OutboundGuard().check_url(led.full_url)
         led.full_url.encode()
 

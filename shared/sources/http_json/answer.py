@@ -6,7 +6,7 @@ from typing import Any
 from shared.errors import SourceError
 from shared.sources.json_document import JsonDocument
 from shared.web.http_get import HttpResponse
-from shared.web.redirects import place
+from shared.web.redirects import host_path
 
 LONGEST_CURSOR = 4000
 _LARGEST_TOTAL = 1_000_000_000
@@ -21,7 +21,7 @@ class Answer:
     """
 
     def __init__(self, response: HttpResponse, items: str) -> None:
-        self._place = place(response.url)
+        self._place = host_path(response.url)
         self.url = response.url
         self.headers = response.headers
         # Any other accepted status is a way of saying that there is nothing.

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, 
 
 from shared.errors import SourceError
 from shared.text.marks import bounded_marks
-from shared.web.redirects import origin, place
+from shared.web.redirects import host_path, origin
 
 LONGEST_ADDRESS = 4000
 # Shorter credentials may stand in an address by chance.
@@ -73,7 +73,9 @@ def next_address(
         parts = urlsplit(urljoin(present, bounded_marks(target.strip())))
         is_at_home = origin(urlunsplit(parts)) == origin(home)
     except ValueError:
-        raise SourceError(f"{place(present)} names a next page that is no web address") from None
+        raise SourceError(
+            f"{host_path(present)} names a next page that is no web address"
+        ) from None
     pairs = [pair for pair in parts.query.split("&") if not _is_hidden(pair, hidden_name, secrets)]
     address = urlunsplit(parts._replace(query="&".join(pairs), fragment=""))
     if any(len(secret) >= _TELLING and secret in unquote_plus(address) for secret in secrets):
@@ -83,12 +85,12 @@ def next_address(
         )
     if not is_at_home or parts.username is not None:
         raise SourceError(
-            f"{place(present)} names a next page elsewhere, at {place(address)}; only pages at "
-            f"{place(home).partition('/')[0]} are read, by the scheme that the corpus names"
+            f"{host_path(present)} names a next page elsewhere, at {host_path(address)}; only pages "
+            f"at {host_path(home).partition('/')[0]} are read, by the scheme that the corpus has"
         )
     if len(address) > LONGEST_ADDRESS:
         raise SourceError(
-            f"{place(present)} names a next page by more than {LONGEST_ADDRESS} characters"
+            f"{host_path(present)} names a next page by more than {LONGEST_ADDRESS} characters"
         )
     return address
 

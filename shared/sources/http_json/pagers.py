@@ -18,7 +18,7 @@ from shared.models.sources import (
 from shared.sources.http_json.answer import Answer
 from shared.sources.http_json.links import comparable, next_address, next_link
 from shared.sources.http_json.step import ENDPOINT, EndStatus, Step
-from shared.web.redirects import place
+from shared.web.redirects import host_path
 
 # More are chained behind the last of them, so that planning ends within its function's time.
 _MOST_PLANNED_PAGES = 10_000
@@ -204,7 +204,7 @@ def _linked(answer: Answer) -> str | None:
     try:
         return next_link(answer.headers.get("link", ""))
     except ValueError as error:
-        raise SourceError(f"the answer of {place(answer.url)} is malformed: {error}") from None
+        raise SourceError(f"the answer of {host_path(answer.url)} is malformed: {error}") from None
 
 
 def _whole(step: Step) -> int:

@@ -22,7 +22,7 @@ from shared.sources.http_json.pagers import CountedPager, make_pager
 from shared.sources.http_json.step import ENDPOINT, Step
 from shared.web.client import SourceClient
 from shared.web.http_get import HttpResponse
-from shared.web.redirects import Credentials, place
+from shared.web.redirects import Credentials, host_path
 from shared.web.retry import Timing
 
 # Clocks differ, and a change may show late: asking for a little too much loses nothing.
@@ -101,8 +101,8 @@ class HttpJsonApi:
         given = len(answer.lines)
         if records > 0 and given == 0:
             raise SourceError(
-                f"{place(answer.url)} says that it has {records} records, and its first page holds "
-                "none; check `items`"
+                f"{host_path(answer.url)} says that it has {records} records, and its first page "
+                "holds none; check `items`"
             )
         size = pager.paging.page_size
         if given < min(size, records):

@@ -15,7 +15,7 @@ from shared.foreign_json import parse_foreign_json
 from shared.web.client import SourceClient
 from shared.web.http_get import HttpResponse
 from shared.web.redaction import redact
-from shared.web.redirects import place
+from shared.web.redirects import host_path
 
 # The wiki says with status 200 that it has too much to do, and how long to wait.
 _BUSY = frozenset({"maxlag", "ratelimited"})
@@ -119,11 +119,11 @@ class WikiApi:
         except UnicodeEncodeError:
             # The wiki says itself how its next answer is asked for, and JSON can hold such a thing.
             raise SourceError(
-                f"{place(self._api_url)} wants to be asked with half of a character"
+                f"{host_path(self._api_url)} wants to be asked with half of a character"
             ) from None
         url = f"{self._api_url}{joint}{query}"
         response = self._client.get(url, refuses=is_busy)
-        return WikiAnswer(response.body, place(self._api_url))
+        return WikiAnswer(response.body, host_path(self._api_url))
 
 
 def is_busy(response: HttpResponse) -> bool:

@@ -33,7 +33,7 @@ from shared.sources.sitemap.robots import Robots, RobotsCache
 from shared.sources.sitemap.walk import Frame, Walk, is_changed
 from shared.sources.sitemap.web_page import page_line, problem_line
 from shared.web.client import SourceClient
-from shared.web.redirects import place
+from shared.web.redirects import host_path
 from shared.web.retry import HAND_ON_AFTER_SECONDS, Timing
 
 SITEMAP = "sitemap"
@@ -123,12 +123,12 @@ class SitemapPages:
     def _sitemap(self, frame: Frame, client: SourceClient) -> Sitemap:
         if frame.depth > MAXIMUM_DEPTH:
             raise SourceError(
-                f"{place(frame.url)} is nested deeper than {MAXIMUM_DEPTH} indexes of sitemaps"
+                f"{host_path(frame.url)} is nested deeper than {MAXIMUM_DEPTH} indexes of sitemaps"
             )
         response = client.get(frame.url)
         if host_of(normal_address(response.url) or "") != host_of(self._root):
-            raise SourceError(f"{place(frame.url)} redirects to another host")
-        return read_sitemap(response.body, place(frame.url))
+            raise SourceError(f"{host_path(frame.url)} redirects to another host")
+        return read_sitemap(response.body, host_path(frame.url))
 
     def _chosen(self, sitemap: Sitemap, since: datetime | None) -> list[Address]:
         """The entries that are read, each once, in the order of the sitemap."""
@@ -227,7 +227,7 @@ class SitemapPages:
             return None
         found_at = normal_address(response.url)
         if found_at is None or host_of(found_at) != host_of(self._root):
-            return problem_line(url, f"it redirects to another host, {place(response.url)}")
+            return problem_line(url, f"it redirects to another host, {host_path(response.url)}")
         if not robots.allows(found_at):
             return problem_line(url, "it redirects to where the site's robots.txt allows nothing")
         return page_line(url, last_modified, response)

@@ -20,7 +20,7 @@ from services.orchestrator.chat_request import MAXIMUM_MESSAGE_CHARACTERS, ChatR
 from services.orchestrator.conversation import ChatDefaults, ChatGraph, Retriever
 from services.orchestrator.generator import Passage
 from services.orchestrator.quotation.extractive import ExtractiveGenerator
-from services.orchestrator.retrieve_client import Retrieved, Search
+from services.orchestrator.retrieve_client import RetrieveCall, Retrieved
 from services.orchestrator.sessions import dynamodb_sessions
 from tests.integration.conftest import ROOT
 
@@ -73,7 +73,7 @@ class FixedPassages:
         self._passage = Passage("a:1-001", "Ultron", None, text, 0.5)
         self._together = together
 
-    def search(self, search: Search) -> Retrieved:
+    def search(self, search: RetrieveCall) -> Retrieved:
         if self._together is not None:
             self._together.wait(timeout=30)
         return Retrieved(passages=(self._passage,))

@@ -12,7 +12,7 @@ import pytest
 from shared.errors import BudgetExhaustedError
 from shared.models.sources import RateLimit
 from shared.web.rate_limits import RateLimits
-from shared.web.rates import Place
+from shared.web.rates import RateLimitSlot
 from tests.unit.table.given_time import GivenTime
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ class World:
         instant = START + timedelta(seconds=at_seconds)
         return RateLimits(self._client, self._table, GivenTime(lambda: instant))
 
-    def take(self, at_seconds: float, rate: RateLimit, patience_seconds: float = 0.0) -> Place:
+    def take(
+        self, at_seconds: float, rate: RateLimit, patience_seconds: float = 0.0
+    ) -> RateLimitSlot:
         return self.limits(at_seconds).take(self.bucket, rate, patience_seconds)
 
     def hold(self, at_seconds: float, seconds: float) -> None:

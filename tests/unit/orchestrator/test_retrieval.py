@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.retrieve_client import RetrieveFunction, Search, read_answer
+from services.orchestrator.retrieve_client import RetrieveCall, RetrieveFunction, read_answer
 from shared.errors import (
     DamagedIndexError,
     DimensionMismatchError,
@@ -22,7 +22,7 @@ from tests.unit.orchestrator.scripted import PYM, ULTRON, ScriptedLambda
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-SEARCH = Search("Ultron", 5, "hybrid", "demo", {})
+SEARCH = RetrieveCall("Ultron", 5, "hybrid", "demo", {})
 
 
 @pytest.mark.parametrize(

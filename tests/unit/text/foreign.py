@@ -58,7 +58,7 @@ from shared.text.marks import normalised
 from shared.text.sentences import split_sentences
 from shared.web.http_get import HttpResponse, gunzip
 from shared.web.redaction import redact
-from shared.web.redirects import place
+from shared.web.redirects import host_path
 
 MAPPING = FieldMapping(
     title="title", text="text", url="url", modified="date", type="type", entity_type="thing",
@@ -197,7 +197,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     ),
     "next query": lambda t: next_address("http://a/", f"/?{t}", "http://a/", "key", ["s" * 9]),
     "comparable": lambda t: comparable(f"http://a/?{t}"),
-    "place": lambda t: place(f"http://a/{t}"),
+    "place": lambda t: host_path(f"http://a/{t}"),
     "json": load_json,
     "json value": lambda t: JsonDocument(_json_value(t)).record_texts("data.results"),
     "json list": lambda t: JsonDocument(json.dumps(list(t))).record_texts("@"),
