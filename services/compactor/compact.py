@@ -110,7 +110,7 @@ class Compactor:
         try:
             note = read_note(self.store, _note_key(job), CompactionNote)
         except CorruptObjectError as error:
-            logger.warning("merging anew", extra={"reason": str(error)})
+            logger.warning("merging again", extra={"reason": str(error)})
             return None
         if note is None or self.clock.now() - note.written_at > self.notes_trusted_for:
             return None

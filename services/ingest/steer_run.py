@@ -89,8 +89,8 @@ class Steering:
         """Refuse a run whose work its index would refuse, and which would count as done."""
         if run.seq < self.floor.read(run.corpus):
             raise ConflictError(
-                f"run {run.run_id} began before the index of {run.corpus} was restored, mended or "
-                f"deleted; start a new run: `ultron run start --corpus {run.corpus}`"
+                f"run {run.run_id} began before the index of {run.corpus} was restored, repaired "
+                f"or deleted; start a new run: `ultron run start --corpus {run.corpus}`"
             )
         if not run.is_of_model(self.planner.models.of(self.planner.corpora.get(run.corpus))):
             raise ConflictError(

@@ -23,7 +23,7 @@ from shared.index.manifest.generations import (
 )
 from shared.index.manifest.manifest_store import ManifestCache, ManifestStore, describe_model
 from shared.index.search.group_messages import GroupScope
-from shared.index.search.partitions import deal
+from shared.index.search.partitions import partition_shards
 from shared.index.search.remote_group import InvokesGroups, RemoteGroup
 from shared.index.search.searcher import ScaleOut, Searcher
 from shared.index.search.shard_cache import ShardCache
@@ -202,7 +202,7 @@ class IndexLibrary:
     def _without_own_shards(self, index: _Index, error: UltronError) -> Refreshed:
         """What is searched when the own part cannot be opened: other functions' parts, if any."""
         manifest = index.current.current()
-        if len(deal(manifest.shards, self._budget)) == 1:
+        if len(partition_shards(manifest.shards, self._budget)) == 1:
             raise error
         logger.error("the own part of an index is left out", extra={"reason": str(error)})
         return Refreshed(Snapshot(manifest, (), ()), 0, 0.0)
@@ -241,7 +241,7 @@ class IndexLibrary:
         return _Index(manifests, cache, source, searcher)
 
     def _own_shards(self, manifest: Manifest) -> list[str]:
-        return [shard.shard_id for shard in deal(manifest.shards, self._budget)[0]]
+        return [shard.shard_id for shard in partition_shards(manifest.shards, self._budget)[0]]
 
     def _scale_out(self) -> ScaleOut | None:
         elsewhere = self._elsewhere
@@ -259,7 +259,7 @@ class IndexLibrary:
                     ),
                     elsewhere.invoker,
                 )
-                for group in deal(manifest.shards, self._budget)[1:]
+                for group in partition_shards(manifest.shards, self._budget)[1:]
             ]
 
         return ScaleOut(groups, elsewhere.pool, elsewhere.seconds)

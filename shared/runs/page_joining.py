@@ -213,6 +213,6 @@ def _loop_page(parent: PageJob, job: PageJob) -> NewPage:
     identity = hashlib.sha256(f"{parent.page_id}/{job.page_id}".encode()).hexdigest()[:32]
     reason = (
         f"{CURSOR_LOOP}: page {parent.page_id} leads to page {job.page_id}, which this run has "
-        "from elsewhere; start a new run when the source is mended"
+        "from elsewhere; start a new run when the source is repaired"
     )
     return NewPage(job.model_copy(update={"page_id": f"loop-{identity}"}), parent.page_id, reason)

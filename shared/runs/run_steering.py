@@ -254,6 +254,6 @@ class RunSteering:
             except ConditionFailedError as error:
                 if any(index >= len(left) for index in error.indexes):
                     raise ConflictError(
-                        f"run {run_id} was changed by somebody else meanwhile; try again"
+                        f"run {run_id} was changed by another process meanwhile; try again"
                     ) from None
                 left = [page for n, page in enumerate(left) if n not in error.indexes]

@@ -10,7 +10,7 @@ from shared.errors import SourceUnavailableError as Unavailable
 from shared.models.sources import RateLimit
 from shared.platform.observability import logger
 from shared.web.http_get import HttpClient, HttpResponse, TransportError
-from shared.web.rates import RateLimitSlot, SharedRates
+from shared.web.rates import SharedRates, Slot
 from shared.web.redirects import REDIRECTS, Credentials, OutboundRequest, host_path
 from shared.web.retry import Backoff, RetryPolicy, Timing, WaitPolicy, parse_retry_after
 
@@ -27,7 +27,7 @@ Refuses = Callable[[HttpResponse], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Failure:
     """What an attempt met: `is_refusal` says that the source asks for fewer calls."""
 
     problem: str
@@ -109,40 +109,40 @@ class SourceClient:
 
     def _send(self, attempt: Attempt, backoff: Backoff, refuses: Refuses | None) -> HttpResponse:
         while True:
-            turn = self._take_slot()
+            slot = self._take_slot()
             try:
                 response = attempt()
             except TransportError as error:
-                trouble = _Trouble(str(error))
+                failure = _Failure(str(error))
             else:
-                found = self._trouble_of(response, refuses)
+                found = self._failure_of(response, refuses)
                 if found is None:
-                    if turn.refused_seconds is not None:
+                    if slot.refused_seconds is not None:
                         self._rates.end_refusal(self._bucket)
                     return response
-                trouble = found
-            self._wait_out(trouble, backoff)
+                failure = found
+            self._wait_out(failure, backoff)
 
-    def _take_slot(self) -> RateLimitSlot:
+    def _take_slot(self) -> Slot:
         """Wait for the next rate-limit slot, and count the call."""
         policy = self._wait_policy
-        turn = self._rates.take(self._bucket, self._rate, self._patience_seconds)
-        refused = turn.refused_seconds or 0.0
-        is_given_up = refused + turn.blocked_seconds > policy.maximum_refusal_seconds
-        if turn.blocked_seconds > 0 and is_given_up:
+        slot = self._rates.take(self._bucket, self._rate, self._patience_seconds)
+        refused = slot.refused_seconds or 0.0
+        is_given_up = refused + slot.blocked_seconds > policy.maximum_refusal_seconds
+        if slot.blocked_seconds > 0 and is_given_up:
             raise Unavailable(
                 f"the source has refused every call for {refused:.0f} seconds and asks to be left "
-                f"alone for {turn.blocked_seconds:.0f} more; gave up"
+                f"alone for {slot.blocked_seconds:.0f} more; gave up"
             )
-        if not turn.is_granted:
-            self._give_back(turn.wait_seconds)
-        if turn.wait_seconds > 0:
-            self._timing.sleep(turn.wait_seconds)
+        if not slot.is_granted:
+            self._give_back(slot.wait_seconds)
+        if slot.wait_seconds > 0:
+            self._timing.sleep(slot.wait_seconds)
         if self._rate.calls_per_day is not None:
             day = self._timing.now().date()
             self._rates.spend_budget(self._bucket, day, self._rate.calls_per_day)
         self._patience_seconds = policy.further_patience_seconds
-        return turn
+        return slot
 
     def _give_back(self, seconds: float) -> None:
         if self._wait_policy.may_postpone:
@@ -152,24 +152,24 @@ class SourceClient:
             f"{self._patience_seconds:.0f} can be waited for here; try again later"
         )
 
-    def _wait_out(self, trouble: _Trouble, backoff: Backoff) -> None:
+    def _wait_out(self, failure: _Failure, backoff: Backoff) -> None:
         """Wait before the next attempt, or raise why there is none."""
-        asked = trouble.retry_after_seconds
-        if trouble.is_refusal and asked:
+        asked = failure.retry_after_seconds
+        if failure.is_refusal and asked:
             # No worker may call the source now; the wait is that for the next rate-limit slot.
             pause = backoff.next_pause(0.0)
             self._hold(asked if pause is not None else max(asked, self._refusal_pause))
             if pause is None and not self._wait_policy.may_postpone:
-                raise self._gave_up(trouble, backoff)
+                raise self._gave_up(failure, backoff)
             return
         pause = backoff.next_pause(asked or 0.0)
         if pause is not None:
-            logger.info("waiting for the source", extra={"problem": trouble.problem})
+            logger.info("waiting for the source", extra={"problem": failure.problem})
             self._timing.sleep(pause)
-        elif trouble.is_refusal and self._wait_policy.may_postpone:
+        elif failure.is_refusal and self._wait_policy.may_postpone:
             self._hold(self._refusal_pause)
         else:
-            raise self._gave_up(trouble, backoff)
+            raise self._gave_up(failure, backoff)
 
     @property
     def _refusal_pause(self) -> float:
@@ -181,21 +181,21 @@ class SourceClient:
         self._patience_seconds = self._wait_policy.patience_seconds
         self._rates.hold(self._bucket, seconds, self._wait_policy.maximum_refusal_seconds)
 
-    def _gave_up(self, trouble: _Trouble, backoff: Backoff) -> Unavailable:
-        asked = trouble.retry_after_seconds
+    def _gave_up(self, failure: _Failure, backoff: Backoff) -> Unavailable:
+        asked = failure.retry_after_seconds
         return Unavailable(
             f"gave up after {backoff.failures} attempts and {backoff.elapsed_seconds:.0f} seconds: "
-            f"{trouble.problem}" + (f", to be retried after {asked:.0f} seconds" if asked else "")
+            f"{failure.problem}" + (f", to be retried after {asked:.0f} seconds" if asked else "")
         )
 
-    def _trouble_of(self, response: HttpResponse, refuses: Refuses | None) -> _Trouble | None:
+    def _failure_of(self, response: HttpResponse, refuses: Refuses | None) -> _Failure | None:
         status = response.status
         is_said = refuses is not None and refuses(response)
         if not is_said and status != _TOO_MANY_REQUESTS and status < _SERVER_ERROR:
             return None
         asked = parse_retry_after(response.headers.get("retry-after"), self._timing.now())
         is_asked_to_wait = status == HTTPStatus.SERVICE_UNAVAILABLE and asked is not None
-        return _Trouble(
+        return _Failure(
             f"the source answered {status}" + (", and that it is too busy" if is_said else ""),
             is_refusal=is_said or status == _TOO_MANY_REQUESTS or is_asked_to_wait,
             retry_after_seconds=asked,

@@ -17,7 +17,7 @@ from shared.models.sources import RateLimit
 from shared.table.table import ConditionFailedError, StateTable
 from shared.table.table_clock import TableClock
 from shared.table.typed_values import Item
-from shared.web.rates import RateLimitSlot
+from shared.web.rates import Slot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,7 +72,7 @@ class RateLimits:
         self._table = StateTable(client, table_name)
         self._clock = clock
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         """Ask for a rate-limit slot that is free within `patience_seconds`.
 
         Raises:
@@ -146,7 +146,7 @@ class RateLimits:
                 "the rest of the run becomes gaps, which the next run reads again"
             ) from None
 
-    def _take_unlimited(self, bucket: str, now: int, limit: int) -> RateLimitSlot:
+    def _take_unlimited(self, bucket: str, now: int, limit: int) -> Slot:
         found = _Bucket.of(self._table.get(_partition(bucket), _SORT_KEY))
         if found.blocked_until > limit:
             return self._queue_up(bucket, found, _UNLIMITED_INTERVAL, now, found.blocked_until)
@@ -172,7 +172,7 @@ class RateLimits:
 
     def _queue_up(
         self, bucket: str, found: _Bucket, interval: int, now: int, earliest: int
-    ) -> RateLimitSlot:
+    ) -> Slot:
         """Give the caller a time to ask again, one interval after that of the previous caller."""
         try:
             item = self._update_item(
@@ -183,7 +183,7 @@ class RateLimits:
             )
         except ConditionFailedError:
             item = self._start_queue(bucket, interval, earliest)
-        return RateLimitSlot(
+        return Slot(
             is_granted=False,
             wait_seconds=(item["waiting_until"] - now) / _SECOND,
             refused_seconds=_refused_seconds(found, now),
@@ -238,8 +238,8 @@ def _partition(bucket: str) -> str:
     return f"RATE#{bucket}"
 
 
-def _granted(found: _Bucket, now: int, instant: int) -> RateLimitSlot:
-    return RateLimitSlot(
+def _granted(found: _Bucket, now: int, instant: int) -> Slot:
+    return Slot(
         is_granted=True,
         wait_seconds=(instant - now) / _SECOND,
         refused_seconds=_refused_seconds(found, now),
@@ -254,5 +254,5 @@ def _refused_seconds(found: _Bucket, now: int) -> float | None:
 
 def _contention(bucket: str) -> ContentionError:
     return ContentionError(
-        f"{_WRITE_ATTEMPTS} attempts to take a place in {bucket} met other workers; try again"
+        f"{_WRITE_ATTEMPTS} attempts to take a slot of {bucket} met other workers; try again"
     )

@@ -8,7 +8,7 @@ from shared.models.sources import RateLimit
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimitSlot:
+class Slot:
     """The answer to a caller that asks for a rate-limit slot of a source.
 
     With `is_granted` the caller may make the call after `wait_seconds`, and it has been counted;
@@ -26,7 +26,7 @@ class RateLimitSlot:
 class SharedRates(Protocol):
     """The limits of sources, shared by all workers; a bucket is what has a limit of its own."""
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         """Ask for a rate-limit slot that is free within `patience_seconds`."""
         ...
 

@@ -21,7 +21,7 @@ from shared.storage.keys import raw_key
 from shared.storage.memory import MemoryObjectStore
 from shared.web.http_get import HttpClient, HttpResponse
 from shared.web.outbound import OutboundGuard
-from shared.web.rates import RateLimitSlot
+from shared.web.rates import Slot
 from shared.web.retry import Timing
 from tests.fuzz.target import Target, first_line, text_of
 
@@ -65,8 +65,8 @@ class _Rates:
     def __init__(self) -> None:
         self._held_seconds = 0.0
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
-        return RateLimitSlot(self._held_seconds == 0.0, self._held_seconds)
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
+        return Slot(self._held_seconds == 0.0, self._held_seconds)
 
     def hold(self, bucket: str, seconds: float, lapse_seconds: float) -> None:
         assert seconds > 0

@@ -133,7 +133,7 @@ class _Simulation:
         while world.now() < ends_at:
             if self._turn():
                 continue
-            following = world.next_event() or world.trouble_ends_at
+            following = world.next_event() or world.failures_end_at
             if following is None:
                 return
             world.scheduler.advance_to(min(following, ends_at))

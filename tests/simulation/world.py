@@ -115,10 +115,10 @@ class World:
         return task is not None and self._lasts(self.full_until, task.name)
 
     @property
-    def trouble_ends_at(self) -> datetime | None:
+    def failures_end_at(self) -> datetime | None:
         """When the last stage works again; None when all do."""
-        troubles = (self.broken_until, self.full_until, self.paused_until)
-        ends = (end for trouble in troubles for end in trouble.values())
+        failures = (self.broken_until, self.full_until, self.paused_until)
+        ends = (end for failure in failures for end in failure.values())
         return max((end for end in ends if end > self.now()), default=None)
 
     def _lasts(self, until: Mapping[str, datetime], stage: str) -> bool:

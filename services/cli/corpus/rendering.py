@@ -59,13 +59,13 @@ def removed_lines(outcome: Mapping[str, Any], bucket_name: str) -> Iterator[str]
         yield f"{outcome['objects_deleted']} objects of its index and vectors are deleted"
     if not outcome["stay"]:
         return
-    yield "its data stay, to be deleted when nobody needs them any more:"
+    yield "its data stays; delete it when it is no longer needed:"
     for prefix in outcome["stay"]:
         yield f"  aws s3 rm --recursive s3://{bucket_name}/{prefix}"
     if any(prefix.startswith("indexes/") for prefix in outcome["stay"]):
         yield (
             "a later corpus of this name would go on with that index; "
-            f"`ultron corpus remove {outcome['corpus']} --delete-index` makes it start anew"
+            f"`ultron corpus remove {outcome['corpus']} --delete-index` deletes the index too"
         )
 
 

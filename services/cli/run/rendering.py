@@ -94,7 +94,7 @@ def watch_line(progress: RunProgress, stages: Sequence[StageReading]) -> str:
     no remaining time of a run that has ended.
     """
     parts = [_stage_text(progress, stage) for stage in stages if _is_shown(stage)]
-    return " · ".join([_status(progress), *parts, *_trouble(progress)])
+    return " · ".join([_status(progress), *parts, *_failures(progress)])
 
 
 def watch_bar(progress: RunProgress, stages: Sequence[StageReading], columns: int) -> str:
@@ -103,17 +103,17 @@ def watch_bar(progress: RunProgress, stages: Sequence[StageReading], columns: in
     What does not fit is left out, the least important first.
     """
     pages, *others = (_stage_text(progress, stage) for stage in stages if _is_shown(stage))
-    head, trouble = _status(progress), _trouble(progress)
+    head, failures = _status(progress), _failures(progress)
     planned = progress.run.pages_planned if progress.run.status != "planning" else 0
     # As wide at each drawing, so that it moves by what is done alone.
     bar_columns = min(max(columns // 5, _SHORTEST_BAR), _LONGEST_BAR)
     bar = [_bar(progress.pages_ended / planned, bar_columns)] if planned else []
     # Vectors are the work itself; what comes before them counts less, and goes first.
-    while others and _width([head, *bar, pages, *others, *trouble]) > columns:
+    while others and _width([head, *bar, pages, *others, *failures]) > columns:
         others.pop(0)
-    if _width([head, *bar, pages, *trouble]) > columns:
+    if _width([head, *bar, pages, *failures]) > columns:
         bar = []
-    return _SEPARATOR.join([head, *bar, pages, *others, *trouble])
+    return _SEPARATOR.join([head, *bar, pages, *others, *failures])
 
 
 def duration(seconds: float) -> str:
@@ -141,7 +141,7 @@ def _is_shown(stage: StageReading) -> bool:
     return stage.name == PAGES or bool(stage.done or stage.total)
 
 
-def _trouble(progress: RunProgress) -> list[str]:
+def _failures(progress: RunProgress) -> list[str]:
     counts = (
         (progress.pages_gap, "gaps"),
         (progress.pages_failed, "failed"),

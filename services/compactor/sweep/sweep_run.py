@@ -35,7 +35,7 @@ from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore
 
 _FEWEST_FOR_VALVE = 20
-_SET_BACK = "the index was restored, mended or deleted after the run had begun; run in full again"
+_SET_BACK = "the index was restored, repaired or deleted after the run had begun; run in full again"
 _OTHER_MODEL = "the model changed after the run had begun; the next run is a full one"
 
 
@@ -155,7 +155,7 @@ class Sweeper:
         if progress.rejects:
             return (
                 f"{progress.rejects} lines were rejected, and whose they were is not known; "
-                "mend them in the source and run in full again"
+                "correct them in the source and run in full again"
             )
         if progress.pages_unchanged:
             return f"{progress.pages_unchanged} pages were not read, as the source called them old"

@@ -166,7 +166,7 @@ class _Collection:
             return CondemnedFiles.model_validate_json(stored.data), stored.etag
         except ValidationError:
             # Without it every grace begins again, which deletes nothing too early.
-            _logger.error("the list of condemned files is begun anew", extra={"key": stored.key})
+            _logger.error("the list of condemned files is begun again", extra={"key": stored.key})
             return CondemnedFiles(collected_at=self._now), stored.etag
 
     def _present(self) -> Manifest | None:
@@ -223,7 +223,7 @@ class _Collection:
         for listed, version in versions.items():
             if version.committed_at is None and listed not in expired:
                 raise CorruptObjectError(
-                    f"{listed.key} cannot be read, so that nobody knows what it names; no garbage "
+                    f"{listed.key} cannot be read, so it is not known what it names; no garbage "
                     f"is collected until it is {self._policy.history_kept} old or deleted by hand"
                 )
 

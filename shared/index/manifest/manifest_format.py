@@ -46,12 +46,12 @@ def _what_is_wrong(stored: StoredObject, error: ValidationError) -> str:
     if isinstance(made_by, int) and made_by < SCHEMA_VERSION:
         return (
             f"{stored.key} was made by an older release (schema version {made_by}); "
-            "`ultron index rebuild` makes the index anew"
+            "`ultron index rebuild` builds the index again"
         )
     if isinstance(made_by, int) and made_by > SCHEMA_VERSION:
         return (
             f"{stored.key} was made by a newer release (schema version {made_by}); "
-            "deploy that release, or make the index anew with `ultron index rebuild`"
+            "deploy that release, or build the index again with `ultron index rebuild`"
         )
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "document"

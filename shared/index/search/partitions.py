@@ -7,7 +7,9 @@ from shared.models.manifest import ShardDescriptor
 Group = tuple[ShardDescriptor, ...]
 
 
-def deal(shards: Iterable[ShardDescriptor], budget_bytes: int | None) -> tuple[Group, ...]:
+def partition_shards(
+    shards: Iterable[ShardDescriptor], budget_bytes: int | None
+) -> tuple[Group, ...]:
     """Return the shards that hold rows, in their order, in groups of at most the budget.
 
     A shard over the budget is a group of its own. Without a budget there is one group; there is

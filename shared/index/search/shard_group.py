@@ -108,8 +108,8 @@ class Spread:
         if tasks <= 1:
             return run(0) if count else []
         others = [self._pool.submit(run, first) for first in range(1, tasks)]
-        dealt = [run(0), *(other.result() for other in others)]
-        return [dealt[number % tasks][number // tasks] for number in range(count)]
+        of_tasks = [run(0), *(other.result() for other in others)]
+        return [of_tasks[number % tasks][number // tasks] for number in range(count)]
 
 
 class _ShardAnswer(NamedTuple):

@@ -85,8 +85,8 @@ def next_address(
         )
     if not is_at_home or parts.username is not None:
         raise SourceError(
-            f"{host_path(present)} names a next page elsewhere, at {host_path(address)}; only pages "
-            f"at {host_path(home).partition('/')[0]} are read, by the scheme that the corpus has"
+            f"{host_path(present)} names a next page elsewhere, at {host_path(address)}; only "
+            f"pages at {host_path(home).partition('/')[0]} are read, by the scheme of the corpus"
         )
     if len(address) > LONGEST_ADDRESS:
         raise SourceError(

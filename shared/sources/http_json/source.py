@@ -134,12 +134,13 @@ def _credentials(auth: HttpAuth | None, secret: str | None) -> Credentials:
     if not (value.isascii() and value.isprintable()):
         raise SourceCredentialsError(
             f"the field {auth.secret_field!r} of the secret {auth.secret_name} has characters that "
-            "no request can carry; write it anew"
+            "no request can carry; write it again"
         )
     if auth.place == "header":
         if not _HEADER_NAME.fullmatch(auth.name):
             raise SourceCredentialsError(
-                f"no header can be named {auth.name!r}, as `auth.name` of the corpus says; mend it"
+                f"no header can be named {auth.name!r}, as `auth.name` of the corpus says; "
+                "correct it"
             )
         return Credentials(headers={auth.name: value})
     return Credentials(query={auth.name: value})

@@ -463,7 +463,7 @@ def test_a_run_that_renews_its_lease_while_it_is_closed_goes_on(
 
     monkeypatch.setattr(world.runs.reader, "last_progress", resumed_meanwhile)
     next_run = world.run_id.replace("T06", "T08")
-    with pytest.raises(ConflictError, match="by somebody else meanwhile"):
+    with pytest.raises(ConflictError, match="by another process meanwhile"):
         world.corpora.close_abandoned_run(world.corpus, next_run, world.runs)
     progress = world.runs.reader.get_run(world.run_id)
     assert (progress.run.status, progress.pages_failed) == ("running", 0)

@@ -464,7 +464,7 @@ def test_a_retry_whose_run_was_cancelled_meanwhile_takes_up_nothing(
         move_pages(*arguments)
 
     monkeypatch.setattr(line.runs.steering, "_move_pages", cancelled_meanwhile)
-    with pytest.raises(ConflictError, match="was changed by somebody else meanwhile"):
+    with pytest.raises(ConflictError, match="was changed by another process meanwhile"):
         line.steer("retry_gaps", run_id)
     progress = line.assert_exact(run_id)
     assert (progress.run.status, progress.pages_gap) == ("cancelled", 1)

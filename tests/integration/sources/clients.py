@@ -8,7 +8,7 @@ from shared.models.sources import RateLimit
 from shared.web.client import SourceClient
 from shared.web.http_get import HttpClient, HttpLimits
 from shared.web.outbound import AllowedHosts, OutboundGuard
-from shared.web.rates import RateLimitSlot
+from shared.web.rates import Slot
 from shared.web.retry import RetryPolicy, Timing, WaitPolicy
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
@@ -24,15 +24,15 @@ class OpenRates:
     taken: list[str] = field(default_factory=list)
     spent: list[date] = field(default_factory=list)
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         self.taken.append(bucket)
         if self.held and self.held[-1][1] > 0:
             seconds = self.held[-1][1]
             is_granted = seconds <= patience_seconds
             if is_granted:
                 self.held.append((bucket, 0.0))
-            return RateLimitSlot(is_granted, seconds, 0.0, 0.0 if is_granted else seconds)
-        return RateLimitSlot(is_granted=True, wait_seconds=0.0)
+            return Slot(is_granted, seconds, 0.0, 0.0 if is_granted else seconds)
+        return Slot(is_granted=True, wait_seconds=0.0)
 
     def hold(self, bucket: str, seconds: float, lapse_seconds: float) -> None:
         self.held.append((bucket, seconds))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shared.models.sources import RateLimit
-from shared.web.rates import RateLimitSlot
+from shared.web.rates import Slot
 from tests.integration.conformance.server import SiteServer, running_site_server
 from tests.integration.conformance.site import Answer, Site
 from tests.integration.sources.clients import OpenRates
@@ -39,20 +39,20 @@ def running_routes(answers: Callable[[Request], Answer]) -> Iterator[SiteServer]
 
 
 @dataclass
-class FewPlaces(OpenRates):
-    """Grants so many places; whoever comes later is to wait a minute."""
+class FewSlots(OpenRates):
+    """Grants so many slots; whoever comes later is to wait a minute."""
 
-    places: int = 0
+    slots: int = 0
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
-        if len(self.taken) >= self.places:
-            return RateLimitSlot(is_granted=False, wait_seconds=60.0)
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
+        if len(self.taken) >= self.slots:
+            return Slot(is_granted=False, wait_seconds=60.0)
         return super().take(bucket, rate, patience_seconds)
 
 
 class SlowTurns(OpenRates):
     """Lets every call wait for a minute, and then be made."""
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         self.taken.append(bucket)
-        return RateLimitSlot(is_granted=True, wait_seconds=60.0)
+        return Slot(is_granted=True, wait_seconds=60.0)

@@ -15,7 +15,7 @@ from shared.web.retry import WaitPolicy
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Answer
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
-from tests.integration.sources.routes import FewPlaces, SlowTurns, running_routes
+from tests.integration.sources.routes import FewSlots, SlowTurns, running_routes
 from tests.integration.sources.scripted_server import Request
 
 PATH = "/w/api.php"
@@ -193,7 +193,7 @@ def extracts(*page_ids: int, had: int) -> Callable[[int], dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "rates", [FewPlaces(places=2), OpenRates(budget=2)], ids=["rate limit", "daily budget"]
+    "rates", [FewSlots(slots=2), OpenRates(budget=2)], ids=["rate limit", "daily budget"]
 )
 def test_extracts_that_were_read_are_kept_when_the_next_must_wait(
     wiki: Wiki, rates: OpenRates
@@ -231,7 +231,7 @@ def test_a_page_by_itself_is_read_to_its_end_however_slow_the_wiki_is(wiki: Wiki
 
 @pytest.mark.parametrize(
     ("rates", "error"),
-    [(FewPlaces(), PostponedError), (OpenRates(budget=0), BudgetExhaustedError)],
+    [(FewSlots(), PostponedError), (OpenRates(budget=0), BudgetExhaustedError)],
 )
 @pytest.mark.parametrize("text", ["extract", "wikitext"])
 def test_a_page_of_which_nothing_was_read_waits_as_a_whole(
@@ -247,7 +247,7 @@ def test_half_read_wikitext_is_read_again(wiki: Wiki) -> None:
         {"continue": {"clcontinue": "x"}, "query": {"pages": listed(1, categories=[])}}
     ]
     with pytest.raises(PostponedError):
-        wiki.source(FewPlaces(places=1)).fetch(PAGES, {"pageids": "1"}, None)
+        wiki.source(FewSlots(slots=1)).fetch(PAGES, {"pageids": "1"}, None)
 
 
 @pytest.mark.parametrize(

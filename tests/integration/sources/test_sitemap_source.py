@@ -23,7 +23,7 @@ from shared.web.client import SourceClient
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Answer
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
-from tests.integration.sources.routes import FewPlaces, SlowTurns, running_routes
+from tests.integration.sources.routes import FewSlots, SlowTurns, running_routes
 from tests.integration.sources.scripted_server import Request
 
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
@@ -359,7 +359,7 @@ def test_an_address_that_fails_is_a_page_by_itself(site: WebSite) -> None:
 
 @pytest.mark.parametrize(
     ("rates", "error"),
-    [(FewPlaces(places=3), PostponedError), (OpenRates(budget=3), BudgetExhaustedError)],
+    [(FewSlots(slots=3), PostponedError), (OpenRates(budget=3), BudgetExhaustedError)],
     ids=["rate limit", "daily budget"],
 )
 def test_what_was_read_is_kept_when_the_next_must_wait(

@@ -17,7 +17,7 @@ from shared.models.sources import RateLimit
 from shared.web.client import SourceClient
 from shared.web.http_get import HttpResponse
 from shared.web.outbound import ForbiddenAddressError
-from shared.web.rates import RateLimitSlot
+from shared.web.rates import Slot
 from shared.web.redirects import Credentials, OutboundRequest
 from shared.web.retry import WaitPolicy
 from tests.integration.sources.clients import OpenRates, StillTime, local_client
@@ -190,7 +190,7 @@ def test_other_statuses_are_errors(world: World, status: int, kind: type[SourceE
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         Answer(500),
         Answer(502),
@@ -200,8 +200,8 @@ def test_other_statuses_are_errors(world: World, status: int, kind: type[SourceE
         Answer(body=gzip.compress(b"hello")[:-4], headers={"Content-Encoding": "gzip"}),
     ],
 )
-def test_passing_trouble_is_waited_out_here(world: World, trouble: Answer) -> None:
-    world.server.script(trouble, trouble, Answer(body=b"fine"))
+def test_passing_trouble_is_waited_out_here(world: World, failure: Answer) -> None:
+    world.server.script(failure, failure, Answer(body=b"fine"))
     assert world.get().body == b"fine"
     assert world.time.pauses == [0.5, 1.0]
     assert world.rates.taken == ["test"] * 3
@@ -290,9 +290,9 @@ def test_an_answer_can_be_said_to_be_a_refusal(world: World) -> None:
 class RefusedRates(OpenRates):
     """A bucket whose source has refused every call for some time."""
 
-    slot = RateLimitSlot(is_granted=True, wait_seconds=0.0, refused_seconds=100.0)
+    slot = Slot(is_granted=True, wait_seconds=0.0, refused_seconds=100.0)
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         self.taken.append(bucket)
         return self.slot
 
@@ -309,11 +309,11 @@ def test_a_source_that_refuses_for_too_long_is_given_up(
     world: World, refused: float, is_given_up: bool
 ) -> None:
     world.rates = rates = RefusedRates()
-    rates.slot = RateLimitSlot(False, 40.0, refused_seconds=refused, blocked_seconds=30.0)
+    rates.slot = Slot(False, 40.0, refused_seconds=refused, blocked_seconds=30.0)
     kind = SourceUnavailableError if is_given_up else PostponedError
     with pytest.raises(kind, match="refused every call" if is_given_up else "may be called in"):
         world.get()
-    world.rates.slot = RateLimitSlot(True, 0.0, refused_seconds=refused)
+    world.rates.slot = Slot(True, 0.0, refused_seconds=refused)
     world.server.script(Answer(body=b"fine"))
     assert world.get().body == b"fine"  # when its time is over it is tried again
 
@@ -321,10 +321,10 @@ def test_a_source_that_refuses_for_too_long_is_given_up(
 def test_a_short_turn_is_waited_for_and_a_long_one_given_back(world: World) -> None:
     world.rates = rates = RefusedRates()
     world.server.script(Answer())
-    rates.slot = RateLimitSlot(is_granted=True, wait_seconds=0.4)
+    rates.slot = Slot(is_granted=True, wait_seconds=0.4)
     world.get()
     assert world.time.pauses == [0.4]
-    rates.slot = RateLimitSlot(is_granted=False, wait_seconds=7.5)
+    rates.slot = Slot(is_granted=False, wait_seconds=7.5)
     with pytest.raises(PostponedError, match=r"test may be called in 7\.5 seconds"):
         world.get()
     assert len(world.server.requests) == 1
@@ -337,7 +337,7 @@ class PatienceNotes(OpenRates):
         super().__init__()
         self.patience: list[float] = []
 
-    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> RateLimitSlot:
+    def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         self.patience.append(patience_seconds)
         return super().take(bucket, rate, patience_seconds)
 

@@ -12,7 +12,7 @@ import pytest
 from shared.errors import BudgetExhaustedError
 from shared.models.sources import RateLimit
 from shared.web.rate_limits import RateLimits
-from shared.web.rates import RateLimitSlot
+from shared.web.rates import Slot
 from tests.unit.table.given_time import GivenTime
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ class World:
         instant = START + timedelta(seconds=at_seconds)
         return RateLimits(self._client, self._table, GivenTime(lambda: instant))
 
-    def take(
-        self, at_seconds: float, rate: RateLimit, patience_seconds: float = 0.0
-    ) -> RateLimitSlot:
+    def take(self, at_seconds: float, rate: RateLimit, patience_seconds: float = 0.0) -> Slot:
         return self.limits(at_seconds).take(self.bucket, rate, patience_seconds)
 
     def hold(self, at_seconds: float, seconds: float) -> None:
@@ -92,9 +90,9 @@ def test_fifty_workers_never_exceed_the_rate(world: World, patience_seconds: flo
     def work() -> None:
         for _ in range(6):
             now = clock()
-            place = world.take(now, rate, patience_seconds)
-            (granted if place.is_granted else told_to_wait).append(now + place.wait_seconds)
-            assert place.wait_seconds <= patience_seconds or not place.is_granted
+            slot = world.take(now, rate, patience_seconds)
+            (granted if slot.is_granted else told_to_wait).append(now + slot.wait_seconds)
+            assert slot.wait_seconds <= patience_seconds or not slot.is_granted
 
     in_many_threads(work)
     assert_within(granted, rate)
@@ -110,9 +108,9 @@ def test_fifty_workers_never_exceed_the_rate(world: World, patience_seconds: flo
 
 def test_workers_whose_clocks_differ_share_the_rate(world: World) -> None:
     rate = RateLimit(calls_per_second=1, burst=2)
-    places = [world.take(at, rate) for at in (0.0, 5.0, 0.1, 5.1, 0.2, 5.2, 6.0, 4.0)]
-    granted = [place.is_granted for place in places]
-    # Whoever is behind sees the places of those ahead as taken.
+    slots = [world.take(at, rate) for at in (0.0, 5.0, 0.1, 5.1, 0.2, 5.2, 6.0, 4.0)]
+    granted = [slot.is_granted for slot in slots]
+    # Whoever is behind sees the slots of those ahead as taken.
     assert granted == [True, True, False, True, False, False, True, False]
 
 
@@ -151,11 +149,11 @@ def test_a_slow_rate_of_long_intervals(world: World) -> None:
 def test_a_refusal_holds_everybody_back_and_spreads_them(world: World) -> None:
     rate = RateLimit(calls_per_second=2)
     world.hold(0.0, 30.0)
-    places = [world.take(1.0, rate, 1.0) for _ in range(3)]
-    assert [place.is_granted for place in places] == [False] * 3
-    assert [place.wait_seconds for place in places] == pytest.approx([29, 29.5, 30])
-    assert places[0].blocked_seconds == pytest.approx(29)
-    assert places[0].refused_seconds == pytest.approx(1)
+    slots = [world.take(1.0, rate, 1.0) for _ in range(3)]
+    assert [slot.is_granted for slot in slots] == [False] * 3
+    assert [slot.wait_seconds for slot in slots] == pytest.approx([29, 29.5, 30])
+    assert slots[0].blocked_seconds == pytest.approx(29)
+    assert slots[0].refused_seconds == pytest.approx(1)
     soon = world.take(29.5, rate, 1.0)
     assert soon.is_granted
     assert soon.wait_seconds == pytest.approx(0.5)

@@ -195,7 +195,7 @@ def test_a_removal_names_what_stays() -> None:
     lines = list(removed_lines(outcome, "bucket"))
     assert lines[1:] == [
         "2 objects of its index and vectors are deleted",
-        "its data stay, to be deleted when nobody needs them any more:",
+        "its data stays; delete it when it is no longer needed:",
         "  aws s3 rm --recursive s3://bucket/raw/notes/",
     ]
     assert len(list(removed_lines(outcome | {"stay": [], "objects_deleted": 0}, "bucket"))) == 1

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_terraform_checks_corpora_by_the_schema_of_the_models() -> None:
     written = (ROOT / SCHEMA_PATH).read_text(encoding="utf-8")
-    assert written == corpus_schema(), "write it anew: python -m scripts.corpus_schema"
+    assert written == corpus_schema(), "write it again: python -m scripts.corpus_schema"
 
 
 def test_the_schema_has_each_field_of_each_model() -> None:

@@ -1,4 +1,4 @@
-"""An index in groups: the same hits however it is dealt, and what becomes of a group that fails."""
+"""An index in groups: the same hits for any partition, and what becomes of a group that fails."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ from shared.index.catalog.filters import FieldFilter, SearchFilters
 from shared.index.manifest.manifest_store import ManifestCache
 from shared.index.search.group_calls import GroupCalls
 from shared.index.search.group_messages import GroupScope, SearchRequest, group_request
-from shared.index.search.partitions import deal
+from shared.index.search.partitions import partition_shards
 from shared.index.search.remote_group import RemoteGroup, answer_group_request
 from shared.index.search.searcher import ScaleOut, Searcher, SearchMode, SearchQuery, SearchResult
 from shared.index.search.shard_cache import ShardCache
@@ -438,7 +438,7 @@ def test_shards_are_dealt_in_order_and_within_the_budget(
     sizes: list[tuple[int, int]], budget: int | None
 ) -> None:
     shards = [_descriptor(number, *one) for number, one in enumerate(sizes)]
-    groups = deal(shards, budget)
+    groups = partition_shards(shards, budget)
     assert [s for group in groups for s in group] == [s for s in shards if s.vectors]
     assert all(groups) or groups == ((),)
     for number, group in enumerate(groups):
