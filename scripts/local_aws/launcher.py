@@ -1,8 +1,8 @@
-"""Run MiniStack, a local AWS, with its known differences from AWS mended.
+"""Run MiniStack, a local AWS, with its known differences from AWS repaired.
 
 Runs in `.venv-local-aws` only, and imports nothing of this project but its neighbour for the API
 Gateway, which needs no package. Functions see neither: MiniStack runs each in a process with a path
-of its own. Every `mend_…` names one defect of one release; when the pin in
+of its own. Every `repair_…` names one defect of one release; when the pin in
 requirements/constraints.txt moves, each is looked at again.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
-from scripts.local_aws.gateway_mends import mend_gateway
+from scripts.local_aws.gateway_repairs import repair_gateway
 
-MENDED_VERSION = "1.5.33"
+REPAIRED_VERSION = "1.5.33"
 # Where decisions about the calls of roles are written down, a JSON document a line.
 DECISIONS_VARIABLE = "ULTRON_POLICY_DECISIONS"
 
@@ -67,7 +67,7 @@ def alarm_members(alarms: list[dict[str, Any]]) -> str:
     return query_xml(members)
 
 
-def mend_alarm_descriptions(cloudwatch: Any) -> None:
+def repair_alarm_descriptions(cloudwatch: Any) -> None:
     """1.5.33: DescribeAlarms' XML lacks dimensions, period, statistic and actions.
 
     The JSON answer has them: ask for that one, and write its alarms into the XML.
@@ -88,13 +88,13 @@ def mend_alarm_descriptions(cloudwatch: Any) -> None:
             for name, alarm in sorted(cloudwatch._alarms.items())
             if f"<AlarmName>{name}</AlarmName>" in rest
         ]
-        mended = before + opening + alarm_members(shown) + closing + after
-        return status, headers, mended.encode()
+        repaired = before + opening + alarm_members(shown) + closing + after
+        return status, headers, repaired.encode()
 
     cloudwatch._describe_alarms = describe_alarms
 
 
-def mend_iam_actions(actions: Any) -> None:
+def repair_iam_actions(actions: Any) -> None:
     """1.5.33: with AUTH=true, batch and Converse calls are checked under names AWS never checks."""
     original = actions.extract_iam_action
 
@@ -126,7 +126,7 @@ def leading_keys(body: bytes, partition_key: str) -> list[str]:
     return [value for given in found for value in given.values()]
 
 
-def mend_leading_keys(actions: Any, partition_key: str = "PK") -> None:
+def repair_leading_keys(actions: Any, partition_key: str = "PK") -> None:
     """1.5.33: `dynamodb:LeadingKeys` is absent from every request, which meets any condition."""
     original = actions.dynamodb_service_context
 
@@ -138,7 +138,7 @@ def mend_leading_keys(actions: Any, partition_key: str = "PK") -> None:
     actions.dynamodb_service_context = dynamodb_service_context
 
 
-def mend_absent_objects(app: Any) -> None:
+def repair_absent_objects(app: Any) -> None:
     """1.5.33: who may not list a bucket is told that an object is absent, where S3 answers 403.
 
     S3 asks whether the key itself might be listed: it takes the key for the prefix of a list.
@@ -202,7 +202,7 @@ def record_decisions(evaluator: Any, sessions: Any, path: Path) -> None:
     evaluator.enforce = enforce
 
 
-def mend_shared_temporary_directory(runtime: Any) -> None:
+def repair_shared_temporary_directory(runtime: Any) -> None:
     """1.5.33: all functions share the machine's /tmp, where AWS gives each environment its own.
 
     A function's variables that name something below /tmp are pointed at the worker's own folder,
@@ -218,7 +218,7 @@ def mend_shared_temporary_directory(runtime: Any) -> None:
     _change_worker_script(runtime, given, own + given)
 
 
-def mend_error_types(runtime: Any, lambdas: Any) -> None:
+def repair_error_types(runtime: Any, lambdas: Any) -> None:
     """1.5.33: every exception of a Python function is reported as `Runtime.HandlerError`.
 
     AWS names the exception's class, by which callers tell a lease that is held from a fault. The
@@ -253,23 +253,23 @@ def _change_worker_script(runtime: Any, given: str, wanted: str) -> None:
 
 
 def main() -> None:
-    """Mend MiniStack and serve until SIGTERM; its settings come from the environment."""
-    if version("ministack") != MENDED_VERSION:
+    """Repair MiniStack and serve until SIGTERM; its settings come from the environment."""
+    if version("ministack") != REPAIRED_VERSION:
         sys.exit(
-            f"This launcher mends MiniStack {MENDED_VERSION} and found {version('ministack')}:"
+            f"This launcher repairs MiniStack {REPAIRED_VERSION} and found {version('ministack')}:"
             " remove .venv-local-aws and run `make environments`."
         )
     from ministack import app
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime
     from ministack.services import apigateway_v1, cloudwatch, lambda_svc, sts
 
-    mend_alarm_descriptions(cloudwatch)
-    mend_gateway(apigateway_v1)
-    mend_iam_actions(iam_actions)
-    mend_leading_keys(iam_actions)
-    mend_absent_objects(app)
+    repair_alarm_descriptions(cloudwatch)
+    repair_gateway(apigateway_v1)
+    repair_iam_actions(iam_actions)
+    repair_leading_keys(iam_actions)
+    repair_absent_objects(app)
     if DECISIONS_VARIABLE in os.environ:
         record_decisions(iam_evaluator, sts._sessions, Path(os.environ[DECISIONS_VARIABLE]))
-    mend_shared_temporary_directory(lambda_runtime)
-    mend_error_types(lambda_runtime, lambda_svc)
+    repair_shared_temporary_directory(lambda_runtime)
+    repair_error_types(lambda_runtime, lambda_svc)
     app.main()

@@ -91,7 +91,7 @@ class Operator:
         self.spoilt ^= {argument % OBJECTS}
         self._put_object(argument % OBJECTS)
 
-    def mend_source(self) -> None:
+    def repair_source(self) -> None:
         """Remove all lines that are no records."""
         for number in sorted(self.spoilt):
             self._spoil(number)

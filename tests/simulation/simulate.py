@@ -176,7 +176,7 @@ class _Simulation:
             self._operator.remove_again()
             self._come_to_rest()
         self._operator.add()
-        self._operator.mend_source()
+        self._operator.repair_source()
         self._come_to_rest()
         for _ in range(3):
             before = {run.run.run_id for run in self._reader.list_runs(CORPUS.name)}

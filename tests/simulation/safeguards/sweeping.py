@@ -24,7 +24,7 @@ MUTANTS = (
         _SWEEP,
         "            self.state.acquire_lease(job.corpus, job.run_id, self.lease_seconds)\n",
         "",
-        "Nobody restores, mends or ingests the corpus while it is swept.",
+        "No other process restores, repairs or ingests the corpus while it is swept.",
     ),
     Mutant(
         "sweep-keeps-the-lease-of-an-ended-run",

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from scripts.local_aws.gateway_mends import (
-    mend_generated_api_keys,
-    mend_mock_integrations,
-    mend_usage_plan_updates,
+from scripts.local_aws.gateway_repairs import (
+    repair_generated_api_keys,
+    repair_mock_integrations,
+    repair_usage_plan_updates,
 )
-from scripts.local_aws.launcher import alarm_members, mend_iam_actions, query_xml
+from scripts.local_aws.launcher import alarm_members, query_xml, repair_iam_actions
 
 
 def test_values_are_written_as_the_query_protocol_wants_them() -> None:
@@ -40,7 +40,7 @@ def test_only_mock_integrations_lose_the_default_method(
     gateway = SimpleNamespace(
         _put_integration=lambda _api, _resource, _method, data: data.get("httpMethod", "POST")
     )
-    mend_mock_integrations(gateway)
+    repair_mock_integrations(gateway)
     assert gateway._put_integration("api", "resource", "GET", {"type": kind, **sent}) == kept
 
 
@@ -56,7 +56,7 @@ def test_an_empty_key_value_asks_for_a_generated_one(
     sent: dict[str, str], passed: dict[str, str]
 ) -> None:
     gateway = SimpleNamespace(_create_api_key=lambda data: data)
-    mend_generated_api_keys(gateway)
+    repair_generated_api_keys(gateway)
     assert gateway._create_api_key(sent) == passed
 
 
@@ -72,7 +72,7 @@ def test_usage_plan_limits_are_numbers_after_an_update() -> None:
         _usage_plans={"p": plan},
         _v1_response=lambda data: (200, {}, data),
     )
-    mend_usage_plan_updates(gateway)
+    repair_usage_plan_updates(gateway)
     sent = {"throttle": {"rateLimit": "5", "burstLimit": "10"}, "quota": {"limit": "7"}}
     _, _, shown = gateway._update_usage_plan("p", sent)
     assert shown == {"throttle": {"rateLimit": 5.0, "burstLimit": 10}, "quota": {"limit": 7}}
@@ -91,5 +91,5 @@ def test_batches_are_checked_under_the_name_aws_checks(
     seen: str | None, checked: str | None
 ) -> None:
     actions = SimpleNamespace(extract_iam_action=lambda _service: seen)
-    mend_iam_actions(actions)
+    repair_iam_actions(actions)
     assert actions.extract_iam_action("any") == checked

@@ -1,4 +1,4 @@
-"""What the launcher changes in the API Gateway of MiniStack; each `mend_…` names one defect."""
+"""What the launcher changes in the API Gateway of MiniStack; each `repair_…` names one defect."""
 
 import asyncio
 from typing import Any
@@ -7,16 +7,16 @@ from typing import Any
 INTEGRATION_LIMIT_MILLISECONDS = 29_000
 
 
-def mend_gateway(gateway: Any) -> None:
-    """Apply every mend below to `ministack.services.apigateway_v1`."""
-    mend_mock_integrations(gateway)
-    mend_generated_api_keys(gateway)
-    mend_usage_plan_updates(gateway)
-    mend_function_errors(gateway)
-    mend_integration_limits(gateway)
+def repair_gateway(gateway: Any) -> None:
+    """Apply every repair below to `ministack.services.apigateway_v1`."""
+    repair_mock_integrations(gateway)
+    repair_generated_api_keys(gateway)
+    repair_usage_plan_updates(gateway)
+    repair_function_errors(gateway)
+    repair_integration_limits(gateway)
 
 
-def mend_mock_integrations(gateway: Any) -> None:
+def repair_mock_integrations(gateway: Any) -> None:
     """1.5.33: a MOCK integration, which has no HTTP method, reads back as POST."""
     original = gateway._put_integration
 
@@ -30,7 +30,7 @@ def mend_mock_integrations(gateway: Any) -> None:
     gateway._put_integration = put_integration
 
 
-def mend_generated_api_keys(gateway: Any) -> None:
+def repair_generated_api_keys(gateway: Any) -> None:
     """1.5.33: the empty value by which Terraform asks for a generated key is refused as short."""
     original = gateway._create_api_key
 
@@ -42,7 +42,7 @@ def mend_generated_api_keys(gateway: Any) -> None:
     gateway._create_api_key = create_api_key
 
 
-def mend_usage_plan_updates(gateway: Any) -> None:
+def repair_usage_plan_updates(gateway: Any) -> None:
     """1.5.33: UpdateUsagePlan stores limits as strings, which Terraform cannot read back."""
     original = gateway._update_usage_plan
     number_of: dict[str, dict[str, type[int] | type[float]]] = {
@@ -72,7 +72,7 @@ class _InvocationFailedError(Exception):
         self.status = status
 
 
-def mend_function_errors(gateway: Any) -> None:
+def repair_function_errors(gateway: Any) -> None:
     """1.5.33: callers see Lambda's own error, as 429 or 502, where AWS tells nothing of the inside.
 
     On AWS a call that Lambda refuses, as when it throttles, is 500, and a function that fails is
@@ -111,7 +111,7 @@ def mend_function_errors(gateway: Any) -> None:
     gateway._gateway_error_response = render
 
 
-def mend_integration_limits(gateway: Any) -> None:
+def repair_integration_limits(gateway: Any) -> None:
     """1.5.33: a function is waited for however long it takes; AWS gives up at the limit, with 504.
 
     The function goes on, as on AWS.
