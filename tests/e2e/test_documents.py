@@ -13,7 +13,7 @@ from tests.e2e.document_commands import commands_of, outcomes_in, script_of
 from tests.e2e.stack import Stack
 
 MARKER = "== ended with"
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 600
 PAGES = [
     page
     for folder in ("start", "how-to")
