@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shared.canonical.dates import normalise_date
 from shared.errors import UltronError
 from shared.models.entity import Edge, Entity
+from shared.models.field_problems import problem_words
 
 Record = dict[str, Any]
 
@@ -64,7 +65,7 @@ def rejected(error: ValidationError) -> RecordRejectedError:
     first = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     path = ".".join(str(part) for part in first["loc"])
-    return RecordRejectedError(f"{first['msg']}{more}", path or None)
+    return RecordRejectedError(f"{problem_words(first)}{more}", path or None)
 
 
 def readable_date(text: str | None, name: str, warnings: list[str]) -> str | None:

@@ -8,8 +8,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import SettingsError
 from shared.index.maintenance.compaction_plan import MEGABYTE, CompactionPolicy
+from shared.models.field_problems import problem_words
+from shared.models.forms import form
 
-ModelPrefix = Annotated[str, Field(pattern=r"^models/[^/]+/[^/]+/$")]
+ModelPrefix = Annotated[
+    str,
+    Field(pattern=form(r"^models/[^/]+/[^/]+/$", "models/<id>/<revision>/, as Terraform sets it")),
+]
 
 
 class ServiceSettings(BaseSettings):
@@ -28,7 +33,7 @@ class ServiceSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             problems = ", ".join(
-                f"{str(e['loc'][0]).upper() if e['loc'] else cls.__name__}: {e['msg']}"
+                f"{str(e['loc'][0]).upper() if e['loc'] else cls.__name__}: {problem_words(e)}"
                 for e in error.errors(include_input=False, include_url=False)
             )
             raise SettingsError(
