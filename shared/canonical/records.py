@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from shared.canonical.dates import normalise_date
 from shared.errors import UltronError
 from shared.models.entity import Edge, Entity
-from shared.models.field_problems import problem_words
+from shared.models.forms import problem_words
 
 Record = dict[str, Any]
 

@@ -8,8 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import SettingsError
 from shared.index.maintenance.compaction_plan import MEGABYTE, CompactionPolicy
-from shared.models.field_problems import problem_words
-from shared.models.forms import form
+from shared.models.forms import form, problem_words
 
 ModelPrefix = Annotated[
     str,
