@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from shared.canonical.forms import canonicaliser
 from shared.canonical.page import DerivedPage, derive_page
 from shared.canonical.records import RecordContext
 from shared.corpora.documents import CorpusRegistry
@@ -12,6 +11,7 @@ from shared.messaging.publisher import JobPublisher
 from shared.models.jobs import ChunkJob, DeriveJob
 from shared.platform.observability import logger, metrics
 from shared.runs.run_store import RunStore
+from shared.sources.canonicalisers import canonicaliser
 from shared.sources.raw_object import read_attribution
 from shared.storage import jsonl, keys
 from shared.storage.object_store import ObjectStore

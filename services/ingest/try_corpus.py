@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import Field, model_validator
 
-from shared.canonical.dry_run import MAXIMUM_TRIED_RECORDS, TriedEntity, TryReport, try_lines
 from shared.corpora.documents import CorpusRegistry, check_corpus
 from shared.errors import InvalidInputError
 from shared.models.base import Contract, CorpusName
@@ -17,6 +16,7 @@ from shared.models.entity import Reject
 from shared.models.forms import field_problems
 from shared.models.run import EndpointCheckpoint
 from shared.sources.base import PlannedPage, Source
+from shared.sources.dry_run import MAXIMUM_TRIED_RECORDS, TriedEntity, TryReport, try_lines
 
 # A listing, what it lists, and a few empty ones: more would be a run.
 MAXIMUM_PAGES = 5

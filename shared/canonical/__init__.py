@@ -1,1 +1,1 @@
-"""From raw lines to entities, relation edges and rejects: pure functions, one form a source."""
+"""What all kinds of source share on the way from raw lines to entities: pure functions."""

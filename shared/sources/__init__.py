@@ -1,1 +1,1 @@
-"""Where corpora come from: one class a source, behind the `Source` protocol."""
+"""Where corpora come from, and what becomes of their records: one folder for each kind."""

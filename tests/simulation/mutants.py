@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from typing import TextIO
 
 from tests.simulation.covering import FOLDERS, Covering, most_specific_first
-from tests.simulation.safeguards.catalogue import MUTANTS
+from tests.simulation.safeguards.catalogue import BY_AREA, MUTANTS
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 from tests.simulation.trials import ROOT, Tree, Verdict, run_tests, simulate
 
@@ -84,24 +84,25 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 
 def table(found: Mapping[Mutant, Verdict], seeds: int) -> str:
-    """The verdicts as a table of Markdown."""
-    lines = ["| safeguard | where | noticed by |", "| --- | --- | --- |"]
-    for mutant, verdict in found.items():
-        cells = (
-            mutant.safeguard.removesuffix("."),
-            f"`{mutant.path}`",
-            _table_words(verdict, seeds),
-        )
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    """The verdicts as tables of Markdown, one for each area."""
+    lines = []
+    for area, mutants in BY_AREA.items():
+        tried = [mutant for mutant in mutants if mutant in found]
+        if tried:
+            lines += ["", f"## {area.capitalize()}", ""]
+            lines += ["| safeguard | noticed by |", "| --- | --- |"]
+        for mutant in tried:
+            cells = (mutant.safeguard.removesuffix("."), _table_words(found[mutant], seeds))
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines)
 
 
 def _table_words(verdict: Verdict, seeds: int) -> str:
     match verdict.kind:
         case "caught" if verdict.seed is None:
-            return f"`{verdict.sentence.rpartition('::')[2]}`"
+            return f"`{verdict.sentence.rpartition('::')[2].partition('[')[0]}`"
         case "caught":
-            return f"seed {verdict.seed}: {_shortened(verdict.sentence)}"
+            return f"seed {verdict.seed}"
         case "survives":
             return f"none of {seeds} seeds"
         case _:
@@ -190,7 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tests", action="store_true", help="also the tests, of what survives")
     parser.add_argument("--covering", action="store_true", help="the tests that execute it first")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants only")
-    parser.add_argument("--table", action="store_true", help="print a table of Markdown")
+    parser.add_argument("--table", action="store_true", help="print tables of Markdown")
     parser.add_argument(
         "--time-limit", type=float, default=1800.0, help="seconds for a mutant; default 1800"
     )

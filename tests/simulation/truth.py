@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 from services.compactor.live_versions import open_live_catalogs
-from shared.canonical.forms import canonicaliser
 from shared.canonical.page import derive_page
 from shared.canonical.records import RecordContext
 from shared.index.search.shard_cache import ShardCache
@@ -18,6 +17,7 @@ from shared.models.manifest import Manifest
 from shared.models.mapping import FieldMapping
 from shared.models.run import RunProgress
 from shared.models.sources import JsonlSource
+from shared.sources.canonicalisers import canonicaliser
 from shared.storage.object_store import ObjectStore
 from shared.text.chunking import chunk_entity
 

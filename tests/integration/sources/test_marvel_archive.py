@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 import pytest
 
 from examples.marvel.server import running_gateway
-from shared.canonical.forms import canonicaliser
 from shared.canonical.page import derive_page
 from shared.canonical.records import RecordContext
 from shared.models.base import Contract
@@ -15,6 +14,7 @@ from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint
 from shared.models.sources import MarvelArchiveSource, MarvelSource
 from shared.sources.base import PlannedPage, Source
+from shared.sources.canonicalisers import canonicaliser
 from shared.sources.marvel.archive import MarvelArchive
 from shared.sources.marvel.signing import MarvelKeys
 from shared.sources.marvel.source import MarvelApi

@@ -1,13 +1,16 @@
 """The runner of mutants, with a small stand-in for the code and for the simulation."""
 
 from argparse import Namespace
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from tests.simulation.covering import FOLDERS
 from tests.simulation.mutants import chosen, described, main, run_all, summary, table
+from tests.simulation.safeguards.catalogue import MUTANTS
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 from tests.simulation.trials import Tree, Verdict, read_answer, read_tests, run_tests
 
@@ -142,9 +145,18 @@ def test_words_for_people() -> None:
     assert summary(verdicts) == "3 mutants, 1 caught, 1 undecided"
 
 
-def test_a_table_escapes_what_would_end_a_cell() -> None:
-    rows = table({mutant("a", ""): Verdict("caught", 7, "a | b")}, 50).splitlines()
-    assert rows[2] == "| Nothing is \\| lost | `shared/guarded.py` | seed 7: a \\| b |"
+def test_a_table_has_the_areas_and_escapes_what_would_end_a_cell() -> None:
+    first = replace(MUTANTS[0], safeguard="Nothing is | lost.")
+    with mock.patch("tests.simulation.mutants.BY_AREA", {"messages": (first, MUTANTS[1])}):
+        shown = table({first: Verdict("caught", 7, "a")}, 50)
+    assert shown.splitlines() == [
+        "",
+        "## Messages",
+        "",
+        "| safeguard | noticed by |",
+        "| --- | --- |",
+        "| Nothing is \\| lost | seed 7 |",
+    ]
 
 
 def test_mutants_are_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:

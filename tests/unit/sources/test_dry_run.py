@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.canonical.dry_run import MAXIMUM_TRIED_RECORDS, TryReport, try_lines
 from shared.errors import InvalidInputError
 from shared.models.corpus import Corpus
+from shared.sources.dry_run import MAXIMUM_TRIED_RECORDS, TryReport, try_lines
 from tests.unit.canonical import wire_samples as samples
 
 SOURCE = {"kind": "jsonl", "prefix": "sources/manuals/"}

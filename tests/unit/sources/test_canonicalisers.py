@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.canonical.forms import canonicaliser
 from shared.canonical.records import RecordContext
 from shared.models.corpus import Corpus
+from shared.sources.canonicalisers import canonicaliser
 
 CONTEXT = RecordContext("pages", "20261123T060000Z-1a2b3c4d")
 HTML = "<html><head><title>T</title></head><body><p>A text of some words.</p></body></html>"
@@ -42,7 +42,7 @@ def test_the_corpus_says_what_its_entities_are(
 
 def test_parsers_of_markup_are_imported_where_they_are_needed() -> None:
     code = (
-        "import sys, shared.canonical.forms; "
+        "import sys, shared.sources.canonicalisers; "
         "print(sorted({'trafilatura', 'lxml', 'mwparserfromhell'} & set(sys.modules)))"
     )
     finished = subprocess.run(

@@ -4,13 +4,13 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable
 
-from shared.canonical.forms import canonicaliser
 from shared.canonical.page import DerivedPage, derive_page
 from shared.canonical.records import RecordContext
 from shared.errors import InvalidInputError
 from shared.models.base import Contract
 from shared.models.corpus import Corpus
 from shared.models.entity import Entity, Reject, Scalar
+from shared.sources.canonicalisers import canonicaliser
 
 MAXIMUM_TRIED_RECORDS = 100
 
