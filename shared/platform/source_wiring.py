@@ -3,12 +3,12 @@
 from shared.platform import aws, wiring
 from shared.platform.settings import SourceSettings
 from shared.sources.registry import SourceTools
+from shared.sources.secrets import SourceSecrets
 from shared.storage.object_store import ObjectStore
 from shared.web.http_get import HttpClient
 from shared.web.outbound import AllowedHosts, OutboundGuard
 from shared.web.rate_limits import RateLimits
 from shared.web.retry import RetryPolicy, Timing, WaitPolicy
-from shared.web.secrets import SourceSecrets
 
 
 def patient_tools(settings: SourceSettings, store: ObjectStore) -> SourceTools:

@@ -1,1 +1,1 @@
-"""The HTTP client of sources: where it may connect, how fast, how often, and with which keys."""
+"""The HTTP client of sources: where it may connect, how fast, and how often it asks again."""

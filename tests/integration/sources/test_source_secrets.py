@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import SourceCredentialsError
-from shared.web.secrets import SourceSecrets
+from shared.sources.secrets import SourceSecrets
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
