@@ -27,7 +27,8 @@ _COUNTS: "tuple[QueueAttributeNameType, ...]" = (
     "ApproximateNumberOfMessagesDelayed",
 )
 _REASON = (
-    "no queue holds a message that could move it; the dead-letter messages (`ultron dlq list`) may say why"
+    "no queue holds a message that could move it; the dead-letter messages (`ultron dlq list`) "
+    "may say why"
 )
 
 
