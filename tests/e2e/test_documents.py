@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,12 +60,27 @@ def run(script: str, environment: dict[str, str], folder: Path) -> str:
     return done.stdout.decode(errors="backslashreplace")
 
 
+@pytest.fixture(scope="module")
+def shells(
+    stack: Stack, marvel_run: RunProgress, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[Path, "Future[str]"]]:
+    """The shells of all pages, side by side: each waits for its own corpora most of the time."""
+
+    def printed_by(page: Path) -> str:
+        folder = tmp_path_factory.mktemp(page.stem)
+        script = script_of(commands_of(page.read_text(encoding="utf-8")), MARKER)
+        return run(script, shell_environment(stack, folder), folder)
+
+    with ThreadPoolExecutor(len(PAGES)) as pool:
+        yield {page: pool.submit(printed_by, page) for page in PAGES}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_the_commands_of_a_page_do_what_it_shows(
-    stack: Stack, marvel_run: RunProgress, page: Path, tmp_path: Path
+    shells: Mapping[Path, "Future[str]"], page: Path
 ) -> None:
     commands = commands_of(page.read_text(encoding="utf-8"))
-    printed = run(script_of(commands, MARKER), shell_environment(stack, tmp_path), tmp_path)
+    printed = shells[page].result()
     outcomes = outcomes_in(printed, MARKER)
     wrong = [
         f"{page.name}, line {command.line_number}: {difference}\n"
