@@ -117,7 +117,7 @@ class Runner:
                 return None
             print(f"== {part.name} begins", flush=True)
             with self._path(part).open("wb") as output:
-                # A session of its own: an interrupt from the terminal reaches it from here only.
+                # A separate session: an interrupt from the terminal reaches it from here only.
                 process = subprocess.Popen(
                     timed,
                     stdin=subprocess.DEVNULL,

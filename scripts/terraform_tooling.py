@@ -1,7 +1,7 @@
 """Finds Terraform or OpenTofu and an offline mirror of the AWS provider, and runs them.
 
 `python -m scripts.terraform_tooling format` rewrites the configuration; `check` runs `fmt`,
-`validate`, `test` and `checkov` (each also a command of its own) without an account or a network,
+`validate`, `test` and `checkov` (each also a separate command) without an account or a network,
 provided the AWS provider lies in a mirror or in the plugin cache and `.venv-checkov` is made.
 """
 

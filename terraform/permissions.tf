@@ -168,7 +168,7 @@ locals {
           ]
           Condition = null
         },
-        # By prefix: corpora that `ultron corpus add` makes have secrets of their own.
+        # By prefix: corpora that `ultron corpus add` makes have their own secrets.
         {
           Sid       = "ReadSourceKeys"
           Action    = ["secretsmanager:GetSecretValue"]

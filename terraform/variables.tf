@@ -238,7 +238,7 @@ variable "retry_delay_seconds" {
 }
 
 variable "model_cache_directory" {
-  description = "Where a function keeps the model and the shards it has fetched. On AWS only /tmp is writable; a local AWS needs a folder of its own."
+  description = "Where a function keeps the model and the shards it has fetched. On AWS only /tmp is writable; a local AWS needs its own folder."
   type        = string
   default     = "/tmp/model"
 

@@ -58,7 +58,7 @@ variable "schedule_enabled" {
 }
 
 variable "schedule_expression" {
-  description = "When every corpus without a schedule of its own is ingested incrementally, in EventBridge's terms, in UTC."
+  description = "When every corpus without its own schedule is ingested incrementally, in EventBridge's terms, in UTC."
   type        = string
   default     = "cron(0 6 * * ? *)"
   nullable    = false

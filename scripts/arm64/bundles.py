@@ -22,7 +22,7 @@ class UnpackedBundles:
 
 
 def unpack(bundles: Path, folder: Path) -> UnpackedBundles:
-    """Unpack the functions and layers of a `bundles.json`, each into a folder of its own."""
+    """Unpack the functions and layers of a `bundles.json`, each into its own folder."""
     listing = json.loads(bundles.read_text(encoding="utf-8"))
     for part in ("functions", "layers"):
         for name, entry in listing[part].items():

@@ -194,7 +194,7 @@ def _functions(
 def _environment(
     deployment: Deployment, configuration: Mapping[str, Any], work: Path
 ) -> dict[str, str]:
-    """What Lambda would set for the function, with writable folders of its own."""
+    """What Lambda would set for the function, with its own writable folders."""
     given = dict(configuration["Environment"]["Variables"])
     folders = {
         name: str(work / name.lower()) for name in ("MODEL_DIR", "WORK_DIR") if name in given

@@ -9,7 +9,7 @@ from scripts.bundling.targets import BundleTarget
 
 # Lambda's limit for a function with its layers, unzipped: 250 MB of 1,048,576 bytes.
 UNZIPPED_LIMIT_BYTES = 262_144_000
-# What Lambda's Python runtimes have of their own: glibc 2.34 with its parts, and gcc's two.
+# What Lambda's Python runtimes bring: glibc 2.34 with its parts, and gcc's two.
 RUNTIME_LIBRARIES = frozenset(
     {
         "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libgcc_s.so.1",

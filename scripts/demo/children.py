@@ -34,7 +34,7 @@ def child_process(
 
     With `on_terminal` it writes to our standard output itself, and only its errors come.
 
-    It has a session of its own, so that an interrupt from the terminal reaches it from here only,
+    It has its own session, so that an interrupt from the terminal reaches it from here only,
     once, and in good order.
     """
     process = subprocess.Popen(

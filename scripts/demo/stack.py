@@ -133,12 +133,12 @@ def live_stack(
     enforce_policies: bool = False,
     root: Path = ROOT,
 ) -> Iterator[LiveStack]:
-    """A stack of its own for the block: servers on free ports, deployed, and wholly removed.
+    """A separate stack for the block: servers on free ports, deployed, and wholly removed.
 
     `changes` gives Terraform variables over the local ones. With `target` the stack is
     deployed there and no local AWS is started; the Marvel gateway always is. `enforce_policies`
     makes the local AWS check the role of every function, over TLS. When the block fails, a stack on
-    a local AWS of its own goes with that, without Terraform.
+    a separate local AWS goes with that, without Terraform.
 
     Raises:
         StackError, LocalProcessError: it cannot be brought up, or is not wholly removed.

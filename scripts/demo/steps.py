@@ -38,7 +38,7 @@ class Steps:
         self._details.append(printable(text))
 
     def line(self, text: str) -> None:
-        """A line of its own below the step that runs, such as progress."""
+        """A separate line below the step that runs, such as progress."""
         self.below()
         self._write(f"      {printable(text)}\n")
 

@@ -61,7 +61,7 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 
 def _run(command: list[str], deadline_seconds: float | None) -> int:
-    """Run it in a session of its own, so that its processes can be ended together."""
+    """Run it in a separate session, so that its processes can be ended together."""
     started: list[int] = []
     asked: list[signal.Signals] = []
 

@@ -1,1 +1,1 @@
-"""The embedded local AWS: one MiniStack process in a virtual environment of its own."""
+"""The embedded local AWS: one MiniStack process in its own virtual environment."""

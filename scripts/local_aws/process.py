@@ -32,7 +32,7 @@ from scripts.local_aws.ports import ANY_PORT, free_port, is_listener, is_port_fr
 _HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 60.0
 SHOWN_LOG_LINES = 5
-# In a command or an environment, a word of its own: the port on which the server is started.
+# In a command or an environment, a separate word: the port on which the server is started.
 PORT = "{port}"
 # A free port can be taken by another program before the server has it, but hardly often in a row.
 _PORT_ATTEMPTS = 5

@@ -1,6 +1,6 @@
 """LocalStack as a process of this machine, where there is no Docker.
 
-`localstack-host` is a folder of its own beside this repository (or where ULTRON_LOCALSTACK_HOST
+`localstack-host` is a separate folder beside this repository (or where ULTRON_LOCALSTACK_HOST
 says): it installs a release of LocalStack and runs its functions as processes. This project does
 not depend on it; where it is missing, that is said.
 """
@@ -176,7 +176,7 @@ def find_localstack_host(
 
 @contextmanager
 def running_localstack(host: LocalStackHost, port: int | None = None) -> Iterator[int]:
-    """A LocalStack of its own for the block; its port, which is a free one unless given.
+    """A separate LocalStack for the block; its port, which is a free one unless given.
 
     Raises:
         LocalProcessError: it cannot be set up, started or stopped.
@@ -207,7 +207,7 @@ def _start(host: LocalStackHost, port: int | None) -> int:
 
 
 def run_e2e(host: LocalStackHost, port: int | None, pytest_options: list[str]) -> int:
-    """Run the end-to-end suite on a LocalStack of its own; pytest's exit status."""
+    """Run the end-to-end suite on a separate LocalStack; pytest's exit status."""
     with running_localstack(host, port) as chosen:
         command = [sys.executable, "-m", "pytest", *(pytest_options or ["tests/e2e"])]
         environment = {

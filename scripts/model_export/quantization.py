@@ -95,7 +95,7 @@ class Int8Weights(_Int8Table):
 class Int8Dynamic(_Int8Table):
     """Int8 weights with a scale for each output; the other side is rounded as it comes.
 
-    Each token has a scale of its own, so what stands beside it in a batch does not matter. What
+    Each token has its own scale, so what stands beside it in a batch does not matter. What
     would make the steps coarse is kept away from the rounding in two ways: the few widest channels
     are multiplied in float32 ("LLM.int8()", arXiv:2208.07339); the others are narrowed by the root
     of their range and their weights widened by as much ("SmoothQuant", arXiv:2211.10438).

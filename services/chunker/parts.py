@@ -20,7 +20,7 @@ def split_parts(
     """Yield groups of at most `maximum_chunks` chunks, never splitting an entity.
 
     A shard speaks for its entities as a whole: an entity over two shards would make one of them
-    hide the other. An entity with more chunks than that is a group of its own.
+    hide the other. An entity with more chunks than that makes a group alone.
     """
     group: list[ChunkedEntity] = []
     size = 0

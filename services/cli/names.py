@@ -15,11 +15,14 @@ _RUN_ID: TypeAdapter[str] = TypeAdapter(RunId)
 _SHARD_ID: TypeAdapter[str] = TypeAdapter(ShardId)
 _OF_FUNCTIONS = (r"[A-Za-z0-9_:-]{1,170}", "letters, digits, _ and -, such as ultron-ingest")
 _ADDRESS_FORMS = {
-    "name_prefix": (r"[A-Za-z0-9_.-]{1,100}", "letters, digits and hyphens, such as ultron"),
+    "name_prefix": (
+        r"[A-Za-z0-9_.-]{1,100}",
+        "letters, digits, hyphens, dots and underscores, such as ultron",
+    ),
     "checkpoint_table": (r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, _, . and -"),
     "bucket_name": (
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "3 to 63 lower-case letters, digits and hyphens",
+        "3 to 63 lower-case letters, digits, dots and hyphens",
     ),
 }
 

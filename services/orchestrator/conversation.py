@@ -2,7 +2,7 @@
 
 Only `turns` is checkpointed, once, when a turn ends: what a turn needs on its way (results can be
 large) lives in untracked channels. Two turns of one session at once both get their answer; each
-writes a whole checkpoint of its own, and the session goes on from the one written last.
+writes its own whole checkpoint, and the session goes on from the one written last.
 """
 
 import time

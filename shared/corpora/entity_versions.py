@@ -1,7 +1,7 @@
 """What was last indexed of each entity, so that an unchanged one is not embedded again.
 
 An item a corpus, model and entity. It holds the newest version that anyone *began* to index, and
-the newest job that saw the entity (`seen`), whether that job began a version of its own or found
+the newest job that saw the entity (`seen`), whether that job began its own version or found
 the item's one still right. Both only move forward, so a job that was redriven late can neither
 replace what a newer one indexed, nor what a newer one found unchanged.
 """

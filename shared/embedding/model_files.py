@@ -76,7 +76,7 @@ def load_model_bundle(store: ObjectStore, prefix: str, directory: Path) -> Local
     """Copy the bundle below `prefix` to this machine and check every file.
 
     Files land in `directory/<id>/<revision>/`. Those that are there and intact are used as they
-    are; others are fetched under a name of their own and moved into place whole, so processes that
+    are; others are fetched under their own name and moved into place whole, so processes that
     share the directory may do this at once. A process checks a bundle once.
 
     Args:

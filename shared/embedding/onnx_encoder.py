@@ -99,7 +99,7 @@ class OnnxEncoder:
             for batch in batches:
                 encode(batch)
         else:
-            # A pool of its own for each call: a frozen or forked process would lose a lasting one.
+            # A new pool for each call: a frozen or forked process would lose a lasting one.
             with ThreadPoolExecutor(threads, thread_name_prefix="encode") as pool:
                 list(pool.map(encode, batches))
         return vectors

@@ -45,7 +45,7 @@ class SentenceTransformersEncoder:
         except ModuleNotFoundError as error:
             raise SettingsError(
                 "sentence-transformers is not installed; "
-                "install requirements/parity.txt into an environment of its own"
+                "install requirements/parity.txt into a separate environment"
             ) from error
         # Untyped: the library is absent wherever the type checker runs.
         self._model: Any = sentence_transformers.SentenceTransformer(str(folder), device=device)

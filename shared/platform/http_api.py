@@ -92,7 +92,7 @@ def input_error(
     """Turn a pydantic error into one sentence a caller can act on; never repeats the input's value.
 
     `prefix` goes before every field name. `allowed` is listed when a name was unknown. A text over
-    its length becomes a `TextTooLongError`, because that is the one bound with a status of its own.
+    its length becomes a `TextTooLongError`, because that is the one bound with its own status.
     """
     findings = error.errors(include_url=False, include_context=True, include_input=False)
     too_long = [finding for finding in findings if finding["type"] == "string_too_long"]

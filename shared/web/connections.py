@@ -51,7 +51,7 @@ class Deadline:
         """Make the connection end with the present deadline, if there is one."""
         deadline = cls._current.get()
         if deadline is not None:
-            # A handle of its own: TLS takes the first one over, and a response may close it.
+            # A second handle: TLS takes the first one over, and a response may close it.
             deadline._take_handle(socket.socket(fileno=os.dup(connected.fileno())))
 
     def _take_handle(self, handle: socket.socket | None) -> None:

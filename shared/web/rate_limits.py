@@ -27,7 +27,7 @@ _SECOND = 1_000_000  # times of a bucket are microseconds since the epoch
 _SORT_KEY = "BUCKET"
 _WRITE_ATTEMPTS = 12
 _LONGEST_HOLD_SECONDS = 86_400
-# The interval between callers that wait for a source without a limit of its own that refuses.
+# The interval between callers that wait for a source without its own limit that refuses.
 _UNLIMITED_INTERVAL = _SECOND // 20
 # No caller still waits for a bucket that is unused for so long: its `waiting_until` is outdated.
 _IDLE = 10 * _SECOND

@@ -24,7 +24,7 @@ class Slot:
 
 
 class SharedRates(Protocol):
-    """The limits of sources, shared by all workers; a bucket is what has a limit of its own."""
+    """The limits of sources, shared by all workers; a bucket is what has its own limit."""
 
     def take(self, bucket: str, rate: RateLimit, patience_seconds: float) -> Slot:
         """Ask for a rate-limit slot that is free within `patience_seconds`."""

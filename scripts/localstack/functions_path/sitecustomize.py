@@ -1,4 +1,4 @@
-"""Gives each function that LocalStack runs as a process of this machine a /tmp of its own.
+"""Gives each function that LocalStack runs as a process of this machine its own /tmp.
 
 localstack-host, 4.14.0: functions share the machine's /tmp, where AWS gives each environment its
 own, and a function's TMPDIR alone is private. Python imports this module as it starts, before any

@@ -5,6 +5,7 @@ import argparse
 from services.cli.ask.rendering import chat_lines, retrieve_lines
 from services.cli.deployment.target import Target
 from services.cli.options import Commands, add_command, add_json, show
+from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS
 
 _CORPUS_HELP = "name of the corpus; without it, the deployment's default"
 
@@ -21,7 +22,11 @@ def _add_retrieve(commands: Commands) -> None:
         example="ultron retrieve 'Who created Ultron?' --k 3 --filter entity=character",
     )  # fmt: skip
     retrieve.add_argument("query", metavar="QUERY", help="what to search for")
-    retrieve.add_argument("--k", metavar="N", help="how many results, 1 to 50; default 5")
+    retrieve.add_argument(
+        "--k",
+        metavar="N",
+        help=f"how many results, 1 to {MAXIMUM_RESULTS}; default {DEFAULT_RESULTS}",
+    )
     retrieve.add_argument("--corpus", metavar="NAME", help=_CORPUS_HELP)
     retrieve.add_argument("--mode", help="dense, lexical or hybrid; default hybrid")
     retrieve.add_argument(

@@ -29,7 +29,7 @@ class ReadsRuns(Protocol):
 def start_run(client: "LambdaClient", function_name: str, corpus: str, mode: RunMode) -> str:
     """Have the ingest function plan a run; its id.
 
-    The request has an id of its own, so that a retry of the call starts no second run.
+    The request has its own id, so that a retry of the call starts no second run.
 
     Raises:
         LeaseHeldError: another run holds the corpus; names it.

@@ -90,7 +90,7 @@ def plan_rewrites(
 def _packed(members: Iterable[ShardDescriptor], policy: CompactionPolicy) -> list[ShardGroup]:
     """Groups in order: each is closed when the next shard does not fit any more.
 
-    What is left over at the end waits until it is worth a merge of its own.
+    What is left over at the end waits until it is worth a separate merge.
     """
     closed: list[ShardGroup] = []
     group: ShardGroup = ()

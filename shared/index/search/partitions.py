@@ -12,7 +12,7 @@ def partition_shards(
 ) -> tuple[Group, ...]:
     """Return the shards that hold rows, in their order, in groups of at most the budget.
 
-    A shard over the budget is a group of its own. Without a budget there is one group; there is
+    A shard over the budget makes a group alone. Without a budget there is one group; there is
     always at least one, be it empty. Shards without rows only mark deleted entities: every group
     reads those from their catalogs anyway.
     """

@@ -1,7 +1,7 @@
 """A part of an index that is searched in one place, and the part that is open in this process.
 
 Answers do not depend on how shards are distributed over groups: every shard is searched by itself
-and as deeply as the whole index needs, and the merge has an order of its own.
+and as deeply as the whole index needs, and the merge has its own order.
 """
 
 import heapq

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mwparserfromhell.nodes import Node, Wikilink
     from mwparserfromhell.wikicode import Wikicode
 
-# Each of these makes a node of its own, by the kilobyte: a page of nothing else would take more
+# Each of these makes its own node, by the kilobyte: a page of nothing else would take more
 # memory and time than a function has.
 MAXIMUM_MARKS = 100_000
 _MARKS = re.compile(r"^[*#:;]++|^[ \t:]*+\{\||^[ \t]*+[|!=-]|\|\||!!|\[\[|\{\{|&", re.MULTILINE)

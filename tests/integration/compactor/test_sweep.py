@@ -115,15 +115,16 @@ def test_a_sweep_that_dies_at_any_write_is_done_by_its_redelivery(
     assert [shard.origin for shard in shelf.manifest().shards].count(f"{job.run_id}/sweep/0") == 1
 
 
-def test_a_sweep_whose_commit_was_its_last_act_still_counts_what_it_deleted(shelf: Shelf) -> None:
+def test_a_sweep_whose_commit_was_its_last_act_still_counts_what_it_deleted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf.run(1, [FIRST])
     for page in shelf.plan(2, 1):
         shelf.finish(shelf.chunked(page, without("a:2")))
     job = shelf.sweeps[0]
-    endings = shelf.runs.endings
-    finish, endings.finish_sweep = endings.finish_sweep, lambda *_, **__: None  # type: ignore[method-assign]
-    shelf.sweeper.sweep(job)
-    endings.finish_sweep = finish  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf.runs.endings, "finish_sweep", lambda *_, **__: None)
+        shelf.sweeper.sweep(job)
     version = shelf.manifest().version
     shelf.sweeper.sweep(job)
     assert shelf.progress(2).entities_deleted == 1

@@ -140,7 +140,7 @@ def test_workers_are_the_children_that_name_a_function() -> None:
             process.communicate()
 
 
-# Large, and with threads of its own: the kernel takes tens of milliseconds to take it down.
+# Large, and with several threads: the kernel takes tens of milliseconds to take it down.
 SLOW_TO_END = """
 import threading, time
 memory = bytearray(400_000_000)

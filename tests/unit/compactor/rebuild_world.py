@@ -20,7 +20,7 @@ from tests.unit.index.rebuild_builders import RUN_1, RUN_2, SEQS, Kept
 from tests.unit.run_fakes import run_store_of
 
 ONE_PART = 1
-"""So few bytes that every part becomes a shard of its own."""
+"""So few bytes that every part becomes its own shard."""
 
 
 @dataclass

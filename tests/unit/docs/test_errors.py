@@ -47,7 +47,7 @@ def below(error: type[UltronError]) -> set[type[UltronError]]:
 
 
 def answers_of_gateway() -> Iterator[tuple[int, str]]:
-    """The status and code of each refusal of API Gateway that has a status of its own."""
+    """The status and code of each refusal of API Gateway that has its own status."""
     section = GATEWAY.partition("  problems = {\n")[2].partition("\n  }\n")[0]
     for status, code in re.findall(r"status = (\w+),.* code = \"([A-Z_]+)\"", section):
         if status != "null":
