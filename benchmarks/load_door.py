@@ -144,19 +144,26 @@ class Door:
 Ask = Callable[[int], Reply]
 
 
-def ask_for(ask: Ask, clients: int, seconds: float) -> Load:
-    """Let some clients ask again and again, each as soon as it has its answer."""
-    started = time.monotonic()
+def ask_for(ask: Ask, clients: int, seconds: float, now: Callable[[], float]) -> Load:
+    """Let some clients ask again and again, each as soon as it has its answer.
+
+    Args:
+        ask: Asks the question of a number.
+        clients: How many ask side by side.
+        seconds: No request begins later than this.
+        now: A clock in seconds that never goes back.
+    """
+    started = now()
 
     def one_client(first: int) -> list[Reply]:
         replies: list[Reply] = []
-        while time.monotonic() - started < seconds:
+        while now() - started < seconds:
             replies.append(ask(first + len(replies)))
         return replies
 
     with ThreadPoolExecutor(clients) as pool:
         found = [reply for replies in pool.map(one_client, range(clients)) for reply in replies]
-    return Load(clients, time.monotonic() - started, tuple(found))
+    return Load(clients, now() - started, tuple(found))
 
 
 def flood(ask: Ask) -> Load:
@@ -263,7 +270,7 @@ def measure_door(stack: LiveStack, seconds: float) -> DoorFigures:
     with without_plan_limit(stack) as limits:
         for clients in CLIENTS:
             warm_up(ask, clients, RECOVERY_SECONDS)
-            loads.append(ask_for(ask, clients, seconds))
+            loads.append(ask_for(ask, clients, seconds, time.monotonic))
             print(f"{clients} clients: {len(loads[-1].replies)} answers", flush=True)
     return DoorFigures(tuple(loads), limits, flood(ask), recover(ask))
 
