@@ -61,7 +61,7 @@ class RetrieveCall:
         }
 
 
-class _ResultMetadata(BaseModel):
+class _ResultEntity(BaseModel):
     title: str = ""
     urls: list[str] = Field(default_factory=list)
     attribution: str | None = None
@@ -72,7 +72,7 @@ class _Result(BaseModel):
     score: float
     similarity: float | None = None
     snippet: str
-    meta: _ResultMetadata
+    meta: _ResultEntity
 
 
 class _Answer(BaseModel):

@@ -9,8 +9,8 @@ from shared.models.base import Contract
 from shared.models.manifest import ModelIdentity
 
 
-class ResultMetadata(Contract):
-    """What is known of the entity that a chunk belongs to."""
+class ResultEntity(Contract):
+    """The entity that a chunk belongs to, without the fields of its type."""
 
     entity: str
     id: str
@@ -28,7 +28,7 @@ class Result(Contract):
     score: float
     similarity: float | None
     snippet: str
-    meta: ResultMetadata
+    meta: ResultEntity
 
 
 class SearchedGroups(Contract):

@@ -41,7 +41,7 @@ def canonicalise_mapped(
             attribution=context.attribution,
             ingest_run_id=context.run_id,
             record_checksum=record_checksum(record),
-            extras=mapped.metadata(mapping.metadata),
+            fields=mapped.metadata(mapping.metadata),
             warnings=tuple(mapped.warnings),
         )
     except ValidationError as error:

@@ -24,7 +24,7 @@ MAXIMUM_TEXT_CHARACTERS = 1_000_000
 MAXIMUM_CARRIED_CHARACTERS = 20_000
 """Goes along with each chunk of an entity, of which a long text makes thousands."""
 
-_CARRIED = {"title", "modified", "urls", "attribution", "extras"}
+_CARRIED = {"title", "modified", "urls", "attribution", "fields"}
 _LONGEST_RAW = 2000
 _LONGEST_REASON = 500
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from shared.models.base import Contract
 from shared.models.forms import form
@@ -26,8 +26,11 @@ class Entity(Contract):
 
     `description` is plain text and stays empty where the source has none. `modified` is ISO 8601
     when the source's date could be read, the source's own text otherwise (then `warnings` says
-    so), and None when the source has none. `extras` holds the fields of its type.
+    so), and None when the source has none. `fields` are those of its type, which a search can filter
+    by; stored entities have them under the name `extras`.
     """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     entity_type: Annotated[
         str,
@@ -49,7 +52,11 @@ class Entity(Contract):
     schema_version: int = 1
     ingest_run_id: str
     record_checksum: str
-    extras: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict)
+    fields: dict[str, Scalar | list[Scalar]] = Field(
+        default_factory=dict,
+        validation_alias=AliasChoices("fields", "extras"),
+        serialization_alias="extras",
+    )
     notes: tuple[Note, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -109,7 +109,7 @@ def _shown(entity: Entity, edges: int) -> TriedEntity:
         modified=entity.modified,
         urls=entity.urls[:_SHOWN_LIST_ITEMS],
         attribution=entity.attribution,
-        metadata={name: _cut_value(value) for name, value in entity.extras.items()},
+        metadata={name: _cut_value(value) for name, value in entity.fields.items()},
         edges=edges,
         warnings=entity.warnings,
     )

@@ -31,7 +31,7 @@ def chunk_entity(entity: Entity, source_path: str, settings: ChunkingSettings) -
         modified=entity.modified,
         attribution=entity.attribution,
         source_path=source_path,
-        fields=entity.extras,
+        fields=entity.fields,
     )
     chunks: list[Chunk] = []
     for number, (passage, overlaps) in enumerate(split_passages(text, settings), start=1):

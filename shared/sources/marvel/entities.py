@@ -23,7 +23,7 @@ from shared.sources.marvel.answers import (
     WireStory,
 )
 from shared.sources.marvel.edges import ENTITY_TYPES, make_edges
-from shared.sources.marvel.extras import make_extras
+from shared.sources.marvel.type_fields import fields_of_type
 from shared.text.html import html_to_text
 
 _MODELS: dict[str, type[WireEntity]] = {
@@ -69,7 +69,7 @@ def _canonical(
         attribution=context.attribution,
         ingest_run_id=context.run_id,
         record_checksum=record_checksum(record),
-        extras=make_extras(wire, warnings),
+        fields=fields_of_type(wire, warnings),
         warnings=tuple(warnings),
     )
     return CanonicalRecord(entity, edges)

@@ -85,7 +85,7 @@ def canonicalise_wiki_page(
             attribution=context.attribution,
             ingest_run_id=context.run_id,
             record_checksum=record_checksum(record),
-            extras=_extras(page, revision),
+            fields=_fields(page, revision),
             warnings=tuple(warnings),
         )
     except ValidationError as error:
@@ -118,13 +118,13 @@ def _text(page: _Page, revision: _Revision) -> str:
     )
 
 
-def _extras(page: _Page, revision: _Revision) -> dict[str, Scalar | list[Scalar]]:
-    extras: dict[str, Scalar | list[Scalar]] = {"namespace": page.ns}
+def _fields(page: _Page, revision: _Revision) -> dict[str, Scalar | list[Scalar]]:
+    fields: dict[str, Scalar | list[Scalar]] = {"namespace": page.ns}
     if revision.revid is not None:
-        extras["revision_id"] = revision.revid
+        fields["revision_id"] = revision.revid
     if page.categories:
-        extras["categories"] = [_split(category.title)[1] for category in page.categories]
-    return extras
+        fields["categories"] = [_split(category.title)[1] for category in page.categories]
+    return fields
 
 
 def _split(title: str) -> tuple[str, str]:

@@ -70,7 +70,7 @@ def canonicalise_web_page(
             attribution=context.attribution,
             ingest_run_id=context.run_id,
             record_checksum=record_checksum(record),
-            extras=_extras(web),
+            fields=_fields(web),
             warnings=tuple(warnings),
         )
     except ValidationError as error:
@@ -107,6 +107,6 @@ def _addresses(*candidates: str | None) -> tuple[str, ...]:
     return ()
 
 
-def _extras(web: WebText) -> dict[str, Scalar | list[Scalar]]:
+def _fields(web: WebText) -> dict[str, Scalar | list[Scalar]]:
     named = {"language": web.head.language, "author": web.author, "published": web.published}
     return {name: value for name, value in named.items() if value}

@@ -42,7 +42,7 @@ def test_named_fields_make_the_entity() -> None:
     assert entity.description == "First line.\nSecond <b>line</b>."
     assert entity.urls == ("https://x.example/a",)
     assert entity.modified == "2026-01-02T03:04:00"
-    assert entity.extras == {"tags": ["a", 1, None, True], "service": "s3"}
+    assert entity.fields == {"tags": ["a", 1, None, True], "service": "s3"}
     assert entity.warnings == ()
 
 
@@ -172,7 +172,7 @@ def test_parts_may_lie_deep_in_a_record() -> None:
     )
     assert (entity.source_id, entity.title, entity.description) == ("5", "Title", "One. Two.")
     assert entity.urls == ("https://x.example/1",)
-    assert entity.extras == {"tags": ["a", "b"], "first": "a", "count": 2}
+    assert entity.fields == {"tags": ["a", "b"], "first": "a", "count": 2}
     assert entity.warnings == ()
 
 
@@ -186,7 +186,7 @@ def test_markup_is_stripped_of_title_and_text_where_it_is_markup() -> None:
 
 def test_numbers_that_no_json_has_are_no_metadata() -> None:
     entity = entity_of({"id": 1, "title": "t", "n": "NaN"}, metadata={"n": "to_number(n)"})
-    assert (entity.extras, entity.warnings) == ({}, ("n is too large a number and was left out",))
+    assert (entity.fields, entity.warnings) == ({}, ("n is too large a number and was left out",))
 
 
 VALUES = st.recursive(

@@ -1,5 +1,6 @@
 """What a release reads of the records that a newer release wrote."""
 
+from shared.models.entity import Entity
 from shared.models.run import EndpointCheckpoint, RunProgress, RunRecord
 
 RECORD = {
@@ -22,3 +23,20 @@ def test_a_field_that_this_release_does_not_know_is_passed_over() -> None:
     newer = RECORD | {"priority": "high", "next_checkpoints": {"notes": checkpoint}}
     record = RunRecord.model_validate(newer)
     assert record.next_checkpoints == {"notes": EndpointCheckpoint(etag="e")}
+
+
+def test_the_fields_of_an_entity_are_stored_under_their_first_name() -> None:
+    stored = {
+        "entity_type": "comic",
+        "source": "marvel",
+        "source_id": "1",
+        "title": "One",
+        "description": "",
+        "ingest_run_id": RECORD["run_id"],
+        "record_checksum": "c",
+        "extras": {"issue": 3},
+    }
+    entity = Entity.model_validate(stored)
+    assert entity.fields == {"issue": 3}
+    assert entity.model_dump(exclude_defaults=True) == stored
+    assert Entity.model_validate_json(entity.model_dump_json()) == entity

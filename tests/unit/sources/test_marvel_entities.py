@@ -39,8 +39,8 @@ def test_a_character_is_read_whole() -> None:
     assert entity.attribution == "Data provided by Marvel. © 2024 MARVEL"
     assert entity.ingest_run_id == RUN_ID
     assert entity.warnings == ()
-    assert entity.extras["comics_available"] == 2535
-    assert entity.extras["events_available"] == 0
+    assert entity.fields["comics_available"] == 2535
+    assert entity.fields["events_available"] == 0
 
 
 def test_links_lose_the_callers_key_and_what_is_no_web_address() -> None:
@@ -49,7 +49,7 @@ def test_links_lose_the_callers_key_and_what_is_no_web_address() -> None:
 
 def test_a_comic_keeps_its_own_fields() -> None:
     entity = entity_of("comics")
-    assert entity.extras == {
+    assert entity.fields == {
         "issue_number": 88.1,
         "page_count": 32,
         "format": "Comic",
@@ -90,20 +90,20 @@ def test_no_date_is_no_date(empty: str | None, expected: str | None) -> None:
 
 
 def test_the_other_types_keep_their_own_fields() -> None:
-    series = entity_of("series").extras
+    series = entity_of("series").fields
     assert (series["start_year"], series["end_year"], series["rating"]) == (1999, 2001, "T+")
     assert series["series_type"] == "limited"
-    event = entity_of("events").extras
+    event = entity_of("events").fields
     assert (event["start"], event["next_event_id"]) == ("1999-12-10T00:00:00", 52)
     assert "end" not in event
     assert "previous_event_id" not in event
     story = entity_of("stories")
-    assert (story.extras["type_hint"], story.extras["original_issue_id"]) == ("cover", 11)
+    assert (story.fields["type_hint"], story.fields["original_issue_id"]) == ("cover", 11)
     assert story.warnings == ("the source has no title",)
     creator = entity_of("creators")
     assert creator.title == "Ada Quill Jr."
-    assert creator.extras["first_name"] == "Ada"
-    assert "middle_name" not in creator.extras
+    assert creator.fields["first_name"] == "Ada"
+    assert "middle_name" not in creator.fields
     assert creator.thumbnail == "http://images.example/41"
 
 

@@ -58,9 +58,9 @@ def test_a_page_makes_an_entity() -> None:
     assert "All robots" not in entity.description
     assert entity.urls == ("https://site.example/robots/ultron",)
     assert entity.modified == "2026-01-02"
-    assert entity.extras["language"] == "en-GB"
-    assert entity.extras["published"] == "2020-01-02"
-    assert entity.extras["author"] == "Hank Pym"
+    assert entity.fields["language"] == "en-GB"
+    assert entity.fields["published"] == "2020-01-02"
+    assert entity.fields["author"] == "Hank Pym"
 
 
 def test_the_day_of_publication_stands_in_for_that_of_the_last_change() -> None:
@@ -74,7 +74,7 @@ def test_publication_and_the_last_change_are_told_apart() -> None:
         "<meta property='article:modified_time' content='2021-03-04T05:06:07Z'>"
     )
     entity = entity_of(record(html(head)))
-    assert entity.extras["published"] == "2020-01-02"
+    assert entity.fields["published"] == "2020-01-02"
     assert entity.modified == "2021-03-04T05:06:07Z"
     assert entity_of(record(html(head), last_modified="2026-01-02")).modified == "2026-01-02"
 

@@ -47,7 +47,7 @@ def test_a_page_makes_an_entity() -> None:
     assert entity.urls == ("https://wiki.example/Ultron",)
     assert entity.modified == "2026-01-02T03:04:05Z"
     assert entity.attribution == "CC BY-SA 4.0"
-    assert entity.extras == {"namespace": 0, "revision_id": 7, "categories": ["Roboter"]}
+    assert entity.fields == {"namespace": 0, "revision_id": 7, "categories": ["Roboter"]}
     assert entity.warnings == ()
 
 

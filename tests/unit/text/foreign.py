@@ -38,7 +38,7 @@ from shared.models.mapping import FieldMapping
 from shared.sources.http_json.links import comparable, next_address, next_link
 from shared.sources.json_document import JsonDocument
 from shared.sources.marvel.entities import canonicalise_marvel
-from shared.sources.marvel.extras import snake_case
+from shared.sources.marvel.type_fields import snake_case
 from shared.sources.marvel.wrapper import parse_error, parse_page
 from shared.sources.mediawiki.api import WikiAnswer
 from shared.sources.mediawiki.entities import canonicalise_wiki_page

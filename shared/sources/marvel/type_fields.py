@@ -1,4 +1,4 @@
-"""The fields of its own that each Marvel type keeps; what the source leaves empty is left out."""
+"""The fields that each Marvel type keeps; what the source leaves empty is left out."""
 
 import re
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from shared.sources.marvel.answers import (
 from shared.sources.marvel.edges import reference_key, references
 from shared.text.html import html_to_text
 
-Extras = dict[str, Scalar | list[Scalar]]
+TypeFields = dict[str, Scalar | list[Scalar]]
 
 _NAMED = ("characters", "creators")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
-def make_extras(wire: WireEntity, warnings: list[str]) -> Extras:
-    """Return the extras of any of the six types."""
+def fields_of_type(wire: WireEntity, warnings: list[str]) -> TypeFields:
+    """Return the fields of an entity of any of the six types."""
     return _without_empty({**_own_fields(wire, warnings), **_counts(wire), **_names(wire)})
 
 
@@ -98,10 +98,10 @@ def _counts(wire: WireEntity) -> Mapping[str, Scalar]:
     }
 
 
-def _names(wire: WireEntity) -> Extras:
+def _names(wire: WireEntity) -> TypeFields:
     if isinstance(wire, WireCharacter | WireCreator):
         return {}
-    names: Extras = {}
+    names: TypeFields = {}
     for field in _NAMED:
         found = [html_to_text(r.name) for r in references(wire, field)]
         names[field] = list(dict.fromkeys(name for name in found if name))
@@ -117,5 +117,5 @@ def _number_of(key: str | None) -> int | None:
     return int(key.partition(":")[2]) if key else None
 
 
-def _without_empty(fields: Extras) -> Extras:
+def _without_empty(fields: TypeFields) -> TypeFields:
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
