@@ -1,7 +1,7 @@
 """What a compaction costs: seconds, sizes and peak memory of merging small shards to large ones.
 
 The shards are as embed jobs make them, 256 passages of AWS's documentation each. Every merge runs
-in a process of its own, which is what its peak of memory is of: all pages that were resident, those
+in a separate process, which is what its peak of memory is of: all pages that were resident, those
 of mapped files included, which the system could take back.
 """
 

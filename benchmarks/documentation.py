@@ -1,7 +1,7 @@
 """Real texts to measure with, of any number up to some 100,000: the AWS documentation in botocore.
 
 The operations are the corpus of `scripts.build_botocore_corpus`; the descriptions of parameters
-follow, each an entity of its own. Passages go through the chunking of the pipeline, none comes
+follow, each a separate entity. Passages go through the chunking of the pipeline, none comes
 twice, and the entities are shuffled once, so that the first 10,000 are a fair sample of all.
 """
 

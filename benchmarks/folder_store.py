@@ -30,7 +30,7 @@ class FolderStore:
         """Return a range of the object while its etag is `if_match`."""
         stored = self.get(key)
         if stored.etag != if_match:
-            raise ConflictError(f"{key} was changed by somebody else")
+            raise ConflictError(f"{key} was changed by another process")
         return stored.data[offset : offset + length]
 
     def download(self, key: str, path: Path) -> None:
@@ -52,7 +52,7 @@ class FolderStore:
         if if_absent and path.is_file():
             raise ConflictError(f"{key} exists already")
         if if_match is not None and (not path.is_file() or self.get(key).etag != if_match):
-            raise ConflictError(f"{key} was changed by somebody else")
+            raise ConflictError(f"{key} was changed by another process")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return _etag(data)

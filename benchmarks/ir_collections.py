@@ -163,7 +163,7 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def _npl_blocks(path: Path) -> Iterator[tuple[str, str]]:
-    """Blocks that end with a line holding a slash: a number on a line of its own, then text."""
+    """Blocks that end with a line holding a slash: a number on a separate line, then text."""
     for block in _NPL_SEPARATOR.split(_text_of(path)):
         number, _, text = block.strip().partition("\n")
         if number:

@@ -1,8 +1,8 @@
-"""A load run on a stack of its own, on a local AWS: the API over HTTP, and warm handlers' memory.
+"""A load run on a separate stack, on a local AWS: the API over HTTP, and warm handlers' memory.
 
 Through the door: `GET /retrieve` by 1, 4 and 16 clients with the usage plan's limit lifted, then
 with it a flood, of which the plan must refuse a part with 429, every refusal in the documented
-form, and after which ordinary requests must succeed. Memory: each handler in a process of its own,
+form, and after which ordinary requests must succeed. Memory: each handler in a separate process,
 with its real environment, over services in memory, called ten thousand times; what it holds must
 stay flat once it is warm. The status is 1 when one of these promises is broken; times are only
 reported. The whole run ends by --deadline-seconds.

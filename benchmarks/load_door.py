@@ -109,7 +109,7 @@ def _problem_fault(status: int, kind: str, body: dict[str, Any]) -> str | None:
         return f"{status} with the error {error!r}"
     if not error.get("message") or error["message"] != body.get("detail"):
         return f"{status} whose message is not its detail"
-    # A gateway response that stands for several errors has no status of its own in its template.
+    # A gateway response that stands for several errors has no status in its template.
     if body.get("status", status) != status:
         return f"{status} that says it is {body['status']}"
     return None if body.get("request_id") else f"{status} without a request_id"

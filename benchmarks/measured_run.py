@@ -25,9 +25,9 @@ LOCAL_AWS = "the local AWS"
 STAGES = (
     ("fetch", "raw_records", "documents"),
     ("derive", "entities", "documents"),
-    ("chunk", "chunks", "chunks"),
-    ("embed", "vectors", "chunks"),
-    ("index", "shards", "shards"),
+    ("chunker", "chunks", "chunks"),
+    ("embedder", "vectors", "chunks"),
+    ("indexer", "shards", "shards"),
 )
 
 MakeClient = Callable[[str], Any]
@@ -71,7 +71,7 @@ class CpuWatch:
 
     @classmethod
     def of(cls, deployment: Deployment) -> "CpuWatch":
-        """Watch the local AWS of a deployment; raises StackError when it has none of its own."""
+        """Watch the local AWS of a deployment; raises StackError when it has none."""
         pid = deployment.local_aws_pid()
         if pid is None:
             raise StackError("the local AWS of this benchmark is gone")

@@ -130,7 +130,7 @@ class MemoryServices:
 
 
 def _copied(buckets: Mapping[str, Bucket]) -> dict[str, Bucket]:
-    """The same objects, of which none is ever changed, in buckets of their own."""
+    """The same objects, of which none is ever changed, in separate buckets."""
     copies = {name: Bucket() for name in buckets}
     for name, copied in copies.items():
         copied.objects.update(buckets[name].objects)

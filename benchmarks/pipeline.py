@@ -1,7 +1,7 @@
 """The whole line beside what a user would write instead, over AWS's API documentation.
 
 In one go, on the same machine and the same documents: one Python script (benchmarks/peers/
-one_script.py), then a stack of its own on a local AWS with all queues, tables and storage on the
+one_script.py), then a separate stack on a local AWS with all queues, tables and storage on the
 same CPUs. The line runs three times: cold, as it was deployed; again, as another corpus, with warm
 functions; and once more with the encoder stubbed out, which leaves what everything else costs. A
 stage's rate is what it did after the first movement of its counter, divided by the time from then

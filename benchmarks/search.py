@@ -1,7 +1,7 @@
 """Search speed beside other libraries: same vectors, same queries, same machine, same run.
 
 The vectors are of real passages (AWS's documentation), the queries of sentences that are not among
-them. Every system works in a process of its own. Building gets one CPU; opening is measured in
+them. Every system works in a separate process. Building gets one CPU; opening is measured in
 fresh processes, with the files in the page cache and without; then all systems answer in turns, so
 that whatever else the machine does hits all alike. hnswlib alone searches as widely as the engine;
 the others as little as reaches the recall of the engine. `--slow` adds a million rows, which are

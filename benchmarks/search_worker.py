@@ -1,4 +1,4 @@
-"""One system of the search benchmark in a process of its own.
+"""One system of the search benchmark in a separate process.
 
     python -m benchmarks.search_worker SYSTEM DATASET FOLDER build|answer|serve
 
@@ -59,7 +59,7 @@ class Worker:
         self._queries: Vectors = np.load(dataset.folder / "queries.npy")
 
     def build(self) -> Answer:
-        """Index anew, with one CPU at hand; the size is of what was written."""
+        """Index again, with one CPU at hand; the size is of what was written."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         if hasattr(os, "sched_setaffinity"):

@@ -3,7 +3,7 @@
     python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks] [fuzz] [checkov]
 
 Without names it makes the first two. An environment is stamped with all that decides its content,
-so a second call only compares stamps; one that was left half-made has no stamp and is made anew.
+so a second call only compares stamps; one that was left half-made has no stamp and is made again.
 Standard library only, and no syntax newer than Python 3.7: it runs before anything is installed,
 and must be able to say that the Python is too old.
 """
@@ -310,7 +310,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("error: Interrupted; the next run makes the environment anew.", file=sys.stderr)
+        print("error: Interrupted; the next run makes the environment again.", file=sys.stderr)
         return 130
     return 0
 

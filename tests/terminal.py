@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class TerminalCommand:
-    """A command whose standard output and error are a terminal of its own."""
+    """A command whose standard output and error are a separate terminal."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
         self._process = process

@@ -72,7 +72,7 @@ class Dataset:
 
 
 class System(Protocol):
-    """One system, in a process of its own.
+    """One system, in a separate process.
 
     `breadths` are how widely it may be made to search, narrowest first; one value when that is
     fixed. `filters` says whether it is measured with filters.

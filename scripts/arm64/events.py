@@ -77,9 +77,9 @@ class Line:
         ).get("Messages", [])
         if not messages:
             return 0
-        answer = self.invoke(stage.function, queue_event(stage.queue, messages))
+        answer = self.invoke(stage.name, queue_event(stage.queue, messages))
         if answer != {"batchItemFailures": []}:
-            raise FunctionError(f"{stage.function} failed a message of its queue: {answer}")
+            raise FunctionError(f"{stage.name} failed a message of its queue: {answer}")
         for message in messages:
             self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return len(messages)

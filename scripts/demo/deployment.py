@@ -28,7 +28,7 @@ _HIGHEST_PORT = 65_535
 class Deployment:
     """One deployment: where its endpoint and its source are, and where its files go.
 
-    `certificate` is what to trust of an endpoint that has one of its own.
+    `certificate` is what to trust of an endpoint that has a separate one.
     `directory` (absolute) holds all that it leaves on disk: Terraform's state, the servers' pid
     files and logs, the API key. Two deployments with different directories and ports share nothing.
     `target` is what listens at the endpoint, None for the local AWS that these tools start.

@@ -57,7 +57,7 @@ def local_aws(
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "AUTH": "true" if enforce_policies else "false",
-            # Services that would listen on ports of their own, and containers it might look for.
+            # Services that would listen on separate ports, and containers it might look for.
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "DOCKER_HOST": f"unix://{directory}/no-docker.sock",

@@ -47,7 +47,7 @@ class Chunker:
             jobs.append(_embed_job(job, number, len(parts), key))
         self.publisher.publish(jobs)
         chunks = sum(len(entity.chunks) for entity in chunked)
-        self.runs.ledger.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
+        self.runs.ledger.record_stage(job, "chunker", {"chunks": chunks}, parts=len(parts))
 
     def _read_entities(self, key: str) -> list[Entity]:
         lines = jsonl.decode_lines(self.store.get(key).data, key)

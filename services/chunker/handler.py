@@ -23,7 +23,7 @@ def _stage() -> QueueStage[ChunkJob]:
         runs=state.runs,
         maximum_chunks_per_part=settings.maximum_chunks_per_part,
     )
-    return QueueStage("chunk", ChunkJob, chunker.chunk_page, state)
+    return QueueStage("chunker", ChunkJob, chunker.chunk_page, state)
 
 
 @logger.inject_lambda_context

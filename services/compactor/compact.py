@@ -39,7 +39,7 @@ class Compactor:
 
     A job whose shards left the manifest is over: what it made, if anything, becomes garbage. One
     that died after its upload goes straight to the commit. `request_merges` is told the manifest
-    at the end, as merged shards may be worth a merge of their own. `clock` is the table's: a
+    at the end, as merged shards may be worth a separate merge. `clock` is the table's: a
     machine that is days ahead would drop what is remembered of deleted entities too early. Notes
     older than `notes_trusted_for` are passed over: the files that one speaks of may be deleted.
     """

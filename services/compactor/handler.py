@@ -28,7 +28,7 @@ from shared.models.maintenance import CompactJob, MaintenanceJob
 from shared.platform import aws, wiring
 from shared.platform.observability import logger, metrics, tracer
 
-_STAGE = "compact"
+_STAGE = "compactor"
 
 
 @cache

@@ -91,7 +91,7 @@ class Embedder:
             shard = self._write_outputs(job, origin, content, model)
             self.publisher.publish([_index_job(job, shard)])
             is_first = self.runs.ledger.record_stage(
-                job, "embed", counts, part=job.part, parts=job.parts
+                job, "embedder", counts, part=job.part, parts=job.parts
             )
         else:
             is_first = self.runs.ledger.record_part_without_shard(

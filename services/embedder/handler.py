@@ -35,7 +35,7 @@ def _stage() -> QueueStage[EmbedJob]:
         unchanged=unchanged,
         floor=IndexFloor(aws.dynamodb_client(), settings.checkpoint_table),
     )
-    return QueueStage("embed", EmbedJob, embedder.embed_part, state)
+    return QueueStage("embedder", EmbedJob, embedder.embed_part, state)
 
 
 @logger.inject_lambda_context

@@ -82,7 +82,7 @@ class GroupCommitter:
             logger.info("refused an outdated shard", extra={"origin": job.shard.origin})
         else:
             self.runs.ledger.record_stage(
-                job, "index", {"shards": 1}, part=job.part, parts=job.parts
+                job, "indexer", {"shards": 1}, part=job.part, parts=job.parts
             )
 
     def _objection(self, job: IndexJob) -> Exception | None:

@@ -31,7 +31,7 @@ def _stage() -> QueueBatchStage[IndexJob]:
         floor=IndexFloor(aws.dynamodb_client(), settings.checkpoint_table),
         request_merges=requests.request_merges,
     )
-    return QueueBatchStage("index", IndexJob, committer.commit_batch, state)
+    return QueueBatchStage("indexer", IndexJob, committer.commit_batch, state)
 
 
 @logger.inject_lambda_context

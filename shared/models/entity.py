@@ -26,8 +26,8 @@ class Entity(Contract):
 
     `description` is plain text and stays empty where the source has none. `modified` is ISO 8601
     when the source's date could be read, the source's own text otherwise (then `warnings` says
-    so), and None when the source has none. `fields` are those of its type, which a search can filter
-    by; stored entities have them under the name `extras`.
+    so), and None when the source has none. `fields` are those of its type, which a search
+    can filter by; stored entities have them under the name `extras`.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)

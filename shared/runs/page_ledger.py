@@ -17,11 +17,18 @@ from shared.runs.table_keys import corpus_partition, counter_row, page_key, run_
 from shared.table.table import ConditionFailedError, StateTable
 from shared.table.typed_values import Item
 
-StageName = Literal["fetch", "derive", "chunk", "embed", "index"]
+StageName = Literal["fetch", "derive", "chunker", "embedder", "indexer"]
+"""A stage has the name of its function."""
+
+# The names that the marks of stored pages have had since the first release.
+_MARKS: dict[StageName, str] = {
+    "fetch": "fetch", "derive": "derive", "chunker": "chunk", "embedder": "embed",
+    "indexer": "index",
+}  # fmt: skip
 
 _OUTDATED = "outdated/"
 _SUPERSEDED = "superseded/"
-_WHOLE_PAGE_STAGES = frozenset({"fetch", "derive", "chunk"})
+_WHOLE_PAGE_MARKS = frozenset({"fetch", "derive", "chunk"})
 # Ended pages that a redrive, a retry or a late worker may still turn into done ones.
 _REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
 
@@ -79,7 +86,7 @@ class PageLedger:
         Returns:
             False when an earlier delivery had recorded that the part is embedded.
         """
-        marks = (_mark("embed", part), _mark("index", part))
+        marks = (_mark("embedder", part), _mark("indexer", part))
         return self._record(job, marks, counts, {"parts": parts})
 
     def record_outdated_part(self, job: Job, *, part: int, parts: int) -> bool:
@@ -91,7 +98,7 @@ class PageLedger:
         Returns:
             False when an earlier delivery had recorded it.
         """
-        marks = (_outdated_mark(part), _mark("embed", part))
+        marks = (_outdated_mark(part), _mark("embedder", part))
         return self._record(job, marks, {"parts_outdated": 1}, {"parts": parts})
 
     def note_superseded_part(self, job: Job, *, part: int) -> None:
@@ -261,24 +268,26 @@ _OUTCOME_COUNTER: dict[str, str] = {
 
 
 def _mark(stage: StageName, part: int | None) -> str:
-    return stage if part is None else f"{stage}/{part}"
+    mark = _MARKS[stage]
+    return mark if part is None else f"{mark}/{part}"
 
 
 def _has_done(page: Item, stage: StageName, part: int | None) -> bool:
     marks: set[str] = page.get("stages", set())
     if _mark(stage, part) in marks:
         return True
-    return stage == "index" and part is not None and _outdated_mark(part) in marks
+    return stage == "indexer" and part is not None and _outdated_mark(part) in marks
 
 
 def _is_complete(page: Item) -> bool:
     """Whether every stage is marked; late marks of early stages too, so counters are exact."""
     marks: set[str] = page.get("stages", set())
     parts = page.get("parts")
-    if parts is None or not marks >= _WHOLE_PAGE_STAGES:
+    if parts is None or not marks >= _WHOLE_PAGE_MARKS:
         return False
     return all(
-        _mark("embed", n) in marks and not marks.isdisjoint((_mark("index", n), _outdated_mark(n)))
+        _mark("embedder", n) in marks
+        and not marks.isdisjoint((_mark("indexer", n), _outdated_mark(n)))
         for n in range(parts)
     )
 

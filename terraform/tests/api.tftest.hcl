@@ -123,7 +123,7 @@ run "problem_bodies" {
 
   assert {
     condition     = aws_api_gateway_gateway_response.problem["DEFAULT_4XX"].status_code == null && aws_api_gateway_gateway_response.problem["DEFAULT_5XX"].status_code == null
-    error_message = "An error without an answer of its own keeps its status."
+    error_message = "An error without a specific answer keeps its status."
   }
 
   assert {

@@ -125,7 +125,7 @@ run "defaults" {
       ])
       if strcontains(function.policy, "s3:Delete")
     } == { compactor = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"] }
-    error_message = "Only the compactor deletes objects: what an index has no use for any more, never its manifest or what it could be made anew from."
+    error_message = "Only the compactor deletes objects: what an index has no use for any more, never its manifest or what it could be made again from."
   }
 
   # Items.
@@ -147,7 +147,7 @@ run "defaults" {
       retrieve     = []
       orchestrator = ["CHECKPOINT_*", "WRITES_*", "CHUNK_*"]
     }
-    error_message = "Each function uses the items of its own concern."
+    error_message = "Each function uses the items that it is responsible for."
   }
 
   assert {

@@ -32,7 +32,7 @@ run "queue" {
     condition = jsondecode(aws_sqs_queue.dead_letter.redrive_allow_policy) == {
       redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-west-1:123456789012:ultron-page-jobs"]
     }
-    error_message = "The dead-letter queue takes messages of its own queue alone."
+    error_message = "The dead-letter queue takes messages of its queue alone."
   }
 
   assert {

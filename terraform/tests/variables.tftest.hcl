@@ -1,5 +1,5 @@
 # Bad settings are refused before anything is planned, each by its own variable. A run can expect
-# many variables to fail but each only once, so a variable's further bad values have runs of their own.
+# many variables to fail but each only once, so a variable's further bad values have separate runs.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -94,7 +94,7 @@ def variables(deployment: Deployment) -> dict[str, Any]:
         "publish_copies": 2,
         "retry_delay_seconds": 0,
         "index_maintenance": {"compaction_fan_in": 4},
-        # Sources that tests serve on ports of their own, besides the gateway.
+        # Sources that tests serve on separate ports, besides the gateway.
         "outbound_allowed_hosts": [machine_host(deployment)],
         "default_corpus": "marvel",
         "corpora": {

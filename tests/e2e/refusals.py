@@ -84,7 +84,7 @@ class Refusals:
         kill_and_wait(workers(pid, name), _RECYCLE_SECONDS)
 
     def corpus(self) -> str:
-        """A new corpus of one note in the bucket; further ones get files of their own."""
+        """A new corpus of one note in the bucket; further ones get separate files."""
         name = f"refused-{next(self.names)}"
         self.add_note(name, 0, f"A note of {name}.")
         source = {"kind": "jsonl", "prefix": _prefix(name)}

@@ -46,7 +46,7 @@ def begin(refusals: Refusals, corpus: str) -> Any:
 
 
 def run_of_one_note(refusals: Refusals) -> Callable[[], object]:
-    """A full run of a corpus of its own."""
+    """A full run of a separate corpus."""
     corpus = refusals.corpus()
     return lambda: begin(refusals, corpus)
 
@@ -136,7 +136,7 @@ def history_expired(refusals: Refusals) -> Callable[[], object]:
     """The collection of a version that nobody may want any more."""
     corpus = refusals.corpus()
     for number in range(3):
-        refusals.add_note(corpus, number, "A text of a version of its own.")
+        refusals.add_note(corpus, number, "A text of another version.")
         assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
     maintain = {"maintain": {"corpus": corpus}}
 
@@ -172,7 +172,7 @@ def beyond_one_environment(refusals: Refusals) -> Callable[[], object]:
     """A question to an index of two shards, which retrieve may not hold at once."""
     corpus = refusals.corpus()
     for number in range(2):
-        refusals.add_note(corpus, number, "A text of a shard of its own.")
+        refusals.add_note(corpus, number, "A text of another shard.")
         assert refusals.stack.ingest(corpus, "full").run.status == "succeeded"
     manifest = next(refusals.stack.versions(corpus))
     assert len(manifest.shards) > 1, manifest.shards

@@ -13,8 +13,8 @@ from tests.e2e.stack import Stack, wait_for
 
 STAGES = ("page", "derive", "chunk", "embed", "index", "compact")
 # The name under which each stage records its failures.
-STAGE_OF_QUEUE = {"page": "fetch", "derive": "derive", "chunk": "chunk", "embed": "embed",
-                  "index": "index", "compact": "compact"}  # fmt: skip
+STAGE_OF_QUEUE = {"page": "fetch", "derive": "derive", "chunk": "chunker", "embed": "embedder",
+                  "index": "indexer", "compact": "compactor"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

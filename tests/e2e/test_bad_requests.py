@@ -67,7 +67,7 @@ def test_chat_refuses(
 
 
 def test_ten_megabytes_of_text_are_too_long(stack: Stack, marvel_run: RunProgress) -> None:
-    """AWS's gateway refuses more than 10 MB itself, with a body of its own."""
+    """AWS's gateway refuses more than 10 MB itself, with another body."""
     answer = stack.request("POST", "/chat", body=b'{"message": "' + b"x" * 10_000_000 + b'"}')
     assert answer.status == 413
 

@@ -30,7 +30,7 @@ def several_shards(stack: Stack) -> None:
     maintained(stack)
     if stack.retrieve(QUESTIONS[0]).body["index"]["shards"] > 1:
         return
-    change = {"type": "characters", "id": TOUCHED, "description": "A text of a shard of its own."}
+    change = {"type": "characters", "id": TOUCHED, "description": "A text of another shard."}
     stack.control("PUT", "/entities", [change])
     assert stack.ingest("marvel").shards == 1
 
@@ -59,7 +59,7 @@ def budget_mb(stack: Stack) -> str:
 @pytest.fixture
 def small_budget(stack: Stack, whole: dict[str, Any]) -> Iterator[None]:
     def warmed() -> bool | None:
-        # Each group's function starts anew, slowly here, and a caller is told to ask again.
+        # Each group's function starts again, slowly here, and a caller is told to ask again.
         answer = stack.retrieve(QUESTIONS[0], mode="hybrid")
         return True if answer.status == 200 else None
 

@@ -25,7 +25,7 @@ class Folders:
 
     @property
     def seeds(self) -> Path:
-        """The inputs of this checkout that every run begins with, made anew each time."""
+        """The inputs of this checkout that every run begins with, made again each time."""
         return self.root / "seeds"
 
     @property

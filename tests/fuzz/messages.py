@@ -1,4 +1,4 @@
-"""What lies in queues, in the objects between two stages, and in answers of our own functions."""
+"""What lies in queues, in the objects between two stages, and in answers of our functions."""
 
 import json
 from collections.abc import Callable

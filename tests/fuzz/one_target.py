@@ -1,4 +1,4 @@
-"""Fuzzes one target with atheris; `tests.fuzz.run` starts it in a process of its own.
+"""Fuzzes one target with atheris; `tests.fuzz.run` starts it in a separate process.
 
     .venv-fuzz/bin/python -m tests.fuzz.one_target TARGET [-OPTION_OF_LIBFUZZER=VALUE ...]
 

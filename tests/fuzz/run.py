@@ -1,4 +1,4 @@
-"""Fuzzes targets one after the other, each for some seconds in a process of its own.
+"""Fuzzes targets one after the other, each for some seconds in a separate process.
 
     .venv-fuzz/bin/python -m tests.fuzz.run [--seconds 10] [TARGET ...]
 

@@ -64,8 +64,8 @@ MODELS = tuple(ModelIdentity(id=f"hash-{x}", revision="1", dims=DIMENSIONS) for 
 """Those that a deployment may have; it begins with the first."""
 POLICY = CompactionPolicy(fan_in=4)
 STAGE_QUEUES: Mapping[str, str] = {
-    "fetch": "page-jobs", "derive": "derive-jobs", "chunk": "chunk-jobs",
-    "embed": "embed-jobs", "index": "index-jobs", "compact": "compact-jobs",
+    "fetch": "page-jobs", "derive": "derive-jobs", "chunker": "chunk-jobs",
+    "embedder": "embed-jobs", "indexer": "index-jobs", "compactor": "compact-jobs",
 }  # fmt: skip
 """Each stage's queue, in the order in which a page passes them."""
 
@@ -111,7 +111,7 @@ class Container:
     @cached_property
     def runs(self) -> RunStore:
         """The records of runs."""
-        publisher = self.publisher("compact")
+        publisher = self.publisher("compactor")
 
         def request_sweep(run: RunRecord) -> None:
             publisher.publish([SweepJob(corpus=run.corpus, run_id=run.run_id, seq=run.seq)])
@@ -156,7 +156,7 @@ class Container:
     def compaction_requests(self) -> CompactionRequests:
         """What asks for merges."""
         claims = CompactionClaims(self.clients.dynamodb, TABLE, self.clock)
-        return CompactionRequests(self.publisher("compact"), claims, POLICY)
+        return CompactionRequests(self.publisher("compactor"), claims, POLICY)
 
 
 Process = Callable[[Mapping[str, Any], Any], dict[str, Any]]
@@ -185,7 +185,7 @@ def derive(container: Container) -> Process:
     deriver = Deriver(
         store=container.store,
         corpora=container.corpora,
-        publisher=container.publisher("chunk"),
+        publisher=container.publisher("chunker"),
         runs=state.runs,
     )
     return QueueStage("derive", DeriveJob, deriver.derive, state).process
@@ -193,47 +193,47 @@ def derive(container: Container) -> Process:
 
 def chunk(container: Container) -> Process:
     """The chunker."""
-    state = container.stage_state("chunk")
+    state = container.stage_state("chunker")
     chunker = Chunker(
         store=container.store,
         corpora=container.corpora,
-        publisher=container.publisher("embed"),
+        publisher=container.publisher("embedder"),
         runs=state.runs,
         maximum_chunks_per_part=2,
     )
-    return QueueStage("chunk", ChunkJob, chunker.chunk_page, state).process
+    return QueueStage("chunker", ChunkJob, chunker.chunk_page, state).process
 
 
 def embed(container: Container) -> Process:
     """The embedder."""
-    state = container.stage_state("embed")
+    state = container.stage_state("embedder")
     embedder = Embedder(
         store=container.store,
         model_of=lambda _: HashModel(container.model),
-        publisher=container.publisher("index"),
+        publisher=container.publisher("indexer"),
         runs=state.runs,
         unchanged=UnchangedEntities(versions=container.versions, runs=state.runs),
         floor=container.floor,
     )
-    return QueueStage("embed", EmbedJob, embedder.embed_part, state).process
+    return QueueStage("embedder", EmbedJob, embedder.embed_part, state).process
 
 
 def index(container: Container) -> Process:
     """The indexer."""
-    state = container.stage_state("index")
+    state = container.stage_state("indexer")
     committer = GroupCommitter(
         store=container.store,
         runs=state.runs,
         floor=container.floor,
         request_merges=container.compaction_requests().request_merges,
     )
-    return QueueBatchStage("index", IndexJob, committer.commit_batch, state).process
+    return QueueBatchStage("indexer", IndexJob, committer.commit_batch, state).process
 
 
 def compact(container: Container) -> Process:
     """The compactor, as its queue runs it."""
     tasks = compactor_tasks(container)
-    return MaintenanceStage("compact", tasks.do_job, container.stage_state("compact")).process
+    return MaintenanceStage("compactor", tasks.do_job, container.stage_state("compactor")).process
 
 
 def compactor_tasks(container: Container) -> Tasks:
@@ -311,8 +311,8 @@ class StageFunction:
 STAGE_FUNCTIONS = (
     StageFunction("fetch", fetch, 300, 1, 2),
     StageFunction("derive", derive, 120, 10, 2),
-    StageFunction("chunk", chunk, 120, 10, 2),
-    StageFunction("embed", embed, 300, 1, 3),
-    StageFunction("index", index, 120, 100, 2, 5),
-    StageFunction("compact", compact, 900, 1, 2),
+    StageFunction("chunker", chunk, 120, 10, 2),
+    StageFunction("embedder", embed, 300, 1, 3),
+    StageFunction("indexer", index, 120, 100, 2, 5),
+    StageFunction("compactor", compact, 900, 1, 2),
 )

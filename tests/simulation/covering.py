@@ -72,7 +72,7 @@ def lines_of(mutant: Mutant, source: str) -> set[int]:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.stmt):
             continue
-        if isinstance(node, _BLOCKS):  # only its head: what it holds are statements of their own
+        if isinstance(node, _BLOCKS):  # only its head: what it holds are separate statements
             is_changed = node.lineno <= first < node.body[0].lineno
         else:
             is_changed = node.lineno <= first and last <= (node.end_lineno or 0)

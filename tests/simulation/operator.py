@@ -1,4 +1,4 @@
-"""What people and schedules do to the line, each as a worker of its own that may die anywhere."""
+"""What people and schedules do to the line, each as a separate worker that may die anywhere."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -179,7 +179,7 @@ class Operator:
 
     def _maintain(self, _: int) -> None:
         job = MaintainJob(corpus=CORPUS.name)
-        self._ask("maintain", lambda c: c.publisher("compact").publish([job]))
+        self._ask("maintain", lambda c: c.publisher("compactor").publish([job]))
 
     def _ask_compactor(self, name: str, task: DirectRequest, *, disturbs: bool = False) -> None:
         def answer(container: Container) -> object:

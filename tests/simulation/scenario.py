@@ -23,7 +23,7 @@ _WEIGHTS: dict[OperationKind, int] = {
 }  # fmt: skip
 
 ENTITIES, OBJECTS = 4, 2
-_STAGES_OF_ARGUMENTS = ("fetch", "derive", "chunk", "embed", "index", "compact")
+_STAGES_OF_ARGUMENTS = ("fetch", "derive", "chunker", "embedder", "indexer", "compactor")
 _EMBED, _INDEX, _COMPACT = 3, 4, 5
 _ABOUT_EFFECTS = 150
 # Side by side, one after the other, past a lease, past a redelivery of half a day, past a grace.

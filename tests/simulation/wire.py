@@ -149,7 +149,7 @@ class _Meta:
 
 
 class _Paginator:
-    """Asks for one page after another, each an effect of its own."""
+    """Asks for one page after another, each a separate effect."""
 
     def __init__(self, call: Callable[..., Any], sent: str, found: str) -> None:
         self._call = call

@@ -130,7 +130,7 @@ class World:
         self.log.append(f"{seconds:12.3f} s  effect {self.faults.effects:5d}  {sentence}")
 
     def container(self, stage: str = "") -> Container:
-        """A new worker, with a clock of its own; of a stage whose S3 may be out of reach."""
+        """A new worker, with a separate clock; of a stage whose S3 may be out of reach."""
         skew = timedelta(seconds=self.random.choice(self.scenario.skews_seconds))
         self._folders += 1
         folder = self._directory / str(self._folders)

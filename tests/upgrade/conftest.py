@@ -171,5 +171,5 @@ def upgrade(former: Deployment) -> Iterator[Upgrade]:
 
 @pytest.fixture(scope="module")
 def other_model() -> Path:
-    """The model in full precision, which has an id of its own."""
+    """The model in full precision, which has another id."""
     return ensure_model(ROOT, precision="fp32")

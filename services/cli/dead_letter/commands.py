@@ -30,19 +30,20 @@ def add_to(commands: Commands) -> None:
     _add_listing(messages)
     shown = add_command(
         messages, "show", _show, "show a dead-letter message and its job",
-        example=f"ultron dlq show embed {_EXAMPLE_MESSAGE_ID}",
+        example=f"ultron dlq show embedder {_EXAMPLE_MESSAGE_ID}",
     )  # fmt: skip
     _add_stage(shown)
     shown.add_argument("message_id", metavar="MESSAGE_ID", help=_MESSAGE_ID_HELP)
     add_json(shown)
     redriven = add_command(
         messages, "redrive", _redrive, "send a dead-letter message to its stage again",
-        example=f"ultron dlq redrive embed {_EXAMPLE_MESSAGE_ID}\nultron dlq redrive embed --all",
+        example=f"ultron dlq redrive embedder {_EXAMPLE_MESSAGE_ID}\n"
+        "ultron dlq redrive embedder --all",
     )  # fmt: skip
     _add_chosen(redriven)
     dropped = add_command(
         messages, "drop", _drop, "delete a dead-letter message; its page stays failed",
-        example=f"ultron dlq drop embed {_EXAMPLE_MESSAGE_ID} --yes",
+        example=f"ultron dlq drop embedder {_EXAMPLE_MESSAGE_ID} --yes",
     )  # fmt: skip
     dropped.add_argument("--yes", action="store_true", help="required: it cannot be undone")
     _add_chosen(dropped)
@@ -51,7 +52,7 @@ def add_to(commands: Commands) -> None:
 def _add_listing(messages: Commands) -> None:
     listed = add_command(
         messages, "list", _list, "list the dead-letter messages with their reasons",
-        example="ultron dlq list --stage embed",
+        example="ultron dlq list --stage embedder",
     )  # fmt: skip
     listed.add_argument("--stage", choices=STAGE_NAMES, metavar="STAGE", help="of one stage only")
     listed.add_argument(

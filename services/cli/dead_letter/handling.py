@@ -157,7 +157,7 @@ class DeadLetterMessages:
             return self._send_message(STAGES[stage].queue, message.body)
         event = event_to_send(message, self.deployment.schedule.rule_prefix)
         if event.get("kind") == "maintain":
-            return self._send_message(STAGES["compact"].queue, json.dumps(event))
+            return self._send_message(STAGES["compactor"].queue, json.dumps(event))
         self.invoke_ingest(event)
         return ""
 

@@ -233,7 +233,7 @@ def wait_for_rebuild(
             raise UnavailableError(
                 f"rebuild {rebuild_id} has not ended within {timeout_seconds:.0f} s and may go on; "
                 "`ultron index list` shows when it is live, "
-                "`ultron dlq list --stage compact` why it failed"
+                "`ultron dlq list --stage compactor` why it failed"
             )
         pause(POLL_SECONDS)
 

@@ -24,7 +24,7 @@ def add_to(commands: Commands) -> None:
         ("pause", _pause, "let a stage take no more messages; they stay in its queue"),
         ("resume", _resume, "let a paused stage take messages again"),
     ):
-        parser = add_command(stage, name, command, summary, example=f"ultron stage {name} embed")
+        parser = add_command(stage, name, command, summary, example=f"ultron stage {name} embedder")
         parser.add_argument("stage", choices=tuple(STAGES), metavar="STAGE", help=", ".join(STAGES))
         add_json(parser)
 

@@ -21,22 +21,21 @@ _SETTLED = frozenset({"Enabled", "Disabled"})
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage as people name it, its function, and its queue."""
+    """A stage, which has the name of its function, and its queue."""
 
     name: str
-    function: str
     queue: str
 
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("fetch", "fetch", "page-jobs"),
-        Stage("derive", "derive", "derive-jobs"),
-        Stage("chunk", "chunker", "chunk-jobs"),
-        Stage("embed", "embedder", "embed-jobs"),
-        Stage("index", "indexer", "index-jobs"),
-        Stage("compact", "compactor", "compact-jobs"),
+        Stage("fetch", "page-jobs"),
+        Stage("derive", "derive-jobs"),
+        Stage("chunker", "chunk-jobs"),
+        Stage("embedder", "embed-jobs"),
+        Stage("indexer", "index-jobs"),
+        Stage("compactor", "compact-jobs"),
     )
 }
 
@@ -104,7 +103,7 @@ class StageControl:
 
     def _mapping(self, stage: Stage) -> "EventSourceMappingConfigurationTypeDef":
         """The mapping between the stage's queue and its function."""
-        function_name = self.deployment.functions[stage.function]
+        function_name = self.deployment.functions[stage.name]
         suffix = f":{self.deployment.queue_urls[stage.queue].rpartition('/')[2]}"
         pages = self.functions.get_paginator("list_event_source_mappings").paginate(
             FunctionName=function_name

@@ -89,7 +89,7 @@ def read_web_page(html: str, address: str) -> WebText:
     except (RecordRejectedError, ImportError, MemoryError):
         raise  # the latter two are not the page's doing
     except Exception as error:
-        # A failure of the libraries on one page, even an assertion of their own, must not fail the
+        # A failure of the libraries on one page, even an assertion in them, must not fail the
         # other pages of the job.
         raise RecordRejectedError(
             f"the page cannot be read: {type(error).__name__}", "html"

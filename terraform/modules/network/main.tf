@@ -92,7 +92,7 @@ resource "aws_security_group" "function" {
   vpc_id      = aws_vpc.this.id
 }
 
-# What AWS puts everything into that names no group of its own: with no rule it lets nothing through.
+# What AWS puts everything into that names no group: with no rule it lets nothing through.
 resource "aws_default_security_group" "nothing" {
   vpc_id = aws_vpc.this.id
 }

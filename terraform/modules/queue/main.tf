@@ -29,7 +29,7 @@ locals {
   }
 }
 
-# Policies and redrive rules are attributes of the queues, not resources of their own: the provider
+# Policies and redrive rules are attributes of the queues, not separate resources: the provider
 # waits 25 s for each such resource, and one kind of them cannot be destroyed on LocalStack.
 resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-dlq"

@@ -14,7 +14,7 @@ locals {
     }
   ]...)
 
-  # `ultron corpus add` makes rules of the same names, which then need no permission of their own.
+  # `ultron corpus add` makes rules of the same names, which then need no separate permission.
   rule_arns = { for name in ["ingest", "full", "upkeep"] : name => "${var.rule_arn_prefix}${var.name_prefix}-${name}-*" }
 }
 

@@ -4,7 +4,7 @@ variable "name_prefix" {
 }
 
 variable "corpora" {
-  description = "When runs of each corpus begin, by mode, in EventBridge's terms, in UTC; null: none of that mode. Each mode of a corpus has a rule of its own, because a rule has at most five targets."
+  description = "When runs of each corpus begin, by mode, in EventBridge's terms, in UTC; null: none of that mode. Each mode of a corpus has a separate rule, because a rule has at most five targets."
   type        = map(object({ incremental = optional(string), full = optional(string) }))
 }
 

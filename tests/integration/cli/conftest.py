@@ -1,4 +1,4 @@
-"""A deployment of its own for each test of the command."""
+"""A separate deployment for each test of the command."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

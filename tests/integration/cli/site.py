@@ -76,7 +76,7 @@ class Site:
             "default_corpus": "marvel",
             "functions": {
                 name: f"{self.name_prefix}-{name}"
-                for name in ("ingest", *(stage.function for stage in STAGES.values()))
+                for name in ("ingest", *(stage.name for stage in STAGES.values()))
             },
             "queue_urls": self.queue_urls,
             "dead_letter_queue_urls": self.dead_letter_queue_urls,

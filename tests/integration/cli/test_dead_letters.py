@@ -107,9 +107,9 @@ def test_a_short_list_says_that_there_are_more(site: Site) -> None:
 
 def test_there_may_be_none(site: Site) -> None:
     assert site.ultron("dlq", "list") == "there are no dead-letter messages\n"
-    assert "0 messages of embed sent again" in site.ultron("dlq", "redrive", "embed", "--all")
+    assert "0 messages of embedder sent again" in site.ultron("dlq", "redrive", "embedder", "--all")
     assert "no dead-letter messages of embed" in site.ultron(
-        "dlq", "drop", "embed", "--all", "--yes"
+        "dlq", "drop", "embedder", "--all", "--yes"
     )
 
 
@@ -217,7 +217,7 @@ def test_dropping_the_twin_of_a_page_that_is_done_asks_for_the_sweep_of_its_run(
     job = a_page(0)
     runs.ledger.record_stage(job, "fetch", {})
     runs.ledger.record_stage(job, "derive", {})
-    runs.ledger.record_stage(job, "chunk", {}, parts=0)
+    runs.ledger.record_stage(job, "chunker", {}, parts=0)
     assert [run.run_id for run in requested] == [RUN_ID]
     twin = give_up(site, a_job(0).model_dump_json())
     site.ultron("dlq", "drop", "derive", twin, "--yes")
@@ -245,7 +245,7 @@ def test_dropping_the_twin_of_a_page_that_is_done_asks_for_the_sweep_of_its_run(
 )
 def test_dropping_says_what_it_means(site: Site, body: object, queue: str, meaning: str) -> None:
     start_run(site, pages=1)
-    stage = {"compact-jobs": "compact", "derive-jobs": "derive", "ingest": "ingest"}[queue]
+    stage = {"compact-jobs": "compactor", "derive-jobs": "derive", "ingest": "ingest"}[queue]
     message_id = give_up(site, json.dumps(body), queue)
     assert meaning in site.ultron("dlq", "drop", stage, message_id, "--yes")
     assert dead(site, queue) == []

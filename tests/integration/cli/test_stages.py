@@ -12,7 +12,7 @@ from tests.integration.cli.site import ACCOUNT, Site
 def connected(site: Site) -> Site:
     """A deployment whose functions read their queues."""
     for stage in STAGES.values():
-        name = site.add_function(stage.function)
+        name = site.add_function(stage.name)
         site.functions.create_event_source_mapping(
             EventSourceArn=ACCOUNT.format("sqs", f"{site.name_prefix}-{stage.queue}"),
             FunctionName=name,
@@ -40,16 +40,16 @@ def test_a_paused_stage_leaves_its_messages_in_the_queue(connected: Site) -> Non
     wait_until_empty(connected, "chunk-jobs")  # its stage is not paused
     assert waiting(connected, "derive-jobs") == 1
     stages = {stage["stage"]: stage for stage in connected.answer("stage", "list")["stages"]}
-    assert list(stages) == ["fetch", "derive", "chunk", "embed", "index", "compact"]
+    assert list(stages) == ["fetch", "derive", "chunker", "embedder", "indexer", "compactor"]
     assert (stages["derive"]["state"], stages["derive"]["waiting"]) == ("disabled", 1)
-    assert stages["chunk"]["state"] == "enabled"
+    assert stages["chunker"]["state"] == "enabled"
     assert connected.answer("stage", "pause", "derive")["state"] == "disabled"
     assert "is at work" in connected.ultron("stage", "resume", "derive")
     wait_until_empty(connected, "derive-jobs")
 
 
 def test_the_list_counts_what_waits_is_hidden_and_was_given_up(connected: Site) -> None:
-    connected.ultron("stage", "pause", "embed")
+    connected.ultron("stage", "pause", "embedder")
     for _ in range(3):
         connected.sqs.send_message(QueueUrl=connected.queue_urls["embed-jobs"], MessageBody="{}")
     connected.sqs.send_message(
@@ -59,12 +59,12 @@ def test_the_list_counts_what_waits_is_hidden_and_was_given_up(connected: Site) 
     connected.sqs.send_message(
         QueueUrl=connected.dead_letter_queue_urls["embed-jobs"], MessageBody="{}"
     )
-    [embed] = [s for s in connected.answer("stage", "list")["stages"] if s["stage"] == "embed"]
+    [embed] = [s for s in connected.answer("stage", "list")["stages"] if s["stage"] == "embedder"]
     counts = ("waiting", "in_flight", "delayed", "dead_letters")
     assert [embed[name] for name in counts] == [2, 1, 1, 1]
     printed = connected.ultron("stage", "list")
     assert "dead-letter messages" in printed.splitlines()[0]
-    assert "embed: messages are lost 4 days after they were sent" in printed
+    assert "embedder: messages are lost 4 days after they were sent" in printed
 
 
 def test_a_stage_that_reads_no_queue_is_named(site: Site) -> None:

@@ -120,5 +120,5 @@ def driver(pipeline: Pipeline, clock: Clock) -> Driver:
 
 @pytest.fixture
 def corpus() -> str:
-    """The name of a corpus of its own."""
+    """The name of a separate corpus."""
     return f"corpus-{uuid.uuid4().hex[:12]}"

@@ -41,7 +41,7 @@ def late(shelf: Shelf) -> IndexJob:
 def commit_of_before(shelf: Shelf, job: IndexJob) -> Manifest:
     """A commit that passed the floor in time and lands only now; its worker records it, too."""
     manifest = shelf.manifests.commit([job.shard], floor=no_floor)
-    shelf.runs.ledger.record_stage(job, "index", {"shards": 1}, part=job.part, parts=job.parts)
+    shelf.runs.ledger.record_stage(job, "indexer", {"shards": 1}, part=job.part, parts=job.parts)
     return manifest
 
 
@@ -65,7 +65,7 @@ def test_an_outdated_part_counts_as_done_and_is_shown(shelf: Shelf, late: IndexJ
     assert progress.run.status == "incomplete"
     assert (progress.run.reason or "").startswith("1 parts did not enter the index")
     assert shelf.runs.ledger.indexed_origins([late.shard.origin]) == set()
-    assert shelf.runs.ledger.is_recorded(late, "index", 0)
+    assert shelf.runs.ledger.is_recorded(late, "indexer", 0)
 
 
 def test_what_came_too_late_is_indexed_by_the_next_run_that_sees_it(

@@ -82,7 +82,7 @@ def test_a_second_build_changes_nothing(folder: Path) -> None:
 
 
 def load_and_encode(built: Path, shared: Path) -> list[float]:
-    """In a process of its own: a function's cold start."""
+    """In a separate process: a function's cold start."""
     store = MemoryObjectStore()
     prefix = publish_model_bundle(store, built)
     model = load_model_bundle(store, prefix, shared)

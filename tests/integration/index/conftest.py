@@ -96,7 +96,7 @@ class Line:
             key = keys.chunks_key(job, part)
             self.store.put(key, jsonl.encode_models(lines_of(texts)))
             jobs.append(job.model_copy(update={"chunks_key": key}))
-        self.runs.ledger.record_stage(jobs[0], "chunk", {"chunks": 0}, parts=len(parts))
+        self.runs.ledger.record_stage(jobs[0], "chunker", {"chunks": 0}, parts=len(parts))
         return jobs
 
     def take(self) -> list[str]:

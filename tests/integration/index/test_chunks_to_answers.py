@@ -102,7 +102,7 @@ def test_a_bad_job_fails_alone_and_its_last_failure_says_why(line: Line) -> None
     line.store.put(jobs[1].chunks_key, b"no gzip")
     bodies = [job.model_dump_json() for job in jobs]
     assert line.embed([*bodies, "{}"], receives=MAXIMUM_RECEIVES) == ["1", "3"]
-    reason = line.failures.reason("embed", "1")
+    reason = line.failures.reason("embedder", "1")
     assert reason is not None
     assert reason["code"] == "CORRUPT_OBJECT"
     assert jobs[1].chunks_key in reason["reason"]
@@ -160,7 +160,7 @@ def test_a_manifest_that_cannot_be_read_fails_the_jobs_and_stays(line: Line) -> 
     key = keys.manifest_key(CORPUS, IndexJob.model_validate_json(body).shard.model)
     line.store.put(key, b"damaged")
     assert line.index([body], receives=MAXIMUM_RECEIVES) == ["0"]
-    reason = line.failures.reason("index", "0")
+    reason = line.failures.reason("indexer", "0")
     assert reason is not None
     assert key in reason["reason"]
     assert line.store.get(key).data == b"damaged"

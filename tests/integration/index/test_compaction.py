@@ -62,7 +62,7 @@ class Maintenance:
         return kinds
 
     def ingest(self, number: int, texts: dict[str, str], *, one_batch: bool = False) -> None:
-        """Embed and index each entity as a page of its own."""
+        """Embed and index each entity as a separate page."""
         run_id = self.line.start_run(number, len(texts))
         for page, (key, text) in enumerate(texts.items()):
             jobs = self.line.chunked(run_id, page, [{key: text}])
@@ -193,10 +193,10 @@ def test_a_poison_message_fails_alone_and_its_reason_can_be_read(maintenance: Ma
         ['{"kind": "dance"}', json.dumps({"kind": "maintain", "corpus": CORPUS})], MAXIMUM_RECEIVES
     )
     assert maintenance.invoke(event) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
-    failure = maintenance.line.failures.reason("compact", "0")
+    failure = maintenance.line.failures.reason("compactor", "0")
     assert failure is not None
     assert failure["code"] == "INVALID_JOB"
-    assert maintenance.line.failures.reason("compact", "1") is None
+    assert maintenance.line.failures.reason("compactor", "1") is None
 
 
 def test_a_strange_request_is_refused(maintenance: Maintenance) -> None:

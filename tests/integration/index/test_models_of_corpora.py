@@ -137,7 +137,7 @@ def test_maintenance_is_of_the_index_under_the_corpus_model(
 def test_a_model_that_is_not_deployed_fails_the_page_with_a_reason(deployment: Deployment) -> None:
     deployment.name_model("absent")
     assert deployment.embed(receives=MAXIMUM_RECEIVES) == ["0"]
-    failure = deployment.line.failures.reason("embed", "0")
+    failure = deployment.line.failures.reason("embedder", "0")
     assert failure is not None
     assert failure["code"] == "BAD_SETTINGS"
     assert f"corpus {CORPUS} names the model absent" in failure["reason"]

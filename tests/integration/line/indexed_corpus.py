@@ -226,7 +226,7 @@ class Shelf:
         for key, text in texts.items():
             lines += [CoveredEntity(entity_key=key), *chunks_of(key, text)]
         self.store.put(keys.chunks_key(page, 0), jsonl.encode_models(lines))
-        self.runs.ledger.record_stage(page, "chunk", {"chunks": len(lines) - len(texts)}, parts=1)
+        self.runs.ledger.record_stage(page, "chunker", {"chunks": len(lines) - len(texts)}, parts=1)
         return EmbedJob(
             corpus=CORPUS, run_id=page.run_id, page_id=page.page_id, seq=page.seq, part=0, parts=1,
             chunks_key=keys.chunks_key(page, 0),
@@ -240,7 +240,7 @@ class Shelf:
 
     def index(self, job: IndexJob) -> None:
         """Deliver a message to the indexer."""
-        if skip_recorded(job, "index", self.runs):
+        if skip_recorded(job, "indexer", self.runs):
             return
         for error in self.committer.commit_batch([job]).values():
             raise error

@@ -155,7 +155,7 @@ class Line:
         if skip_recorded(job, "derive", self.runs):
             return
         self.runs.ledger.record_stage(job, "derive", {"entities": 1})
-        self.runs.ledger.record_stage(job, "chunk", {}, parts=0)
+        self.runs.ledger.record_stage(job, "chunker", {}, parts=0)
 
     def work(self) -> None:
         """Let fetch and the later stages do all that waits."""

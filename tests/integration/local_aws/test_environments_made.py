@@ -1,4 +1,4 @@
-"""Virtual environments are made for real: once, anew when stale, never half."""
+"""Virtual environments are made for real: once, again when stale, never half."""
 
 from pathlib import Path
 
@@ -30,5 +30,5 @@ def test_an_environment_is_made_once_and_a_failure_leaves_no_stamp(tmp_path: Pat
     assert not is_current(EMPTY, tmp_path)
     with pytest.raises(EnvironmentMakingError, match=r"(?s)Installing .*failed.*no-such-directory"):
         make(EMPTY, tmp_path)
-    assert not marker.exists(), "a stale one is made anew"
+    assert not marker.exists(), "a stale one is made again"
     assert not is_current(EMPTY, tmp_path)

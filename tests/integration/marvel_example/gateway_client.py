@@ -22,7 +22,7 @@ class Answer:
 
 
 class WireClient:
-    """One HTTP request a call, each on a connection of its own."""
+    """One HTTP request a call, each on a separate connection."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, which some jobs kill."""
+"""A worker in a separate process, which some jobs kill."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 MAXIMUM_RECEIVES = 5
-_DONE_STAGES: tuple[StageName, ...] = ("fetch", "derive", "chunk")
+_DONE_STAGES: tuple[StageName, ...] = ("fetch", "derive", "chunker")
 _PATIENCE_SECONDS = 60
 
 

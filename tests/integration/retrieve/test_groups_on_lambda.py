@@ -27,7 +27,7 @@ import sys
 sys.path[:0] = [{str(ROOT)!r}, {sysconfig.get_path("purelib")!r}]
 from services.retrieve.handler import handler
 """
-SMALL_MB = "0.000001"  # every shard is a group of its own
+SMALL_MB = "0.000001"  # every shard is a separate group
 SHARDS = 4
 
 
@@ -88,7 +88,7 @@ def worker(
 
 
 def restart(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    """Begin anew with other settings, as a new environment of the function does."""
+    """Begin again with other settings, as a new environment of the function does."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     retrieve_handler._retriever.cache_clear()

@@ -1,4 +1,4 @@
-"""What a cancelled run leaves to the next one: what it indexed stays, the rest is embedded anew."""
+"""A cancelled run leaves to the next one what it indexed; the rest is embedded again."""
 
 from tests.integration.line.indexed_corpus import CORPUS, Shelf, checksums
 

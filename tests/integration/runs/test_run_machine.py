@@ -85,7 +85,7 @@ class RunMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.status in {"succeeded", "cancelled"})
     @rule()
     def start(self) -> None:
-        """A corpus of its own for each run, so that no run is older than another."""
+        """A separate corpus for each run, so that no run is older than another."""
         self.line = Line(self.client, self.table)
         self.line.source.planned = ["p0", "p1", "p2"]
         self.run_id = self.line.start().run_id

@@ -77,10 +77,10 @@ class World:
             job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q1"
         )
         self.runs.ledger.record_stage(job, "derive", {"entities": 2})
-        self.runs.ledger.record_stage(job, "chunk", {"chunks": 3}, parts=parts)
+        self.runs.ledger.record_stage(job, "chunker", {"chunks": 3}, parts=parts)
         for part in range(parts):
-            self.runs.ledger.record_stage(job, "embed", {"vectors": 3}, part=part, parts=parts)
-            self.runs.ledger.record_stage(job, "index", {"shards": 1}, part=part, parts=parts)
+            self.runs.ledger.record_stage(job, "embedder", {"vectors": 3}, part=part, parts=parts)
+            self.runs.ledger.record_stage(job, "indexer", {"shards": 1}, part=part, parts=parts)
 
 
 @pytest.fixture
@@ -160,9 +160,9 @@ def test_an_etag_is_not_trusted_while_a_later_stage_of_its_page_failed(
     stages: list[Callable[[], bool]] = [
         lambda: record(job, "fetch", {"raw_records": 2}, etag="page-e", query_hash="q3"),
         lambda: record(job, "derive", {"entities": 2}),
-        lambda: record(job, "chunk", {"chunks": 3}, parts=1),
-        lambda: record(job, "embed", {"vectors": 3}, part=0, parts=1),
-        lambda: record(job, "index", {"shards": 1}, part=0, parts=1),
+        lambda: record(job, "chunker", {"chunks": 3}, parts=1),
+        lambda: record(job, "embedder", {"vectors": 3}, part=0, parts=1),
+        lambda: record(job, "indexer", {"shards": 1}, part=0, parts=1),
     ]
     for do in stages[:stages_done]:
         do()
@@ -206,10 +206,10 @@ def test_a_done_page_stays_done(world: World) -> None:
 
 def test_the_last_mark_may_be_an_early_stage(world: World) -> None:
     [job] = world.start(1)
-    world.runs.ledger.record_stage(job, "embed", {"vectors": 3}, part=0, parts=1)
-    world.runs.ledger.record_stage(job, "index", {"shards": 1}, part=0, parts=1)
+    world.runs.ledger.record_stage(job, "embedder", {"vectors": 3}, part=0, parts=1)
+    world.runs.ledger.record_stage(job, "indexer", {"shards": 1}, part=0, parts=1)
     world.runs.ledger.record_stage(job, "derive", {"entities": 2})
-    world.runs.ledger.record_stage(job, "chunk", {"chunks": 3}, parts=1)
+    world.runs.ledger.record_stage(job, "chunker", {"chunks": 3}, parts=1)
     assert world.runs.reader.get_run(world.run_id).run.status == "running"
     world.runs.ledger.record_stage(job, "fetch", {"raw_records": 2})
     progress = world.runs.reader.get_run(world.run_id)
@@ -241,7 +241,7 @@ def test_a_part_of_which_nothing_is_new_is_embedded_and_indexed_at_once(world: W
     [job] = world.start(1)
     world.runs.ledger.record_stage(job, "fetch", {})
     world.runs.ledger.record_stage(job, "derive", {})
-    world.runs.ledger.record_stage(job, "chunk", {"chunks": 3}, parts=1)
+    world.runs.ledger.record_stage(job, "chunker", {"chunks": 3}, parts=1)
     counts = {"vectors": 0, "chunks_unchanged": 3}
     assert world.runs.ledger.record_part_without_shard(job, counts, part=0, parts=1)
     assert not world.runs.ledger.record_part_without_shard(job, counts, part=0, parts=1)
@@ -253,7 +253,7 @@ def test_a_part_of_which_nothing_is_new_is_embedded_and_indexed_at_once(world: W
 def test_indexed_origins_are_those_with_the_mark_of_the_indexer(world: World) -> None:
     first, second = world.start(2)
     world.finish_page(first, parts=2)
-    world.runs.ledger.record_stage(second, "embed", {}, part=0, parts=1)
+    world.runs.ledger.record_stage(second, "embedder", {}, part=0, parts=1)
     origins = {f"{world.run_id}/comics-0000{page}/{part}" for page in (0, 1) for part in (0, 1)}
     others = {f"{world.run_id}/sweep/0", "compact/0123", "elsewhere", ""}
     found = world.runs.ledger.indexed_origins(origins | others)
@@ -512,8 +512,8 @@ def test_a_crashed_run_never_blocks_the_next(world: World) -> None:
 
 Mark = tuple[int, StageName, int | None]
 PAGES, PARTS = 3, 2
-WHOLE: tuple[StageName, ...] = ("fetch", "derive", "chunk")
-PARTED: tuple[StageName, ...] = ("embed", "index")
+WHOLE: tuple[StageName, ...] = ("fetch", "derive", "chunker")
+PARTED: tuple[StageName, ...] = ("embedder", "indexer")
 ALL_MARKS: list[Mark] = [
     *((page, stage, None) for page in range(PAGES) for stage in WHOLE),
     *((page, stage, n) for page in range(PAGES) for stage in PARTED for n in range(PARTS)),

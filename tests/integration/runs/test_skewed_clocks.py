@@ -36,7 +36,7 @@ def run_id_of(number: int) -> str:
 
 @pytest.fixture
 def table(aws_client: Callable[[str], Any], checkpoint_table: str) -> DatedTable:
-    """A client of its own: no other test's answers are dated so."""
+    """A separate client: no other test's answers are dated so."""
     return DatedTable(aws_client("dynamodb"), checkpoint_table)
 
 

@@ -79,7 +79,7 @@ def test_who_finishes_late_has_done_the_page_all_the_same(line: Line) -> None:
     (job,) = cast(list[DeriveJob], line.derive.take())
     line.runs.ledger.record_stage(job, "derive", {"entities": 1})
     line.steer("cancel", run_id)
-    line.runs.ledger.record_stage(job, "chunk", {}, parts=0)
+    line.runs.ledger.record_stage(job, "chunker", {}, parts=0)
     progress = line.assert_exact(run_id)
     assert (progress.pages_done, progress.pages_cancelled) == (2, 1)
     assert progress.run.status == "cancelled"
@@ -94,7 +94,7 @@ def test_the_last_page_of_a_run_that_is_being_cancelled_ends_it_cancelled(line: 
     line.runs.steering.request_cancel(run_id)
     (job,) = cast(list[DeriveJob], line.derive.take())
     line.runs.ledger.record_stage(job, "derive", {"entities": 1})
-    line.runs.ledger.record_stage(job, "chunk", {}, parts=0)
+    line.runs.ledger.record_stage(job, "chunker", {}, parts=0)
     assert line.assert_exact(run_id).run.status == "cancelled"
     assert line.sweeps == []
     assert line.state.checkpoint(line.corpus, "list", since_seq=0) == EndpointCheckpoint()

@@ -153,7 +153,7 @@ class Pipeline:
         """Stand in for the later stages: say of every waiting chunk job that nothing is left."""
         for record in self.take("chunk")["Records"]:
             job = ChunkJob.model_validate_json(record["body"])
-            self.runs.ledger.record_stage(job, "chunk", {}, parts=0)
+            self.runs.ledger.record_stage(job, "chunker", {}, parts=0)
 
     def progress(self, answer: dict[str, Any]) -> RunProgress:
         return self.runs.reader.get_run(answer["run_id"])

@@ -19,7 +19,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Machine:
-    """A client of its own, and the clocks of the machine it is on."""
+    """A separate client, and the clocks of the machine it is on."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client

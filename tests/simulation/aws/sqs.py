@@ -183,7 +183,7 @@ class MemorySQS:
 
     def _move(self, queue: Queue, message: Message) -> None:
         # It keeps its id and when it was sent, from which the other queue counts how long it is
-        # kept. SQS does not say how its receives are counted there; here they begin anew.
+        # kept. SQS does not say how its receives are counted there; here they begin again.
         del queue.messages[message.message_id]
         self._queues[str(queue.dead_letter_url)].messages[message.message_id] = Message(
             message.message_id,

@@ -34,12 +34,12 @@ MUTANTS = (
         "part-without-shard-in-two-writes",
         _RUNS,
         """\
-        marks = (_mark("embed", part), _mark("index", part))
+        marks = (_mark("embedder", part), _mark("indexer", part))
         return self._record(job, marks, counts, {"parts": parts})
 """,
         """\
-        is_first = self._record(job, (_mark("embed", part),), counts, {"parts": parts})
-        self._record(job, (_mark("index", part),), {}, {"parts": parts})
+        is_first = self._record(job, (_mark("embedder", part),), counts, {"parts": parts})
+        self._record(job, (_mark("indexer", part),), {}, {"parts": parts})
         return is_first
 """,
         "One write marks a part without a shard embedded and indexed: it has no index job.",
@@ -47,8 +47,8 @@ MUTANTS = (
     Mutant(
         "outdated-part-counts-as-indexed",
         _RUNS,
-        'marks = (_outdated_mark(part), _mark("embed", part))',
-        'marks = (_mark("index", part), _mark("embed", part))',
+        'marks = (_outdated_mark(part), _mark("embedder", part))',
+        'marks = (_mark("indexer", part), _mark("embedder", part))',
         "What the floor refused does not pass for indexed, so that the next run indexes it.",
     ),
     Mutant(
@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         "page-ends-before-its-late-marks",
         _RUNS,
-        "if parts is None or not marks >= _WHOLE_PAGE_STAGES:",
+        "if parts is None or not marks >= _WHOLE_PAGE_MARKS:",
         "if parts is None:",
         "A page ends once every stage has counted it, also where an early stage records late.",
     ),
@@ -76,10 +76,11 @@ MUTANTS = (
         "page-ends-before-it-is-indexed",
         _RUNS,
         """\
-        _mark("embed", n) in marks and not marks.isdisjoint((_mark("index", n), _outdated_mark(n)))
+        _mark("embedder", n) in marks
+        and not marks.isdisjoint((_mark("indexer", n), _outdated_mark(n)))
 """,
         """\
-        _mark("embed", n) in marks
+        _mark("embedder", n) in marks
 """,
         "A page is done only when all its parts are in the index.",
     ),
@@ -143,7 +144,7 @@ MUTANTS = (
     Mutant(
         "outdated-part-is-recorded-again",
         _RUNS,
-        'return stage == "index" and part is not None and _outdated_mark(part) in marks',
+        'return stage == "indexer" and part is not None and _outdated_mark(part) in marks',
         "return False",
         "An index job that was refused is not done again at each delivery.",
     ),

@@ -137,11 +137,11 @@ MUTANTS = (
         """\
         self.publisher.publish(jobs)
         chunks = sum(len(entity.chunks) for entity in chunked)
-        self.runs.ledger.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
+        self.runs.ledger.record_stage(job, "chunker", {"chunks": chunks}, parts=len(parts))
 """,
         """\
         chunks = sum(len(entity.chunks) for entity in chunked)
-        self.runs.ledger.record_stage(job, "chunk", {"chunks": chunks}, parts=len(parts))
+        self.runs.ledger.record_stage(job, "chunker", {"chunks": chunks}, parts=len(parts))
         self.publisher.publish(jobs)
 """,
         "A chunker that dies before it publishes does its job again.",
@@ -166,12 +166,12 @@ MUTANTS = (
         """\
             self.publisher.publish([_index_job(job, shard)])
             is_first = self.runs.ledger.record_stage(
-                job, "embed", counts, part=job.part, parts=job.parts
+                job, "embedder", counts, part=job.part, parts=job.parts
             )
 """,
         """\
             is_first = self.runs.ledger.record_stage(
-                job, "embed", counts, part=job.part, parts=job.parts
+                job, "embedder", counts, part=job.part, parts=job.parts
             )
             self.publisher.publish([_index_job(job, shard)])
 """,

@@ -38,7 +38,7 @@ class Queue:
 def line(queue: Queue, answers: Mapping[str, Any], status: str = "succeeded") -> Line:
     progress = SimpleNamespace(is_ended=True, run=SimpleNamespace(status=status))
     runs = SimpleNamespace(get_run=lambda _: progress)
-    given: dict[str, Any] = {stage.function: {"batchItemFailures": []} for stage in STAGES.values()}
+    given: dict[str, Any] = {stage.name: {"batchItemFailures": []} for stage in STAGES.values()}
     every = {"ingest": {"run_id": "run"}} | given | dict(answers)
     return Line(cast(Any, queue), URLS, cast(Any, runs), lambda name, _: every[name])
 

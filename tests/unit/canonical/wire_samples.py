@@ -1,4 +1,4 @@
-"""Records in Marvel's wire format, of our own writing, with the oddities real answers have."""
+"""Records in Marvel's wire format, that we wrote, with the oddities real answers have."""
 
 from typing import Any
 

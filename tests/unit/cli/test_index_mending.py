@@ -174,7 +174,7 @@ def test_a_rebuild_that_does_not_end_is_left_after_the_timeout(bucket: MemoryObj
     seconds = iter([0.0, 5.0, 10.0])
     with pytest.raises(
         UnavailableError,
-        match=r"not ended within 10 s.*index list.*ultron dlq list --stage compact",
+        match=r"not ended within 10 s.*index list.*ultron dlq list --stage compactor",
     ):
         wait_for_rebuild(
             bucket, "marvel", "0123abcd", {}, 10, lambda: next(seconds), lambda _: None

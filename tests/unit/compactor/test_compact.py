@@ -152,7 +152,7 @@ def test_a_merge_that_a_restore_overtook_is_not_committed(
     index.compactor().compact(job)
     assert index.ids == list(job.shard_ids)
     assert index.live() == {"hero:1": SEQ, "hero:2": SEQ}
-    index.compactor().compact(job)  # decides anew instead of trusting the note
+    index.compactor().compact(job)  # decides again instead of trusting the note
     assert len(index.ids) == 1
     assert index.live() == {"hero:1": SEQ, "hero:2": SEQ}
 

@@ -117,7 +117,7 @@ class Worker:
             MAXIMUM_RECEIVES,
             cast(Redelivery, self.visibility),
         )
-        response = MaintenanceStage("compact", self.handle, state).process(
+        response = MaintenanceStage("compactor", self.handle, state).process(
             sqs_event(bodies, receives), context
         )
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
@@ -187,8 +187,8 @@ def test_the_last_failure_is_recorded_with_its_reason_and_run() -> None:
     worker = Worker({"sweep": CorruptObjectError("derived/x is cut short")})
     worker.run([JOBS[1].model_dump_json(), "{}"], receives=MAXIMUM_RECEIVES)
     first, second = worker.failures.recorded
-    assert first == ("compact", "message-0", "CORRUPT_OBJECT", "derived/x is cut short", RUN)
-    assert second[:3] == ("compact", "message-1", "INVALID_JOB")
+    assert first == ("compactor", "message-0", "CORRUPT_OBJECT", "derived/x is cut short", RUN)
+    assert second[:3] == ("compactor", "message-1", "INVALID_JOB")
     assert second[4] is None
     assert worker.visibility.given_up == ["message-0", "message-1"]
     assert worker.visibility.scheduled == []
@@ -226,7 +226,7 @@ def test_a_sweep_whose_workers_died_ends_its_run() -> None:
     assert reason.startswith(
         "the sweep failed: NO_ANSWER: the worker gave no answer at the last of"
     )
-    assert worker.failures.recorded[0][:3] == ("compact", "message-0", "NO_ANSWER")
+    assert worker.failures.recorded[0][:3] == ("compactor", "message-0", "NO_ANSWER")
     assert worker.visibility.given_up == ["message-0"]
 
 

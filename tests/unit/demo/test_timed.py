@@ -13,7 +13,7 @@ import pytest
 from scripts.local_aws.os_processes import process_identity
 
 ROOT = Path(__file__).resolve().parents[3]
-# Starts a child with a session of its own, as the servers of a suite have, and waits.
+# Starts a child with a separate session, as the servers of a suite have, and waits.
 PARENT = """
 import signal, subprocess, sys, time
 if sys.argv[2] == "deaf":

@@ -77,7 +77,7 @@ class RememberedRuns:
 
     def indexed_origins(self, origins: Iterable[str]) -> set[str]:
         self.step()
-        return {origin for origin in origins if ("index", origin) in self.marks}
+        return {origin for origin in origins if ("indexer", origin) in self.marks}
 
     def record_stage(
         self, job: EmbedJob, stage: str, counts: Mapping[str, int], *, part: int, parts: int
@@ -89,7 +89,7 @@ class RememberedRuns:
         self, job: EmbedJob, counts: Mapping[str, int], *, part: int, parts: int
     ) -> bool:
         assert part < parts
-        return self.mark(job, ["embed", "index"], counts)
+        return self.mark(job, ["embedder", "indexer"], counts)
 
     def note_superseded_part(self, job: EmbedJob, *, part: int) -> None:
         self.step()
@@ -98,7 +98,7 @@ class RememberedRuns:
 
     def record_outdated_part(self, job: EmbedJob, *, part: int, parts: int) -> bool:
         assert part < parts
-        return self.mark(job, ["outdated", "embed"], {})
+        return self.mark(job, ["outdated", "embedder"], {})
 
     def mark(
         self, job: EmbedJob | IndexJob, stages: Sequence[str], counts: Mapping[str, int]
@@ -108,7 +108,7 @@ class RememberedRuns:
         is_first = (stages[0], origin) not in self.marks
         if is_first:
             self.marks |= {(stage, origin) for stage in stages}
-            if stages[0] == "embed":
+            if stages[0] == "embedder":
                 self.counts[origin] = counts
         self.step()
         return is_first

@@ -107,15 +107,15 @@ class Line:
         return job.model_copy(update={"chunks_key": key})
 
     def embed(self, job: EmbedJob) -> None:
-        if ("embed", origin_of(job)) not in self.runs.marks:
+        if ("embedder", origin_of(job)) not in self.runs.marks:
             self.embedder.embed_part(job)
 
     def index(self, job: IndexJob) -> None:
         origin = job.shard.origin
-        if ("index", origin) not in self.runs.marks:
+        if ("indexer", origin) not in self.runs.marks:
             self.committed.setdefault(origin, self.shards[job.shard.shard_id])
             self.step()
-            self.runs.mark(job, ["index"], {})
+            self.runs.mark(job, ["indexer"], {})
 
     def deliver(self, job: EmbedJob | IndexJob) -> None:
         if isinstance(job, EmbedJob):
@@ -163,7 +163,7 @@ def test_an_unchanged_part_loads_no_model_and_publishes_nothing(line: Line) -> N
     line.embed(again)
     assert (line.encoder.texts, line.models_loaded, line.queue.jobs) == (2, 1, [])
     assert line.runs.counts[origin_of(again)] == {"vectors": 0, "chunks_unchanged": 2}
-    assert {("embed", origin_of(again)), ("index", origin_of(again))} <= line.runs.marks
+    assert {("embedder", origin_of(again)), ("indexer", origin_of(again))} <= line.runs.marks
     assert not line.store.exists(keys.embeddings_key(again, 0))
 
 
@@ -219,7 +219,7 @@ def test_what_this_job_committed_itself_counts_as_embedded_by_it(line: Line) -> 
     job = line.job(1, 0, FIRST)
     line.run_all(job)
     del line.runs.counts[origin_of(job)]
-    line.runs.marks.remove(("embed", origin_of(job)))  # it died before it recorded that
+    line.runs.marks.remove(("embedder", origin_of(job)))  # it died before it recorded that
     line.run_all(job)
     assert line.runs.counts[origin_of(job)] == {"vectors": 2, "chunks_unchanged": 0}
 

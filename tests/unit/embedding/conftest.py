@@ -22,7 +22,7 @@ ModelFolder = Callable[..., Path]
 
 @pytest.fixture
 def model_folder(tmp_path: Path) -> ModelFolder:
-    """Make a folder of its own for each call, as `write_model_folder` does."""
+    """Make a separate folder for each call, as `write_model_folder` does."""
 
     def make(**changes: Any) -> Path:
         return write_model_folder(tmp_path / f"model-{len(list(tmp_path.iterdir()))}", **changes)

@@ -1,4 +1,4 @@
-"""How the fuzzer makes inputs: changes of our own files, and of values of JSON documents."""
+"""How the fuzzer makes inputs: changes of our files, and of values of JSON documents."""
 
 import json
 

@@ -13,7 +13,7 @@ ResultT = TypeVar("ResultT")
 
 
 class StoreDownError(Exception):
-    """What a client raises when the store does not answer; none of our own errors."""
+    """What a client raises when the store does not answer; none of our errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def failing(
     def after(call: Call) -> None:
         if is_due(call, "after") and moment != "before":
             if moment == "repeated" and call.is_conditional:
-                raise ConflictError(f"{call.key} was changed by somebody else")
+                raise ConflictError(f"{call.key} was changed by another process")
             raise StoreDownError(f"after {call.name} {call.key}")
 
     return HookedStore(inner, before, after)

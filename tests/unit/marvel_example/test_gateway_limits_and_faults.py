@@ -1,4 +1,4 @@
-"""Rate limits under a clock of our own, and scripted faults."""
+"""Rate limits under a clock that the test moves, and scripted faults."""
 
 from typing import Any
 

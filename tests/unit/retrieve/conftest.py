@@ -85,7 +85,7 @@ class Deployment:
         elsewhere: Elsewhere | None = None,
         memory_budget_bytes: int | None = None,
     ) -> Retriever:
-        """Make what one environment of the function has, with a disk of its own."""
+        """Make what one environment of the function has, with a separate disk."""
         settings = LibrarySettings(
             directory / "shards",
             recheck_seconds=0,

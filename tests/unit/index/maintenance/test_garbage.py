@@ -30,7 +30,7 @@ LIST_KEY = maintenance_key(CORPUS, MODEL, "garbage.json")
 
 
 class Index:
-    """An index on a calendar of its own."""
+    """An index on a separate calendar."""
 
     def __init__(self) -> None:
         self.calendar = Calendar()

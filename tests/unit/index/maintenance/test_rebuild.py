@@ -1,4 +1,4 @@
-"""Shards made anew from stored vectors and chunks: what the line built, and every defect named."""
+"""Shards made again from stored vectors and chunks: what the line built, and every defect named."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

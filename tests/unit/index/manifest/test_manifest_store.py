@@ -43,7 +43,7 @@ class Overtaken(MemoryObjectStore):
 
     def put(self, key: str, data: bytes, **conditions: object) -> str:
         if conditions.get("if_match") or conditions.get("if_absent"):
-            raise ConflictError(f"{key} was changed by somebody else")
+            raise ConflictError(f"{key} was changed by another process")
         return super().put(key, data)
 
 

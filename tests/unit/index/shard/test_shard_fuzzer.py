@@ -1,4 +1,4 @@
-"""Damaged shards in a process of their own, which a crash ends instead of the tests."""
+"""Damaged shards in a separate process, which a crash ends instead of the tests."""
 
 import subprocess
 import sys
