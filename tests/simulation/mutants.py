@@ -1,8 +1,10 @@
 """Take one safeguard of the code away at a time, and see which seed of the simulation notices.
 
-python -m tests.simulation.mutants [--seeds N] [--tests] [--covering] [--processes N]
+python -m tests.simulation.mutants [--seeds N] [--tests] [--covering] [--noticed] [--processes N]
     [--only NAME ...] [--table]
 
+With `--noticed`, each mutant is shown to what docs/why/safeguards.md says notices it, and to
+nothing else: that takes minutes, and finds each row that is true no longer. Without it:
 With `--tests`, what no seed notices is shown to the tests, the fastest first; with `--seeds 0`, to
 these alone. With `--covering` the tests run once without a mutant, which takes some minutes, and
 each mutant is shown to those that execute it, which saves hours.
@@ -23,6 +25,7 @@ from queue import SimpleQueue
 from typing import TextIO
 
 from tests.simulation.covering import FOLDERS, Covering, most_specific_first
+from tests.simulation.noticed import PAGE, Notice, read_notices
 from tests.simulation.safeguards.catalogue import BY_AREA, MUTANTS
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 from tests.simulation.trials import ROOT, Tree, Verdict, run_tests, simulate
@@ -35,12 +38,15 @@ def try_mutant(
     trees: "SimpleQueue[Tree]",
     options: argparse.Namespace,
     tests_to_show: Mapping[Mutant, Sequence[Sequence[str]]],
+    notices: Mapping[Mutant, Notice],
     mutant: Mutant,
 ) -> Verdict:
     """Try a mutant in a free tree; without tests to show, all are shown."""
     tree = trees.get()
     try:
         with tree.with_mutant(mutant):
+            if options.noticed:
+                return _shown_to(tree, notices.get(mutant, Notice()), options.time_limit)
             verdict = Verdict("survives")
             if options.seeds:
                 verdict = simulate(tree, options.seeds, options.time_limit)
@@ -53,6 +59,14 @@ def try_mutant(
         return Verdict("unmade", sentence=str(error))
     finally:
         trees.put(tree)
+
+
+def _shown_to(tree: Tree, notice: Notice, limit_seconds: float) -> Verdict:
+    if notice.seed is not None:
+        return simulate(tree, 1, limit_seconds, first=notice.seed)
+    if not notice.tests:
+        return Verdict("unmade", sentence=f"{PAGE} names no seed and no test that there is")
+    return run_tests(tree, notice.tests, limit_seconds)
 
 
 def described(verdict: Verdict, seeds: int) -> str:
@@ -128,11 +142,13 @@ def run_all(
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for number in range(options.processes):
             trees.put(Tree.copied(Path(folder, str(number)), root))
-        if not options.only:
+        if not options.only and not options.noticed:
             _require_holds(trees, options)
         tests_to_show = _covering_tests(trees, mutants, options) if options.covering else {}
+        notices = read_notices(root, mutants) if options.noticed else {}
         with ThreadPoolExecutor(options.processes) as pool:
-            verdicts = pool.map(partial(try_mutant, trees, options, tests_to_show), mutants)
+            work = partial(try_mutant, trees, options, tests_to_show, notices)
+            verdicts = pool.map(work, mutants)
             for mutant, verdict in zip(mutants, verdicts, strict=True):
                 found[mutant] = verdict
                 out.write(f"{mutant.name}: {described(verdict, options.seeds)}\n")
@@ -190,6 +206,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--tests", action="store_true", help="also the tests, of what survives")
     parser.add_argument("--covering", action="store_true", help="the tests that execute it first")
+    parser.add_argument(
+        "--noticed", action="store_true", help=f"only by what {PAGE} says notices them"
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants only")
     parser.add_argument("--table", action="store_true", help="print tables of Markdown")
     parser.add_argument(

@@ -84,10 +84,10 @@ class Tree:
             os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def simulate(tree: Tree, seeds: int, limit_seconds: float) -> Verdict:
-    """Run the simulation in a tree until a seed fails."""
+def simulate(tree: Tree, seeds: int, limit_seconds: float, first: int = 0) -> Verdict:
+    """Run the simulation in a tree until a seed fails, beginning with the seed `first`."""
     command = [sys.executable, "-m", "tests.simulation.simulate", "--seeds", str(seeds)]
-    command += ["--stop-at-first", "--no-shrink", "--processes", "1"]
+    command += ["--first", str(first), "--stop-at-first", "--no-shrink", "--processes", "1"]
     return _answer(tree, command, limit_seconds, read_answer)
 
 

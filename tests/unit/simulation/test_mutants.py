@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation.covering import FOLDERS
 from tests.simulation.mutants import chosen, described, main, run_all, summary, table
+from tests.simulation.noticed import read_notices
 from tests.simulation.safeguards.catalogue import MUTANTS
 from tests.simulation.safeguards.mutant import CannotBeMadeError, Mutant
 from tests.simulation.trials import Tree, Verdict, read_answer, read_tests, run_tests
@@ -46,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 def options(**given: object) -> Namespace:
     defaults = {"seeds": 3, "processes": 2, "only": None, "time_limit": 30.0, "table": False}
-    defaults |= {"tests": False, "covering": False}
+    defaults |= {"tests": False, "covering": False, "noticed": False}
     return Namespace(**defaults | given)
 
 
@@ -163,3 +164,37 @@ def test_mutants_are_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert [found.name for found in chosen(["floor-falls"])] == ["floor-falls"]
     assert main(["--only", "no-such-mutant"]) == 1
     assert "there is no mutant no-such-mutant" in capsys.readouterr().err
+
+
+def page_of(root: Path, *rows: str) -> None:
+    (root / "docs/why").mkdir(parents=True)
+    lines = ["| safeguard | noticed by |", "| --- | --- |", *rows]
+    (root / "docs/why/safeguards.md").write_text("\n".join(lines) + "\n")
+
+
+def test_a_mutant_is_shown_to_what_the_page_says_notices_it(root: Path) -> None:
+    by_seed, by_test = mutant("a-seed", "IS_SAFE = 0"), mutant("b-test", "IS_SAFE = 0")
+    by_test = replace(by_test, safeguard="A test | knows.")
+    untrue = replace(mutant("c-untrue", "IS_SAFE = 1  # the same"), safeguard="It is not so.")
+    missing = replace(mutant("d-missing", "IS_SAFE = 0"), safeguard="No row.")
+    (root / "tests/test_guarded.py").write_text(
+        "from shared.guarded import IS_SAFE\n\n\ndef test_it_is_safe():\n    assert IS_SAFE\n"
+        "\n\ndef test_another():\n    assert False\n"
+    )
+    page_of(
+        root, "| Nothing is \\| lost | seed 7 |", "| A test \\| knows | `test_it_is_safe` |",
+        "| It is not so | `test_it_is_safe` |",
+    )  # fmt: skip
+    tried = [by_seed, by_test, untrue, missing]
+    found = run_all(tried, options(noticed=True), StringIO(), root)
+    assert found[by_seed] == Verdict("caught", 7, "something | is lost")
+    assert found[by_test] == Verdict("caught", sentence="tests/test_guarded.py::test_it_is_safe")
+    assert found[untrue] == Verdict("survives")
+    assert found[missing].kind == "unmade"
+
+
+def test_each_row_of_the_page_names_what_there_is() -> None:
+    notices = read_notices(ROOT, MUTANTS)
+    lacking = [one.name for one in MUTANTS if one not in notices]
+    assert lacking == []
+    assert [m.name for m, found in notices.items() if found.seed is None and not found.tests] == []
