@@ -1,86 +1,55 @@
 """Connections to sources: only where the guard allows, and for no longer than a call may take."""
 
-import contextlib
-import os
 import socket
-import threading
-from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, ClassVar, Self
+import ssl
+from typing import Any, ClassVar
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util import create_urllib3_context, ssl_wrap_socket
 
+from shared.web.deadline import within_deadline
 from shared.web.outbound import OutboundGuard
 
 
-class Deadline:
-    """Cuts the connection of the call within its block when the time is up.
+class _BoundedSocket(socket.socket):
+    """A socket on which no step waits beyond the deadline of the call."""
 
-    A timeout of a socket restarts with each byte: a server that sends one now and then would hold a
-    worker for hours. `is_over` says that the connection was cut: what was read may be a part.
-    """
+    def recv_into(self, *arguments: Any) -> int:
+        with within_deadline(self):
+            return super().recv_into(*arguments)
 
-    _current: ClassVar[ContextVar["Deadline | None"]] = ContextVar("deadline", default=None)
+    def sendall(self, *arguments: Any) -> None:
+        with within_deadline(self):
+            super().sendall(*arguments)
 
-    def __init__(self, seconds: float) -> None:
-        self.is_over = False
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._handle: socket.socket | None = None
 
-    def __enter__(self) -> Self:
-        self._token = self._current.set(self)
-        self._timer.start()
-        return self
+class _BoundedTlsSocket(_BoundedSocket, ssl.SSLSocket):
+    """The same, encrypted."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        self._current.reset(self._token)
-        self._take_handle(None)
-
-    @classmethod
-    def watch(cls, connected: socket.socket) -> None:
-        """Make the connection end with the present deadline, if there is one."""
-        deadline = cls._current.get()
-        if deadline is not None:
-            # A second handle: TLS takes the first one over, and a response may close it.
-            deadline._take_handle(socket.socket(fileno=os.dup(connected.fileno())))
-
-    def _take_handle(self, handle: socket.socket | None) -> None:
-        with self._lock:
-            if self._handle is not None:
-                self._handle.close()
-            self._handle = handle
-            self._end_if_over()
-
-    def _cut(self) -> None:
-        with self._lock:
-            self.is_over = True
-            self._end_if_over()
-
-    def _end_if_over(self) -> None:
-        if self.is_over and self._handle is not None:
-            with contextlib.suppress(OSError):  # the source disconnected at the same moment
-                self._handle.shutdown(socket.SHUT_RDWR)
+    def do_handshake(self, block: bool = False) -> None:
+        with within_deadline(self):
+            super().do_handshake(block)
 
 
 class _GuardedConnection(HTTPConnection):
-    """Connects where its guard does; all else, as verifying the host's name by TLS, stays."""
+    """Connects where its guard does."""
 
     guard: ClassVar[OutboundGuard]
 
-    def _new_conn(self) -> socket.socket:
+    def __init__(self, host: str, **settings: Any) -> None:
+        super().__init__(host, **settings)
+        # `self.host` is without a final dot. With it, a name is looked up without additions.
+        self._name = host
+
+    def connect(self) -> None:
+        self.sock = self._open()
+
+    def _open(self) -> _BoundedSocket:
         timeout = self.timeout if isinstance(self.timeout, float | int) else None
         try:
-            connected = self.guard.connect(self._dns_host, self.port or self.default_port, timeout)
+            connected = self.guard.connect(self._name, self.port or self.default_port, timeout)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -89,32 +58,30 @@ class _GuardedConnection(HTTPConnection):
             raise NewConnectionError(self, f"{self.host} cannot be reached: {error}") from error
         for option in self.socket_options or ():
             connected.setsockopt(*option)
-        Deadline.watch(connected)
-        return connected
-
-    def request(self, *arguments: Any, **settings: Any) -> None:
-        if self.sock is not None:  # it was left open by an earlier call
-            Deadline.watch(self.sock)
-        super().request(*arguments, **settings)
+        bounded = _BoundedSocket(fileno=connected.detach())
+        bounded.settimeout(timeout)
+        return bounded
 
 
 class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
-    """The same, encrypted."""
+    """The same, encrypted; the host proves by a certificate that it has its name."""
+
+    def connect(self) -> None:
+        context = create_urllib3_context()
+        context.load_default_certs()
+        context.sslsocket_class = _BoundedTlsSocket
+        with self._open() as opened:
+            self.sock = ssl_wrap_socket(opened, ssl_context=context, server_hostname=self.host)
+        self.is_verified = True
 
 
-class GuardedPools(urllib3.PoolManager):
+def guarded_pools(guard: OutboundGuard, **settings: Any) -> urllib3.PoolManager:
     """Pools of guarded connections; variables of the environment that name proxies are not read."""
-
-    def __init__(self, guard: OutboundGuard, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._connections: dict[str, Any] = {
-            "http": type("GuardedHttp", (_GuardedConnection,), {"guard": guard}),
-            "https": type("GuardedHttps", (_GuardedTlsConnection,), {"guard": guard}),
-        }
-
-    def _new_pool(
-        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
-    ) -> urllib3.HTTPConnectionPool:
-        pool = super()._new_pool(scheme, host, port, request_context)
-        pool.ConnectionCls = self._connections[scheme]
-        return pool
+    plain = type("GuardedHttp", (_GuardedConnection,), {"guard": guard})
+    encrypted = type("GuardedHttps", (_GuardedTlsConnection,), {"guard": guard})
+    pools = urllib3.PoolManager(**settings)
+    pools.pool_classes_by_scheme = {
+        "http": type("HttpPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("HttpsPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": encrypted}),
+    }
+    return pools

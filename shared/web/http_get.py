@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import urllib3
 
 from shared.errors import SourceError, SourceUnavailableError
-from shared.web.connections import Deadline, GuardedPools
+from shared.web.connections import guarded_pools
+from shared.web.deadline import deadline, is_over
 from shared.web.outbound import OutboundGuard
 from shared.web.redaction import protect_urllib3_logs, redact
 
@@ -66,7 +67,7 @@ class HttpClient:
         protect_urllib3_logs()
         self._limits = limits or HttpLimits()
         self._guard = guard or OutboundGuard()
-        self._pool = GuardedPools(
+        self._pool = guarded_pools(
             self._guard,
             timeout=urllib3.Timeout(
                 connect=self._limits.connect_timeout_seconds,
@@ -85,11 +86,11 @@ class HttpClient:
             SourceError: the answer is larger than the bounds, or encoded in another way.
         """
         self._guard.check_url(url)
-        with Deadline(self._limits.total_timeout_seconds) as deadline:
+        with deadline(self._limits.total_timeout_seconds):
             try:
-                response, received = self._receive(url, headers, deadline)
+                response, received = self._receive(url, headers)
             except urllib3.exceptions.HTTPError as error:
-                if deadline.is_over:
+                if is_over():
                     raise self._too_slow() from None
                 # `from None`: the library's error may quote the signed URL.
                 raise TransportError(
@@ -101,7 +102,7 @@ class HttpClient:
         return HttpResponse(response.status, lowered, body)
 
     def _receive(
-        self, url: str, headers: Mapping[str, str], deadline: Deadline
+        self, url: str, headers: Mapping[str, str]
     ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         response = self._pool.request(
             "GET",
@@ -114,8 +115,6 @@ class HttpClient:
         )
         try:
             received = self._read(response)
-            if deadline.is_over:  # a body without a length ends where its connection was cut
-                raise self._too_slow()
         except BaseException:
             response.close()
             raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from shared.errors import SettingsError, SourceError
+from shared.web.deadline import time_left
 
 Resolve = Callable[[str, int], list[str]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -158,7 +159,7 @@ class OutboundGuard:
         problem = OSError(f"{host} has no address")
         for address in self.addresses(host, port)[:_TRIED_ADDRESSES]:
             try:
-                return socket.create_connection((address, port), timeout_seconds)
+                return socket.create_connection((address, port), time_left(timeout_seconds))
             except OSError as error:
                 problem = error
         raise problem

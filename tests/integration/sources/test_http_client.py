@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
 from shared.errors import SourceError
-from shared.web.http_get import USER_AGENT, HttpLimits, TransportError
+from shared.web.http_get import USER_AGENT, HttpClient, HttpLimits, TransportError
+from shared.web.outbound import AllowedHosts, OutboundGuard
 from tests.integration.sources.clients import local_http
 from tests.integration.sources.scripted_server import Answer, ScriptedServer, running_server
 
@@ -105,6 +106,9 @@ def test_answers_out_of_bounds(server: ScriptedServer, answer: Answer, reason: s
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+IMPATIENT = HttpLimits(
+    connect_timeout_seconds=60, read_timeout_seconds=60, total_timeout_seconds=0.5
+)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,32 @@ def test_an_answer_that_drips_may_not_take_for_ever(beginning: bytes) -> None:
     limits = HttpLimits(read_timeout_seconds=60, total_timeout_seconds=0.5)
     with dripping_server(beginning) as url, pytest.raises(TransportError, match=r"than 0\.5 s"):
         local_http(limits).get(url, {})
+
+
+def test_a_handshake_that_drips_may_not_take_for_ever() -> None:
+    record = b"\x16\x03\x03\x40\x00"  # the head of a message of 16,384 bytes
+    with dripping_server(record) as url, pytest.raises(TransportError, match=r"than 0\.5 s"):
+        local_http(IMPATIENT).get(url.replace("http:", "https:"), {})
+
+
+def test_connecting_may_not_take_for_ever(unreachable_port: int) -> None:
+    guard = OutboundGuard(AllowedHosts.parse("127.0.0.1/32"), lambda *_: ["127.0.0.1"] * 3)
+    began = time.monotonic()
+    with pytest.raises(TransportError, match=r"than 0\.5 s"):
+        HttpClient(IMPATIENT, guard).get(f"http://wiki.example:{unreachable_port}/", {})
+    assert time.monotonic() - began < 30  # not a minute for each address
+
+
+@pytest.fixture
+def unreachable_port() -> Iterator[int]:
+    """A port where nobody accepts, and the queue of those who wait is full."""
+    with ExitStack() as waiting:
+        listener = waiting.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            queued = waiting.enter_context(socket.socket())
+            queued.setblocking(False)
+            queued.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 @contextmanager
