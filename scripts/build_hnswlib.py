@@ -3,8 +3,7 @@
     python -m scripts.build_hnswlib --install          # into the environment that runs this
     python -m scripts.build_hnswlib --target aws
 
-Needs no C++ compiler: without one it fetches ziglang. Prints the wheel's path. Standard library
-only, as an environment is installed with it.
+Needs no C++ compiler: without one it fetches ziglang. Prints the wheel's path.
 """
 
 import argparse

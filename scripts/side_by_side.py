@@ -6,7 +6,7 @@ Each argument is a lane: its parts run one after the other, and the lanes at the
 is a name, given to the command as its last argument, and a deadline in seconds. What a part prints
 appears whole when it ends. The first part that fails ends the others, and its output comes last;
 its exit status is that of the whole. With --keep-going every other part still runs, and the last
-line names all that failed. Standard library only.
+line names all that failed.
 """
 
 import argparse

@@ -1,27 +1,29 @@
 """Reading what a bundle's check needs of an ELF file: machine, needed libraries, glibc version.
 
-Format: System V ABI, "Object Files"; symbol versions as the Linux Standard Base describes them.
 Only 64-bit little-endian files are read, which is what both architectures of Lambda are.
 """
 
 import re
-import struct
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
 from typing import Literal
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
 
 Architecture = Literal["x86_64", "arm64"]
 
 MAGIC = b"\x7fELF"
-MACHINES: dict[int, Architecture] = {62: "x86_64", 183: "arm64"}
-HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
-PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
-DYNAMIC_ENTRY = struct.Struct("<qQ")
-VERSION_NEED = struct.Struct("<HHIII")
-VERSION_NEED_ENTRY = struct.Struct("<IHHII")
-
-PT_LOAD, PT_DYNAMIC = 1, 2
-DT_NULL, DT_NEEDED, DT_STRTAB = 0, 1, 5
-DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+MACHINES: dict[str, Architecture] = {"EM_X86_64": "x86_64", "EM_AARCH64": "arm64"}
+# pyelftools takes some tables for what they ought to be: not all that it raises is an ELFError.
+SIGNS_OF_DAMAGE = (
+    ELFError, AssertionError, AttributeError, OverflowError, TypeError, ValueError,
+)  # fmt: skip
+# Far more than any library asks for; in a damaged file an entry may follow itself.
+MOST_VERSIONS = 10_000
 
 
 class ElfError(ValueError):
@@ -40,14 +42,6 @@ class ElfFile:
     glibc: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    kind: int
-    offset: int
-    address: int
-    size: int
-
-
 def is_elf(data: bytes) -> bool:
     """Whether bytes begin like an ELF file."""
     return data.startswith(MAGIC)
@@ -64,64 +58,40 @@ def read_elf(data: bytes) -> ElfFile:
     if data[4:6] != b"\x02\x01":
         raise ElfError("not a 64-bit little-endian ELF file")
     try:
-        _, machine, _, _, table, _, _, _, entry_size, entries, *_ = HEADER.unpack_from(data)
-        segments = [_read_segment(data, table + index * entry_size) for index in range(entries)]
-        needed, glibc = _read_dynamic(data, segments)
-    except (struct.error, UnicodeDecodeError, IndexError, OverflowError) as error:
-        raise ElfError(f"a damaged ELF file: {error}") from error
-    return ElfFile(MACHINES.get(machine), needed, glibc)
+        file = ELFFile(BytesIO(data))
+        needed, is_versioned = _read_dynamic(file)
+        versions = _symbol_versions(file)
+    except SIGNS_OF_DAMAGE as error:
+        raise ElfError(f"a damaged ELF file: {str(error) or type(error).__name__}") from error
+    if is_versioned and not versions:
+        raise ElfError("it asks for versions of symbols, and no section lists them")
+    return ElfFile(MACHINES.get(file["e_machine"]), needed, _highest_glibc(versions))
 
 
-def _read_segment(data: bytes, offset: int) -> _Segment:
-    kind, _, start, address, _, size, _, _ = PROGRAM_HEADER.unpack_from(data, offset)
-    return _Segment(kind, start, address, size)
+def _read_dynamic(file: ELFFile) -> tuple[tuple[str, ...], bool]:
+    """The needed libraries, and whether symbols are asked for by version."""
+    segments = (each for each in file.iter_segments() if isinstance(each, DynamicSegment))
+    tags = [tag for segment in segments for tag in segment.iter_tags()]
+    needed = tuple(vars(tag)["needed"] for tag in tags if tag["d_tag"] == "DT_NEEDED")
+    if not all(needed):
+        raise ElfError("a needed library has no name")
+    return needed, any(tag["d_tag"] == "DT_VERNEED" for tag in tags)
 
 
-def _read_dynamic(data: bytes, segments: list[_Segment]) -> tuple[tuple[str, ...], tuple[int, int]]:
-    dynamic = next((segment for segment in segments if segment.kind == PT_DYNAMIC), None)
-    if dynamic is None:
-        return (), (0, 0)
-    entries: list[tuple[int, int]] = []
-    for index in range(dynamic.size // DYNAMIC_ENTRY.size):
-        tag, value = DYNAMIC_ENTRY.unpack_from(data, dynamic.offset + index * DYNAMIC_ENTRY.size)
-        if tag == DT_NULL:
-            break
-        entries.append((tag, value))
-    values = dict(entries)
-    if DT_STRTAB not in values:
-        return (), (0, 0)
-    strings = _offset_of(values[DT_STRTAB], segments)
-    needed = tuple(_text_at(data, strings + value) for tag, value in entries if tag == DT_NEEDED)
-    if DT_VERNEED not in values:
-        return needed, (0, 0)
-    start = _offset_of(values[DT_VERNEED], segments)
-    return needed, _highest_glibc(data, start, values.get(DT_VERNEEDNUM, 0), strings)
+def _symbol_versions(file: ELFFile) -> list[str]:
+    sections = (each for each in file.iter_sections() if isinstance(each, GNUVerNeedSection))
+    listed = (
+        version.name
+        for section in sections
+        for _, versions in section.iter_versions()
+        for version in versions
+    )
+    found = list(islice(listed, MOST_VERSIONS + 1))
+    if len(found) > MOST_VERSIONS:
+        raise ElfError(f"it lists more than {MOST_VERSIONS} versions of symbols")
+    return found
 
 
-def _highest_glibc(data: bytes, start: int, libraries: int, strings: int) -> tuple[int, int]:
-    highest = (0, 0)
-    for _ in range(libraries):
-        _, count, _, first, following = VERSION_NEED.unpack_from(data, start)
-        entry = start + first
-        for _ in range(count):
-            _, _, _, name, entry_step = VERSION_NEED_ENTRY.unpack_from(data, entry)
-            found = re.match(r"GLIBC_(\d+)\.(\d+)", _text_at(data, strings + name))
-            if found:
-                highest = max(highest, (int(found[1]), int(found[2])))
-            entry += entry_step
-        start += following
-    return highest
-
-
-def _offset_of(address: int, segments: list[_Segment]) -> int:
-    for segment in segments:
-        if segment.kind == PT_LOAD and segment.address <= address < segment.address + segment.size:
-            return address - segment.address + segment.offset
-    raise ElfError(f"the address {address:#x} lies in no segment")
-
-
-def _text_at(data: bytes, offset: int) -> str:
-    end = data.find(b"\0", offset)
-    if end < 0 or offset >= len(data):
-        raise ElfError(f"no text ends after offset {offset}")
-    return data[offset:end].decode()
+def _highest_glibc(versions: list[str]) -> tuple[int, int]:
+    found = (re.match(r"GLIBC_(\d+)\.(\d+)", version) for version in versions)
+    return max(((int(match[1]), int(match[2])) for match in found if match), default=(0, 0))

@@ -2,7 +2,7 @@
 
 hnswlib publishes no wheels. Its extension is one C++ file, so the compiler is called directly:
 the system's where there is one, else the one in the `ziglang` package, which also cross-compiles.
-Standard library only: this runs before an environment has anything installed.
+Of other packages it needs pyelftools alone, which every environment with hnswlib has.
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 With `--deadline-seconds N` before the `--` the command is ended after that time, with all that it
 started: asked first, so that it can clear up, then killed. What was running is printed, and the
-status is 124. It needs the standard library alone: it also times what makes the environments.
+status is 124.
 """
 
 import argparse
@@ -13,8 +13,10 @@ import time
 from contextlib import suppress
 from types import FrameType
 
+import psutil
+
 from scripts.local_aws.errors import LocalProcessError
-from scripts.local_aws.os_processes import command_line, descendants, end_process, signal_group
+from scripts.local_aws.os_processes import signal_group, with_descendants
 from shared.platform.command_line import complain, run_command
 
 OVERDUE_STATUS = 124
@@ -86,17 +88,25 @@ def _run(command: list[str], deadline_seconds: float | None) -> int:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Say what runs, ask it to end, and kill what is left of it, whatever its session."""
-    running = descendants(process.pid)
+    running = with_descendants(process.pid)
     print("== the deadline is over; running then:", flush=True)
-    lines = [line for pid in running if (line := command_line(pid))]
+    lines = [line for each in running if (line := _command_line(each))]
     for line in lines[-_SHOWN_COMMANDS:]:
         print(f"     {line[:_SHOWN_CHARACTERS]}", flush=True)
     signal_group(process.pid, signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):  # then what is left is killed
         process.wait(CLEARING_UP_SECONDS)
-    for pid, identity in {**running, **descendants(process.pid)}.items():
-        end_process(pid, identity)
+    for each in dict.fromkeys([*running, *with_descendants(process.pid)]):
+        with suppress(psutil.NoSuchProcess):  # it has ended
+            each.kill()
     process.wait()
+
+
+def _command_line(process: psutil.Process) -> str:
+    """The command that a process runs in one line, empty when it has ended or is not ours."""
+    with suppress(psutil.Error):
+        return " ".join(" ".join(process.cmdline()).split())
+    return ""
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from scripts.local_aws.errors import LocalProcessError
 
 POLL_SECONDS = 0.05
 STOP_TIMEOUT_SECONDS = 10.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # of Linux
 
 
 def process_identity(pid: int) -> str | None:
@@ -19,81 +21,37 @@ def process_identity(pid: int) -> str | None:
 
     None when there is no such process, or only the remains of one that nobody waited for.
     """
-    if Path("/proc/self/stat").exists():
-        fields = proc_stat(pid)
-        if fields is None or fields[0] == "Z":
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        started = fields[
-            19
-        ]  # field 22 of proc(5): clock ticks since boot, which processes can share
-        return f"{boot}/{pid}/{started}"
-    listed = _ps("-o", "stat=,lstart=", "-p", str(pid)).split(maxsplit=1)
-    is_alive = len(listed) == 2 and not listed[0].startswith("Z")
-    return f"{pid}/{listed[1].strip()}" if is_alive else None
+        began = process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+    if not _BOOT_ID.exists():
+        return f"{pid}/{began}"
+    # Counted from the boot, in the ticks of Linux: the time of day of both moves with the clock.
+    ticks = round((began - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
+    return f"{_BOOT_ID.read_text(encoding='ascii').strip()}/{pid}/{ticks}"
 
 
 def live_group_members(group: int) -> set[int]:
     """The process ids of a process group, dead ones that nobody waited for left out."""
-    if not Path("/proc/self/stat").exists():
-        rows = [line.split() for line in _ps("-A", "-o", "pid=,pgid=,stat=").splitlines()]
-        return {int(row[0]) for row in rows if int(row[1]) == group and row[2][0] != "Z"}
-    members = set()
-    for entry in Path("/proc").iterdir():
-        fields = proc_stat(int(entry.name)) if entry.name.isdigit() else None
-        if fields and fields[0] != "Z" and int(fields[2]) == group:
-            members.add(int(entry.name))
+    members = set[int]()
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):  # it ended meanwhile
+            if os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                members.add(pid)
     return members
 
 
-def descendants(pid: int) -> dict[int, str]:
-    """A live process and all below it, parents first, each with its identity."""
-    children: dict[int, list[int]] = {}
-    for row in _parents():
-        children.setdefault(row[1], []).append(row[0])
-    found, queue = dict[int, str](), [pid]
-    for each in queue:
-        identity = process_identity(each)
-        if identity is not None:
-            found[each] = identity
-        queue.extend(children.get(each, []))
-    return found
-
-
-def command_line(pid: int) -> str:
-    """The command that a process runs, empty when there is none any more."""
-    return _ps("-o", "args=", "-p", str(pid)).strip()
-
-
-def end_process(pid: int, identity: str) -> None:
-    """Kill a process if it is still the one of this identity."""
-    if process_identity(pid) == identity:
-        signal_group(pid, signal.SIGKILL, leader_only=True)
-
-
-def _parents() -> list[tuple[int, int]]:
-    """Process id and parent of every process."""
-    if not Path("/proc/self/stat").exists():
-        rows = [line.split() for line in _ps("-A", "-o", "pid=,ppid=").splitlines()]
-        return [(int(row[0]), int(row[1])) for row in rows]
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [(pid, int(fields[1])) for pid in pids if (fields := proc_stat(pid))]
-
-
-def proc_stat(pid: int) -> list[str] | None:
-    """Fields 3 and later of /proc/<pid>/stat (proc(5)), None when there is no such process.
-
-    The name before them may hold spaces.
-    """
+def with_descendants(pid: int) -> list[psutil.Process]:
+    """A process and all below it, parents first; none when there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text.rpartition(")")[2].split()
-
-
-def _ps(*options: str) -> str:
-    return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def is_alive(pid: int) -> bool:

@@ -1,15 +1,12 @@
 """Ports of the loopback address: which are free, and who listens."""
 
-import shutil
 import socket
-import subprocess
-from collections.abc import Collection, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable
+
+import psutil
 
 # Stands for whichever port is free when a server starts.
 ANY_PORT = 0
-_LISTENING = "0A"  # of the column `st` in proc_net_tcp(5)
 
 
 def is_port_free(port: int) -> bool:
@@ -30,31 +27,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_listener(port: int, processes: Collection[int]) -> bool:
-    """Whether one of these processes listens on the port.
-
-    Where that cannot be found out (no /proc and no `lsof`) it is taken to be so.
-    """
-    if Path("/proc/net/tcp").exists():
-        wanted = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
-        return any(wanted & set(_open_files(pid)) for pid in processes)
-    if shutil.which("lsof") is None:
-        return True
-    command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-t"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return bool({int(pid) for pid in listed.split()} & set(processes))
+def is_listener(port: int, processes: Iterable[int]) -> bool:
+    """Whether one of these processes, which must be ours, listens on the port."""
+    return any(port in _listened_ports(pid) for pid in processes)
 
 
-def _listening_inodes(port: int) -> Iterator[str]:
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        lines = table.read_text(encoding="ascii").splitlines()[1:] if table.exists() else []
-        for fields in map(str.split, lines):
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield fields[9]
-
-
-def _open_files(pid: int) -> Iterator[str]:
-    with suppress(OSError):  # it ended meanwhile
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                yield str(entry.readlink())
+def _listened_ports(pid: int) -> set[int]:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:  # it ended meanwhile; one that ends may already deny it
+        return set()
+    return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}

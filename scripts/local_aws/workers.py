@@ -1,4 +1,4 @@
-"""The processes in which MiniStack runs functions, seen from outside (Linux only).
+"""The processes in which MiniStack runs functions, seen from outside.
 
 Each is a child of the server whose environment names its function. Nothing else is looked at: a
 process that is not below the server is none of ours.
@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from scripts.local_aws.os_processes import proc_stat
+import psutil
 
-_NAME_VARIABLE = b"AWS_LAMBDA_FUNCTION_NAME="
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_NAME_VARIABLE = "AWS_LAMBDA_FUNCTION_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,11 @@ class Worker:
 
 def workers(server_pid: int, function_name: str | None = None) -> list[Worker]:
     """Return the live workers of a server, or only those of one function."""
-    found = [worker for pid in _children(server_pid) if (worker := _worker(pid)) is not None]
-    return [one for one in found if function_name in (None, one.function_name)]
+    with suppress(psutil.NoSuchProcess):  # the server ended
+        children = psutil.Process(server_pid).children()
+        found = [worker for child in children if (worker := _worker(child)) is not None]
+        return [one for one in found if function_name in (None, one.function_name)]
+    return []
 
 
 def kill(worker: Worker) -> bool:
@@ -44,7 +45,7 @@ def kill(worker: Worker) -> bool:
 
 
 def kill_and_wait(killed: list[Worker], timeout_seconds: float) -> None:
-    """End workers at once, and wait until their parent can know that they ended.
+    """End workers at once, and wait until their parent can know that they ended (Linux only).
 
     /proc shows a process as a zombie as soon as its first thread has ended, and the parent is told
     once the last one has: until then the server gives the next event to the dying worker. Raises
@@ -63,12 +64,9 @@ def kill_and_wait(killed: list[Worker], timeout_seconds: float) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU seconds that a process itself has used; raises ProcessLookupError without one."""
-    fields = proc_stat(pid)
-    if fields is None:
-        raise ProcessLookupError(f"there is no process {pid}")
-    user, system = fields[11:13]
-    return (int(user) + int(system)) / _TICKS_PER_SECOND
+    """The CPU seconds that a process itself has used; raises psutil.NoSuchProcess without one."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 @contextmanager
@@ -81,18 +79,8 @@ def _process_handle(pid: int) -> Iterator[int]:
         os.close(handle)
 
 
-def _children(parent_pid: int) -> Iterator[int]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            fields = proc_stat(int(entry.name))
-            if fields is not None and int(fields[1]) == parent_pid:
-                yield int(entry.name)
-
-
-def _worker(pid: int) -> Worker | None:
-    with suppress(OSError):  # it ended meanwhile
-        for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            if variable.startswith(_NAME_VARIABLE):
-                name = variable.removeprefix(_NAME_VARIABLE).decode()
-                return Worker(pid, name, cpu_seconds(pid))
+def _worker(process: psutil.Process) -> Worker | None:
+    with suppress(psutil.Error):  # it ended meanwhile
+        name = process.environ().get(_NAME_VARIABLE)
+        return None if name is None else Worker(process.pid, name, cpu_seconds(process.pid))
     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks.measured_run import (
@@ -132,7 +133,7 @@ def test_workers_are_the_children_that_name_a_function() -> None:
         assert named.wait() == -9
         assert workers(os.getpid()) == []
         assert not kill(found)
-        with pytest.raises(ProcessLookupError):
+        with pytest.raises(psutil.NoSuchProcess):
             cpu_seconds(found.pid)
     finally:
         for process in (plain, named):

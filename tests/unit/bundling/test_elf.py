@@ -2,10 +2,13 @@
 
 import struct
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import hnswlib
 import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,9 +27,13 @@ def test_reads_an_extension_of_this_machine() -> None:
     assert (2, 2) < elf.glibc < (3, 0)
 
 
+def damaged(offset: int, damage: bytes) -> bytes:
+    return LIBRARY[:offset] + damage + LIBRARY[offset + len(damage) :]
+
+
 def test_another_machine_is_seen() -> None:
-    assert read_elf(LIBRARY[:18] + struct.pack("<H", 183) + LIBRARY[20:]).architecture == "arm64"
-    assert read_elf(LIBRARY[:18] + struct.pack("<H", 243) + LIBRARY[20:]).architecture is None
+    assert read_elf(damaged(18, struct.pack("<H", 183))).architecture == "arm64"
+    assert read_elf(damaged(18, struct.pack("<H", 243))).architecture is None
 
 
 @pytest.mark.parametrize(
@@ -47,14 +54,36 @@ def test_what_is_none_is_refused(data: bytes, message: str) -> None:
         read_elf(data)
 
 
+def test_a_file_without_sections_is_refused_as_its_glibc_cannot_be_seen() -> None:
+    no_sections = LIBRARY[:40] + bytes(8) + LIBRARY[48:60] + bytes(4) + LIBRARY[64:]
+    with pytest.raises(ElfError, match="no section lists them"):
+        read_elf(no_sections)
+
+
+def test_a_version_that_follows_itself_is_no_endless_work() -> None:
+    file = ELFFile(BytesIO(LIBRARY))
+    number, section = next(
+        (number, section)
+        for number, section in enumerate(file.iter_sections())
+        if isinstance(section, GNUVerNeedSection)
+    )
+    header = file["e_shoff"] + number * file["e_shentsize"]
+    entry = section["sh_offset"]
+    # sh_info, how many entries there are, and vn_next, how far the next one is away.
+    endless = damaged(header + 44, b"\xff\xff\xff\xff")
+    endless = endless[: entry + 12] + bytes(4) + endless[entry + 16 :]
+    with pytest.raises(ElfError, match="more than 10000 versions"):
+        read_elf(endless)
+
+
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(min_value=4, max_value=min(len(LIBRARY), 20_000) - 1),
+    st.integers(min_value=4, max_value=20_000 - 1) | st.integers(min_value=-3_000, max_value=-17),
     st.binary(min_size=1, max_size=16),
 )
 @example(offset=300, damage=b"\x00\x00\x00\x80")  # a table beyond 2^63
 def test_damage_raises_nothing_else(offset: int, damage: bytes) -> None:
-    data = LIBRARY[:offset] + damage + LIBRARY[offset + len(damage) :]
+    data = damaged(offset % len(LIBRARY), damage)
     assert is_elf(data)
     try:
         read_elf(data)

@@ -12,13 +12,21 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.local_aws.errors import LocalProcessError, PortTakenError
-from scripts.local_aws.os_processes import live_group_members, process_identity
+from scripts.local_aws.os_processes import (
+    becomes_true,
+    live_group_members,
+    process_identity,
+    with_descendants,
+)
 from scripts.local_aws.ports import ANY_PORT, free_port, is_listener, is_port_free
 from scripts.local_aws.process import PORT, BackgroundServer, ensure_running
 
+ROOT = Path(__file__).resolve().parents[3]
+IDENTITY_OF = "from scripts.local_aws.os_processes import process_identity;"
 HTTP_SERVER = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 
@@ -265,6 +273,35 @@ def test_an_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
 def test_the_identity_of_a_process_is_stable_and_its_own() -> None:
     assert process_identity(os.getpid()) == process_identity(os.getpid())
     assert process_identity(os.getpid()) != process_identity(os.getppid())
+
+
+def test_every_process_sees_the_same_identity() -> None:
+    asked = [sys.executable, "-c", f"{IDENTITY_OF} print(process_identity({os.getpid()}))"]
+    printed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert printed == f"{process_identity(os.getpid())}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the time of day is all there is")
+def test_an_identity_outlives_a_clock_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = process_identity(os.getpid())
+    boot = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 3600)
+    assert psutil.boot_time() == boot + 3600
+    assert process_identity(os.getpid()) == before
+
+
+def test_a_process_comes_before_those_below_it() -> None:
+    grandchild = "__import__('time').sleep(600)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    process = subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+    try:
+        assert becomes_true(lambda: len(with_descendants(process.pid)) == 2, 30)
+        first, second = with_descendants(process.pid)
+        assert (first.pid, second.ppid()) == (process.pid, process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert with_descendants(process.pid) == []
 
 
 def test_a_process_that_nobody_waited_for_counts_as_ended() -> None:

@@ -129,10 +129,10 @@ def test_a_search_that_is_interrupted_is_no_damage(sidecar: Path) -> None:
 SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
+import psutil
 from shared.index.catalog.catalog import read_catalog
 path = Path(sys.argv[1])
-used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-limit = used + path.stat().st_size // 2
+limit = psutil.Process().memory_info().vms + path.stat().st_size // 2
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
     read_catalog(path, name="the-key")
