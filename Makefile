@@ -21,6 +21,8 @@ FUZZ_SECONDS ?= 10
 FUZZ_TARGETS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
 BENCH_OPTIONS ?=
+# Further options for `locked`, as in `make locked LOCK_OPTIONS="--upgrade-package numpy"`.
+LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,7 +30,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down check test lint format type-check docs terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
 	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
-	bench-latency bench-load bundles model localstack-up localstack-down localstack-e2e preflight environments terraform-tool clean
+	bench-latency bench-load bundles model localstack-up localstack-down localstack-e2e preflight environments locked terraform-tool clean
 
 help: ## show this list
 	@echo "make demo is the way in: a local AWS, this project on it, and answers from it."
@@ -166,11 +168,15 @@ preflight: terraform-tool environments ## which account, region and caller a rea
 environments: ## the virtual environments
 	@$(PYTHON) scripts/environments.py
 
+locked: ## requirements/locked/ once more, after a change in requirements/
+	@$(PYTHON) scripts/environments.py locking
+	@.venv-locking/bin/python -m scripts.lock_requirements $(LOCK_OPTIONS)
+
 terraform-tool:
 	@command -v terraform >/dev/null || command -v tofu >/dev/null || { \
 		echo "error: neither terraform nor tofu is on the PATH; install one of them (https://developer.hashicorp.com/terraform/install)." >&2; exit 1; }
 
 clean: down ## remove all that can be made again
-	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .venv-documents .local build
+	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .venv-documents .venv-locking .local build
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

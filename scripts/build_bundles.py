@@ -31,12 +31,8 @@ from scripts.bundling.archives import Archive, describe_archive, read_tree, zip_
 from scripts.bundling.checks import check_files, check_no_duplicates, check_unzipped_size
 from scripts.bundling.functions import FUNCTIONS, LAYERS, LayerName
 from scripts.bundling.hnswlib_wheel import build_hnswlib
-from scripts.bundling.layers import (
-    constraints_file,
-    layer_files,
-    packages_of,
-    requirements_file,
-)
+from scripts.bundling.layers import layer_files, packages_of
+from scripts.bundling.locked import locked_file
 from scripts.bundling.native_target import LAMBDA_PYTHON, NativeTarget, TargetName, native_target
 from scripts.bundling.targets import BundleTarget, bundle_target
 from shared.platform.command_line import complain, run_command
@@ -150,10 +146,10 @@ def _ensure_layer(
 
 
 def _layer_inputs(root: Path, name: LayerName, target: BundleTarget, native: NativeTarget) -> str:
-    requirements = {requirements_file(root, "core"), requirements_file(root, name)}
+    locked = {locked_file(root, "core"), locked_file(root, name)}
     code = Path(__file__).parent / "bundling"
     parts = [name, repr(target), repr(native)]
-    files = [constraints_file(root), *sorted(requirements), *sorted(code.glob("*.py"))]
+    files = [*sorted(locked), *sorted(code.glob("*.py"))]
     return digest_of_inputs(parts, files)
 
 

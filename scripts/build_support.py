@@ -73,11 +73,13 @@ def run_pip(arguments: Sequence[str], purpose: str) -> None:
     """Run pip of this interpreter, configured as the machine has it.
 
     Raises:
-        BuildError: pip is missing or failed; the message ends with pip's last line.
+        BuildError: pip is missing or failed; the message ends with pip's last error.
     """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
-        lines = [line for line in finished.stderr.splitlines() if "ERROR" in line]
-        reason = lines[-1] if lines else finished.stderr.strip().rpartition("\n")[2]
+        _, marker, error = finished.stderr.rpartition("ERROR")
+        # The line after a wrong hash names the package.
+        lines = f"{marker}{error}".strip().splitlines()[:2] if marker else []
+        reason = " ".join(map(str.strip, lines)) or finished.stderr.strip().rpartition("\n")[2]
         raise BuildError(f"pip could not {purpose}: {reason or 'it said nothing'}")

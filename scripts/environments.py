@@ -1,8 +1,10 @@
 """Make the project's virtual environments; needs nothing but Python 3.11 or newer.
 
     python3 scripts/environments.py [development] [local-aws] [parity] [benchmarks] [fuzz] [checkov]
+        [documents] [locking]
 
-Without names it makes the first two. An environment is stamped with all that decides its content,
+Without names it makes the first two. Every file that pip installs must have a sha256 of
+`requirements/locked/`. An environment is stamped with all that decides its content,
 so a second call only compares stamps; one that was left half-made has no stamp and is made again.
 Standard library only, and no syntax newer than Python 3.7: it runs before anything is installed,
 and must be able to say that the Python is too old.
@@ -16,12 +18,10 @@ import hashlib
 import json
 import os
 import platform
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,9 +30,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PYTHON = (3, 11)
-CONSTRAINTS = "requirements/constraints.txt"
 STAMP_NAME = "ultron-environment.json"
-HNSWLIB_SOURCES = ("scripts/build_hnswlib.py", "scripts/bundling/hnswlib_wheel.py")
+HNSWLIB_INPUTS = (
+    "requirements/locked/build-tools.txt",
+    "scripts/build_hnswlib.py",
+    "scripts/bundling/hnswlib_wheel.py",
+)
+BUILT = "requirements/locked/built.txt"
+TORCH_FOR_CPU = "requirements/torch-cpu.txt"
+TORCH = "requirements/locked/torch.txt"
+# pip's words for a file that is not the one that was locked.
+CHANGED = "DO NOT MATCH THE HASHES"
 SHOWN_LINES_OF_A_FAILURE = 12
 
 
@@ -42,50 +50,53 @@ class EnvironmentMakingError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """One virtual environment: where it is, what goes into it and at which versions.
+    """One virtual environment: where it is and what goes into it beside its locked releases.
 
-    `builds_hnswlib` takes hnswlib out of what pip installs: its source distribution would need a
-    C++ compiler, which `scripts/build_hnswlib.py` brings along where there is none. `machine` and
-    `newest_python` are what a package of it has wheels for, where that is not every machine.
+    `builds_sources`: some packages have no wheels. `builds_hnswlib`: hnswlib has none either, and
+    would need a C++ compiler, which `scripts/build_hnswlib.py` brings along where there is none.
+    `installs_torch`: its locked releases are all but torch, of which there are two builds.
+    `machine` and `newest_python` are what a package of it has wheels for, where that is not every
+    machine.
     """
 
     name: str
     directory: str
-    requirements: str
+    builds_sources: bool = False
     builds_hnswlib: bool = False
     installs_project: bool = False
-    constraints: str = CONSTRAINTS
+    installs_torch: bool = False
     machine: tuple[str, str] | None = None
     newest_python: tuple[int, int] | None = None
+
+    @property
+    def locked(self) -> str:
+        """The file of its releases, each with its version and the sha256 of its files."""
+        return f"requirements/locked/{self.name}.txt"
 
 
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
-        Environment("development", ".venv", "requirements/development.txt", True, True),
-        Environment("local-aws", ".venv-local-aws", "requirements/local-aws.txt"),
-        Environment("parity", ".venv-parity", "requirements/parity.txt", True),
-        Environment("benchmarks", ".venv-benchmarks", "requirements/benchmarks.txt", True),
+        Environment(
+            "development",
+            ".venv",
+            builds_sources=True,
+            builds_hnswlib=True,
+            installs_project=True,
+        ),
+        Environment("local-aws", ".venv-local-aws"),
+        Environment("parity", ".venv-parity", builds_hnswlib=True, installs_torch=True),
+        Environment("benchmarks", ".venv-benchmarks", builds_hnswlib=True, installs_torch=True),
         Environment(
             "fuzz",
             ".venv-fuzz",
-            "requirements/fuzz.txt",
-            True,
+            builds_hnswlib=True,
             machine=("Linux", "x86_64"),
             newest_python=(3, 13),
         ),
-        Environment(
-            "checkov",
-            ".venv-checkov",
-            "requirements/checkov.txt",
-            constraints="requirements/constraints-checkov.txt",
-        ),
-        Environment(
-            "documents",
-            ".venv-documents",
-            "requirements/docs.txt",
-            constraints="requirements/constraints-docs.txt",
-        ),
+        Environment("checkov", ".venv-checkov"),
+        Environment("documents", ".venv-documents"),
+        Environment("locking", ".venv-locking"),
     )
 }
 DEFAULT_NAMES = ("development", "local-aws")
@@ -96,51 +107,27 @@ def interpreter(name: str, root: Path = ROOT) -> Path:
     return root / ENVIRONMENTS[name].directory / "bin" / "python"
 
 
-def flatten_requirements(path: Path) -> list[str]:
-    """The requirement lines of a file and of those it includes with `-r`, comments left out.
-
-    Raises EnvironmentMakingError when a file is missing.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise EnvironmentMakingError(
-            f"The requirement file {path} is missing; is this checkout complete?"
-        ) from error
-    lines: list[str] = []
-    for raw_line in text.splitlines():
-        line = re.sub(r"(^|\s)#.*$", "", raw_line).strip()
-        included = re.match(r"^(?:-r|--requirement)[ =]+(\S+)$", line)
-        if included:
-            lines += flatten_requirements(path.parent / included.group(1))
-        elif line:
-            lines.append(line)
-    return list(dict.fromkeys(lines))
-
-
-def names_hnswlib(requirement: str) -> bool:
-    """Whether a requirement line asks for hnswlib, in any version."""
-    return re.match(r"^hnswlib(?![\w.-])", requirement, re.IGNORECASE) is not None
-
-
 def fingerprint(environment: Environment, root: Path = ROOT) -> str:
     """Hex sha256 of all that decides what the environment holds."""
-    files = [environment.constraints]
+    files = [environment.locked]
+    if environment.builds_sources:
+        files.append(BUILT)
     if environment.builds_hnswlib:
-        files += HNSWLIB_SOURCES
+        files += HNSWLIB_INPUTS
+    if environment.installs_torch:
+        files += (TORCH_FOR_CPU, TORCH)
     if environment.installs_project:
         files.append("pyproject.toml")
     parts = {
         "python": [platform.python_implementation(), platform.python_version(), sys.base_prefix],
         "machine": [platform.system(), platform.machine()],
-        "requirements": flatten_requirements(root / environment.requirements),
         "files": {name: _text_of(root / name) for name in files},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def is_current(environment: Environment, root: Path = ROOT) -> bool:
-    """Whether the environment stands, whole, as its requirement files want it."""
+    """Whether the environment stands, whole, as its files want it."""
     directory = root / environment.directory
     try:
         stamp = json.loads((directory / STAMP_NAME).read_text(encoding="utf-8"))
@@ -197,7 +184,7 @@ def check_machine(
     if environment.machine not in (None, found):
         raise EnvironmentMakingError(
             f"{environment.directory} can be made on {' '.join(environment.machine or ())} only,"
-            f" and this machine is {' '.join(found)}: a package of {environment.requirements}"
+            f" and this machine is {' '.join(found)}: a package of {environment.locked}"
             " exists for no other."
         )
     if environment.newest_python is not None and version[:2] > environment.newest_python:
@@ -223,35 +210,35 @@ def _create(directory: Path, root: Path) -> None:
 def _install(environment: Environment, directory: Path, root: Path) -> None:
     python = str(directory / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    wanted = flatten_requirements(root / environment.requirements)
+    # The lists are complete, so pip resolves nothing. What builds a source distribution would be
+    # fetched without a hash, so pip takes wheels, and builds with what the environment has.
+    pip += ["--no-deps", "--no-build-isolation"]
+    wheels = [*pip, "--require-hashes", "--only-binary=:all:", "--requirement"]
+    into = f"into {directory.name}"
+    _run([*wheels, str(root / environment.locked)], f"Installing {environment.locked} {into}", root)
+    if environment.installs_torch:
+        _install_torch(wheels, into, root)
+    if environment.builds_sources:
+        sources = [*pip, "--require-hashes", "--no-binary=:all:", "--use-pep517", "--requirement"]
+        _run([*sources, str(root / BUILT)], f"Installing {BUILT} {into}", root)
     if environment.builds_hnswlib:
-        wanted = [line for line in wanted if not names_hnswlib(line)]
-    with tempfile.TemporaryDirectory() as scratch:
-        listing = Path(scratch) / "requirements.txt"
-        listing.write_text("\n".join(wanted) + "\n", encoding="utf-8")
-        _run(
-            [
-                *pip,
-                "--requirement",
-                str(listing),
-                "--constraint",
-                str(root / environment.constraints),
-            ],
-            f"Installing {environment.requirements} into {directory.name}",
-            root,
-        )
-    if environment.builds_hnswlib:
-        _run(
-            [python, "-m", "scripts.build_hnswlib", "--install"],
-            f"Building hnswlib for {directory.name}",
-            root,
-        )
+        build = [python, "-m", "scripts.build_hnswlib", "--install"]
+        _run(build, f"Building hnswlib for {directory.name}", root)
     if environment.installs_project:
-        _run(
-            [*pip, "--no-deps", "--editable", str(root)],
-            f"Installing the `ultron` command into {directory.name}",
-            root,
-        )
+        _run([*pip, "--editable", str(root)], f"Installing the `ultron` command {into}", root)
+
+
+def _install_torch(wheels: list[str], into: str, root: Path) -> None:
+    """Install torch's CPU build where this machine is offered it, else what PyPI has.
+
+    PyPI's build for Linux brings gigabytes of CUDA along.
+    """
+    try:
+        _run([*wheels, str(root / TORCH_FOR_CPU)], f"Installing torch for the CPU {into}", root)
+    except EnvironmentMakingError as error:
+        if CHANGED in str(error):
+            raise
+        _run([*wheels, str(root / TORCH)], f"Installing torch {into}", root)
 
 
 def _run(command: list[str], what: str, root: Path) -> None:
@@ -267,7 +254,9 @@ def _run(command: list[str], what: str, root: Path) -> None:
         env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
     )
     if done.returncode:
-        last_lines = "\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES_OF_A_FAILURE:])
+        # Beside a wrong hash pip writes all that would do: "Expected sha256 …", "Expected or …".
+        lines = [line for line in done.stdout.splitlines() if line.split()[1:2] != ["or"]]
+        last_lines = "\n".join(lines[-SHOWN_LINES_OF_A_FAILURE:]).strip()
         raise EnvironmentMakingError(
             f"{what} failed (exit status {done.returncode}); its last lines:\n{last_lines}"
         )

@@ -17,18 +17,14 @@ from pathlib import Path
 
 from scripts.build_support import BuildError, digest_of_inputs, write_whole
 from scripts.bundling.elf import read_elf
+from scripts.bundling.locked import locked_tool
 from scripts.bundling.native_target import NativeTarget
 from scripts.bundling.python_headers import (
     find_headers,
     foreign_include_folders,
     require_headers,
 )
-from scripts.bundling.tools import (
-    PYBIND11_VERSION,
-    ZIGLANG_VERSION,
-    ensure_source,
-    ensure_tool,
-)
+from scripts.bundling.tools import ensure_source, ensure_tool
 
 HNSWLIB_VERSION = "0.8.0"
 HNSWLIB_SHA256 = "cb6d037eedebb34a7134e7dc78966441dfd04c9cf5ee93911be911ced951c44c"
@@ -59,9 +55,9 @@ def build_hnswlib(root: Path, target: NativeTarget, headers: Path | None = None)
     Raises:
         BuildError: sources, headers or compiler are missing, or the result would not run there.
     """
+    tools = [repr(locked_tool(root, name)) for name in ("pybind11", "ziglang")]
     key = digest_of_inputs(
-        [repr(target), HNSWLIB_SHA256, PYBIND11_VERSION, ZIGLANG_VERSION, repr(COMMON_FLAGS)],
-        [Path(__file__)],
+        [repr(target), HNSWLIB_SHA256, *tools, repr(COMMON_FLAGS)], [Path(__file__)]
     )
     name = f"hnswlib-{HNSWLIB_VERSION}-{target.tag}.whl"
     wheel = root / "build" / "wheels" / key[:16] / name
@@ -105,14 +101,14 @@ def check_library(data: bytes, target: NativeTarget) -> None:
 
 
 def _compile(root: Path, target: NativeTarget, source: Path, headers: Path, library: Path) -> None:
-    pybind11 = ensure_tool(root, "pybind11", PYBIND11_VERSION) / "pybind11" / "include"
+    pybind11 = ensure_tool(root, "pybind11") / "pybind11" / "include"
     includes = [source / "hnswlib", pybind11]
     environment = dict(os.environ)
     if target.zig_target is None:
         command = list(target.compiler or ())
         includes.append(headers)
     else:
-        ziglang = ensure_tool(root, "ziglang", ZIGLANG_VERSION) / "ziglang" / "zig"
+        ziglang = ensure_tool(root, "ziglang") / "ziglang" / "zig"
         command = [str(ziglang), "c++", "-target", target.zig_target]
         environment["ZIG_GLOBAL_CACHE_DIR"] = str(root / ".local" / "tools" / "zig-cache")
         environment["ZIG_LOCAL_CACHE_DIR"] = str(library.parent / "zig-cache")

@@ -1,4 +1,4 @@
-"""What a build fetches for itself with pip, into `.local/tools`, in pinned versions."""
+"""What a build fetches for itself with pip, into `.local/tools`, in locked versions."""
 
 import shutil
 import tarfile
@@ -6,26 +6,23 @@ import tempfile
 from pathlib import Path
 
 from scripts.build_support import require_sha256, run_pip, write_whole
+from scripts.bundling.locked import install_locked, locked_tool
 from scripts.locks import one_at_a_time
 
-PYBIND11_VERSION = "3.1.0"
-ZIGLANG_VERSION = "0.15.2"
 
-
-def ensure_tool(root: Path, project: str, version: str) -> Path:
+def ensure_tool(root: Path, project: str) -> Path:
     """Return the folder a package is unpacked in; fetch it the first time.
 
     Raises:
-        BuildError: pip cannot get it.
+        BuildError: pip cannot get it, or it is not the locked file.
     """
-    target = _tools_folder(root) / f"{project}-{version}"
+    release = locked_tool(root, project)
+    target = _tools_folder(root) / f"{project}-{release.version}"
     with one_at_a_time(_tools_folder(root) / ".lock"):
         if not target.is_dir():
             partial = _empty_partial(target)
-            run_pip(
-                ["install", "--quiet", "--no-deps", f"--target={partial}", f"{project}=={version}"],
-                f"fetch the build tool {project} {version}",
-            )
+            purpose = f"fetch the build tool {project} {release.version}"
+            install_locked([release.requirement], partial, purpose)
             partial.rename(target)
     return target
 

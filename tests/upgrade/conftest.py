@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from scripts.demo.answers import RETRIEVE_QUERIES
 from scripts.demo.deployment import GATEWAY_PORT_VARIABLE, ROOT, Deployment
 from scripts.demo.stack import Built, LiveStack, build, deploy, destroy
 from scripts.demo.variables import MARVEL_CORPUS, local_variables
-from scripts.environments import ENVIRONMENTS, fingerprint, interpreter, make
+from scripts.environments import ENVIRONMENTS, fingerprint, interpreter
 from scripts.local_aws.ports import free_port, is_port_free
 from scripts.local_aws.server import PORT_VARIABLE
 from services.cli.deployment.outputs import Deployment as Outputs
@@ -124,7 +125,9 @@ def equip(root: Path) -> None:
         if fingerprint(environment, root) == fingerprint(environment, ROOT):
             (root / environment.directory).symlink_to(ROOT / environment.directory)
         else:
-            make(environment, root)
+            # By its own script, as its files of requirements may be of another form.
+            script = root / "scripts" / "environments.py"
+            subprocess.run([sys.executable, str(script), name], check=True, cwd=root)
     weights = ROOT / ".local" / "models"
     weights.mkdir(parents=True, exist_ok=True)
     (root / ".local").mkdir(exist_ok=True)  # an environment that was made has its lock there

@@ -1,40 +1,29 @@
-"""Pins and names of the layers."""
+"""Releases and names of the layers."""
 
 from pathlib import Path
 
-import pytest
-
-from scripts.build_support import BuildError
-from scripts.bundling.layers import constraints_for, packages_of
+from scripts.bundling.layers import packages_of, releases_for
+from scripts.bundling.locked import locked_file
 from scripts.bundling.native_target import local_architecture, native_target
 from scripts.bundling.targets import bundle_target
 
-
-def write_constraints(root: Path, text: str) -> None:
-    (root / "requirements").mkdir()
-    (root / "requirements" / "constraints.txt").write_text(text)
+HASH = "--hash=sha256:" + "0" * 64
 
 
 def test_markers_are_those_of_the_target(tmp_path: Path) -> None:
-    write_constraints(
-        tmp_path,
-        "# pins\nnumpy==1.0 ; python_full_version < '3.12'\n"
-        "numpy==2.0 ; python_full_version >= '3.12'\n"
-        "xet==3 ; platform_machine == 'aarch64'\n\nplain==1  # why\n",
+    path = locked_file(tmp_path, "core")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"# locked\nnumpy==1.0 ; python_full_version < '3.12' \\\n    {HASH}\n"
+        f"numpy==2.0 ; python_full_version >= '3.12' \\\n    {HASH}\n"
+        f"xet==3 ; platform_machine == 'aarch64' \\\n    {HASH}\nplain==1 \\\n    {HASH}\n",
     )
-    assert constraints_for(tmp_path, bundle_target("aws")) == ["numpy==2.0", "xet==3", "plain==1"]
-
-
-@pytest.mark.parametrize("line", ["numpy==", "-r other.txt", "a b"])
-def test_a_line_that_is_no_pin_is_named(tmp_path: Path, line: str) -> None:
-    write_constraints(tmp_path, f"ok==1\n{line}\n")
-    with pytest.raises(BuildError, match=r"constraints\.txt holds '"):
-        constraints_for(tmp_path, bundle_target("aws"))
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"constraints\.txt is missing"):
-        constraints_for(tmp_path, bundle_target("aws"))
+    found = releases_for(tmp_path, "core", bundle_target("aws"))
+    assert [release.requirement for release in found] == [
+        f"numpy==2.0 {HASH}",
+        f"xet==3 {HASH}",
+        f"plain==1 {HASH}",
+    ]
 
 
 def test_packages_are_read_off_the_metadata() -> None:

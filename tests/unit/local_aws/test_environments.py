@@ -6,12 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scripts import environments
 from scripts.environments import (
-    CONSTRAINTS,
     ENVIRONMENTS,
     STAMP_NAME,
     Environment,
@@ -19,52 +16,18 @@ from scripts.environments import (
     check_machine,
     check_python,
     fingerprint,
-    flatten_requirements,
     is_current,
-    names_hnswlib,
 )
 
-EMPTY = Environment("empty", ".venv-empty", "requirements/empty.txt")
+EMPTY = Environment("empty", ".venv-empty")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout whose one environment needs no package."""
-    (tmp_path / "requirements").mkdir()
-    (tmp_path / EMPTY.requirements).write_text("# nothing\n")
-    (tmp_path / CONSTRAINTS).write_text("boto3==1.0\n")
+    (tmp_path / EMPTY.locked).parent.mkdir(parents=True)
+    (tmp_path / EMPTY.locked).write_text("# nothing\n")
     return tmp_path
-
-
-def test_included_files_are_followed_and_comments_dropped(tmp_path: Path) -> None:
-    (tmp_path / "all.txt").write_text("# all\n-r part.txt\n\nb[x]  # why\na\n")
-    (tmp_path / "part.txt").write_text("a\nhnswlib\n")
-    assert flatten_requirements(tmp_path / "all.txt") == ["a", "hnswlib", "b[x]"]
-
-
-def test_a_missing_requirement_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "all.txt").write_text("-r gone.txt\n")
-    with pytest.raises(EnvironmentMakingError, match=r"gone\.txt is missing"):
-        flatten_requirements(tmp_path / "all.txt")
-
-
-@pytest.mark.parametrize("line", ["hnswlib", "HNSWLIB==0.8.0", "hnswlib >= 0.8", "hnswlib; a=='b'"])
-def test_hnswlib_is_recognised(line: str) -> None:
-    assert names_hnswlib(line)
-
-
-@pytest.mark.parametrize("line", ["hnswlib-node", "numpy", "my-hnswlib", "hnswlib.extra", ""])
-def test_other_packages_are_not_hnswlib(line: str) -> None:
-    assert not names_hnswlib(line)
-
-
-@given(st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}(==[0-9]+)?", fullmatch=True), unique=True))
-def test_flattening_plain_lines_keeps_them(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
-) -> None:
-    path = tmp_path_factory.mktemp("flat") / "requirements.txt"
-    path.write_text("\n".join(lines))
-    assert flatten_requirements(path) == lines
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 6), (2, 7)])
