@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.bundling.locked import locked_file
+from shared.platform.command_line import run_command
 
 # The versions of these are independent of those of the functions, and partly older or newer.
 UNCONSTRAINED = frozenset({"checkov", "documents"})
@@ -65,4 +66,4 @@ def main(options: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(lambda: main(sys.argv[1:])))
