@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from examples.marvel.archive import load_archive
-from examples.marvel.authored import CorpusError
+from examples.marvel.catalog.authored import CorpusError
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.credentials import KeyPair
-from examples.marvel.expansion import demo_catalog
 from examples.marvel.faults import Fault
 from examples.marvel.gateway import (
     DEMO_ATTRIBUTION,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from examples.marvel.authored import CorpusError
-from examples.marvel.catalog import Catalog
+from examples.marvel.catalog.authored import CorpusError
+from examples.marvel.catalog.catalog import Catalog
 from examples.marvel.wire import (
     ENTITY_TYPES,
     EntityType,

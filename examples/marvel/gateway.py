@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from examples.marvel.catalog import Catalog
+from examples.marvel.catalog.catalog import Catalog
 from examples.marvel.credentials import KeyPair, check_credentials
 from examples.marvel.faults import Fault, FaultScript, fault_refusal
 from examples.marvel.limits import Clock, RateLimiter, RateLimits

@@ -11,9 +11,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from examples.marvel.catalog import Catalog
+from examples.marvel.catalog.catalog import Catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.control import CONTROL_PATH, Control
-from examples.marvel.expansion import demo_catalog
 from examples.marvel.gateway import Gateway, GatewayOptions
 from examples.marvel.limits import Clock
 from examples.marvel.messages import (

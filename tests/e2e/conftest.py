@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from urllib3 import PoolManager
 
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.wire import ENTITY_TYPES
 from scripts.demo.deployment import Deployment
 from scripts.demo.errors import StackError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from tests.integration.marvel_example.gateway_client import WireClient
 
 ROOT = Path(__file__).resolve().parents[3]

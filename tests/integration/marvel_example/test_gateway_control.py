@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from examples.marvel import running_gateway
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.control import Control
-from examples.marvel.expansion import demo_catalog
 from examples.marvel.gateway import Gateway, GatewayOptions
 from examples.marvel.limits import RateLimits
 from examples.marvel.messages import Request

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from examples.marvel import running_gateway
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.wire import ENTITY_TYPES, EntityType, WireEntity
 from tests.integration.marvel_example.gateway_client import WireClient
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.server import running_gateway
 from examples.marvel.wire import ENTITY_TYPES
 from scripts.local_aws.process import BackgroundServer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from examples.marvel.archive import load_archive
-from examples.marvel.authored import CorpusError
+from examples.marvel.catalog.authored import CorpusError
 from examples.marvel.wire import EntityType, WireEntity, resource_uri
 
 

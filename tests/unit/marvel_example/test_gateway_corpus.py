@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from examples.marvel.authored import (
+from examples.marvel.catalog.authored import (
     CORPUS_DIRECTORY,
     CorpusError,
     load_authored,
 )
-from examples.marvel.catalog import Catalog
-from examples.marvel.expansion import demo_catalog, expand
+from examples.marvel.catalog.catalog import Catalog
+from examples.marvel.catalog.expansion import demo_catalog, expand
 from examples.marvel.wire import (
     ENTITY_TYPES,
     NULL_DATE,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.marvel.catalog import Catalog
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.catalog import Catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.gateway import Gateway, content_etag
 from examples.marvel.messages import (
     Request,

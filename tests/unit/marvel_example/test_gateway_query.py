@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.query import (
     ListQuery,
     check_item_query,

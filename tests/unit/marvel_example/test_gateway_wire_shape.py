@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from examples.marvel.expansion import demo_catalog
+from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.wire import (
     ENTITY_TYPES,
     NULL_DATE,

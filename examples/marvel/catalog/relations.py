@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from examples.marvel.authored import AuthoredComic, AuthoredCorpus, CorpusError
+from examples.marvel.catalog.authored import AuthoredComic, AuthoredCorpus, CorpusError
 from examples.marvel.wire import EntityType
 
 Node = tuple[EntityType, str]

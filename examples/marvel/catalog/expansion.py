@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from examples.marvel.authored import (
+from examples.marvel.catalog.authored import (
     Authored,
     AuthoredCharacter,
     AuthoredComic,
@@ -16,8 +16,8 @@ from examples.marvel.authored import (
     CorpusError,
     load_authored,
 )
-from examples.marvel.catalog import Catalog
-from examples.marvel.relations import Relations
+from examples.marvel.catalog.catalog import Catalog
+from examples.marvel.catalog.relations import Relations
 from examples.marvel.wire import (
     LINK_BASE,
     EntityType,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from examples.marvel.wire import ENTITY_TYPES
 
-CORPUS_DIRECTORY: Final = Path(__file__).parent / "corpus"
+CORPUS_DIRECTORY: Final = Path(__file__).parents[1] / "corpus"
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 EntityId = Annotated[int, Field(ge=1)]
