@@ -15,6 +15,8 @@ class Quality:
     ndcg: float
     recall: float
     mrr: float
+    documents: float
+    """Different ones among the first ten."""
 
 
 def assess(
@@ -30,6 +32,7 @@ def assess(
         ndcg=sum(ndcg(*pair, NDCG_DEPTH) for pair in ranked) / count,
         recall=sum(recall(*pair, RECALL_DEPTH) for pair in ranked) / count,
         mrr=sum(reciprocal_rank(*pair) for pair in ranked) / count,
+        documents=sum(len(set(ranking[:NDCG_DEPTH])) for ranking, _ in ranked) / count,
     )
 
 

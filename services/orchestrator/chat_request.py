@@ -5,11 +5,19 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS, Contract, CorpusName
+from shared.models.base import (
+    DEFAULT_RESULTS,
+    MAXIMUM_PASSAGES,
+    MAXIMUM_RESULTS,
+    Contract,
+    CorpusName,
+)
 from shared.models.forms import form
 
 MAXIMUM_MESSAGE_CHARACTERS = 4_000
 MAXIMUM_BODY_BYTES = 64 * 1024
+# An answer may be in the second best passage of a long document.
+_DEFAULT_PASSAGES = 2
 
 
 def _not_blank(value: str) -> str:
@@ -52,7 +60,10 @@ class ChatFilters(Contract):
 
 
 class ChatRequest(Contract):
-    """One turn. Without a `session_id` it opens a session under a new id."""
+    """One turn. Without a `session_id` it opens a session under a new id.
+
+    The answer is made from `k` entities, of each up to `passages` passages.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -61,6 +72,7 @@ class ChatRequest(Contract):
     ]
     session_id: SessionId | None = None
     k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = DEFAULT_RESULTS
+    passages: Annotated[int, Field(ge=1, le=MAXIMUM_PASSAGES)] = _DEFAULT_PASSAGES
     filters: ChatFilters = ChatFilters()
     corpus: CorpusName | None = None
 

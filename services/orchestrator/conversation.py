@@ -132,6 +132,7 @@ class ChatGraph:
             RetrieveCall(
                 query=state["analysis"].query,
                 k=request.k,
+                passages=request.passages,
                 mode=self._defaults.retrieve_mode,
                 corpus=request.corpus or self._defaults.corpus,
                 filters=request.filters.model_dump(exclude_none=True),

@@ -40,10 +40,14 @@ _PUBLIC_ERRORS: Mapping[str, type[UltronError]] = {
 
 @dataclass(frozen=True)
 class RetrieveCall:
-    """What to retrieve: `k` chunks for `query`; absent filters are left out of `filters`."""
+    """What to retrieve: `k` entities for `query`, each with up to `passages` passages.
+
+    Absent filters are left out of `filters`.
+    """
 
     query: str
     k: int
+    passages: int
     mode: str
     corpus: str
     filters: Mapping[str, str]
@@ -54,6 +58,7 @@ class RetrieveCall:
             "retrieve": {
                 "q": self.query,
                 "k": self.k,
+                "passages": self.passages,
                 "mode": self.mode,
                 "corpus": self.corpus,
                 "filters": dict(self.filters),
@@ -67,12 +72,16 @@ class _ResultEntity(BaseModel):
     attribution: str | None = None
 
 
-class _Result(BaseModel):
+class _ResultPassage(BaseModel):
     id: str
-    score: float
     similarity: float | None = None
     snippet: str
+
+
+class _Result(_ResultPassage):
+    score: float
     meta: _ResultEntity
+    passages: list[_ResultPassage] = Field(default_factory=list)
 
 
 class _Answer(BaseModel):
@@ -146,7 +155,11 @@ def read_answer(body: bytes) -> Retrieved:
         raise UltronError(f"retrieve answered without usable {', '.join(fields)}") from None
     return Retrieved(
         results=tuple(document["results"]),
-        passages=tuple(map(_passage, answer.results)),
+        passages=tuple(
+            _passage(result, passage)
+            for result in answer.results
+            for passage in (result, *result.passages)
+        ),
         attribution=_attribution(answer),
     )
 
@@ -160,15 +173,15 @@ def _reported_error(report: object) -> UltronError:
     return error_class(message)
 
 
-def _passage(result: _Result) -> Passage:
+def _passage(result: _Result, passage: _ResultPassage) -> Passage:
     url = result.meta.urls[0] if result.meta.urls else None
     return Passage(
-        chunk_id=result.id,
+        chunk_id=passage.id,
         title=result.meta.title,
         url=url,
-        text=result.snippet,
+        text=passage.snippet,
         score=result.score,
-        similarity=result.similarity,
+        similarity=passage.similarity,
     )
 
 

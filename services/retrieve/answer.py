@@ -21,14 +21,28 @@ class ResultEntity(Contract):
     attribution: str | None
 
 
+class ResultPassage(Contract):
+    """A further passage of a result's entity."""
+
+    id: str
+    similarity: float | None
+    snippet: str
+
+
 class Result(Contract):
-    """One chunk; `similarity` is its cosine, None where no vector was compared."""
+    """An entity, or a single passage with `group=false`.
+
+    `id` and `snippet` are those of the best passage, `passages` has the further ones, best first.
+    `similarity` is the greatest cosine of a passage of the entity, None where no vector was
+    compared.
+    """
 
     id: str
     score: float
     similarity: float | None
     snippet: str
     meta: ResultEntity
+    passages: tuple[ResultPassage, ...]
 
 
 class SearchedGroups(Contract):

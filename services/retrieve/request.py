@@ -7,8 +7,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.retrieve.field_filters import FieldCondition
 from shared.index.catalog.filters import SearchFilters
-from shared.index.search.searcher import SearchMode
-from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS, Contract, CorpusName
+from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.searcher import SearchMode, SearchQuery
+from shared.models.base import (
+    DEFAULT_RESULTS,
+    MAXIMUM_PASSAGES,
+    MAXIMUM_RESULTS,
+    Contract,
+    CorpusName,
+)
 from shared.models.forms import form
 
 MAXIMUM_QUERY_CHARACTERS = 1000
@@ -119,6 +126,9 @@ def _after(until: str) -> datetime | None:
 class RetrieveRequest(Contract):
     """One question. `threshold` is the least cosine of a result; mode lexical has none.
 
+    A result is an entity with its best passage, and up to `passages` of them; without `group` each
+    result is one passage, and an entity may come several times.
+
     `partial`: when a shard is damaged, or a part of an index that several functions search does
     not answer, the results of the others will do.
     """
@@ -126,10 +136,26 @@ class RetrieveRequest(Contract):
     q: Annotated[str, Field(max_length=MAXIMUM_QUERY_CHARACTERS), AfterValidator(_require_content)]
     k: Annotated[int, Field(ge=1, le=MAXIMUM_RESULTS)] = DEFAULT_RESULTS
     threshold: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = None
+    group: bool = True
+    passages: Annotated[int, Field(ge=1, le=MAXIMUM_PASSAGES)] = 1
     mode: SearchMode = DEFAULT_MODE
     corpus: CorpusName | None = None
     partial: bool = False
     filters: RetrieveFilters = RetrieveFilters()
+
+    def search_query(self, vector: Vectors | None) -> SearchQuery:
+        """The search of the index that answers it, with the vector of the text where needed."""
+        return SearchQuery(
+            text=self.q,
+            vector=vector,
+            k=self.k,
+            by_entity=self.group,
+            passages=self.passages,
+            mode=self.mode,
+            filters=self.filters.search_filters(),
+            threshold=self.threshold,
+            partial=self.partial,
+        )
 
     @model_validator(mode="after")
     def _threshold_has_a_meaning(self) -> Self:
@@ -137,6 +163,15 @@ class RetrieveRequest(Contract):
             raise ValueError(
                 "threshold is a cosine similarity, which mode lexical has not; "
                 "leave it out or use dense or hybrid"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _passages_have_a_group(self) -> Self:
+        if self.passages > 1 and not self.group:
+            raise ValueError(
+                "passages is how many passages of each entity to return, and group=false returns "
+                "passages by themselves; leave one of both out"
             )
         return self
 

@@ -14,7 +14,7 @@ from shared.index.graph.hnsw_file import Vectors
 from shared.index.search.group_messages import GroupRequest
 from shared.index.search.recall import RecallPlan, measure_recall
 from shared.index.search.remote_group import answer_group_request
-from shared.index.search.searcher import Searcher, SearchHit, SearchQuery, SearchResult
+from shared.index.search.searcher import Searcher, SearchHit, SearchResult
 from shared.index.search.snapshot import Snapshot
 from shared.models.base import CorpusName
 from shared.models.corpus import Corpus
@@ -80,20 +80,14 @@ class Retriever:
             require_known(request.filters.fields, opened.fields)
         # Other functions count words while this one embeds.
         search = opened.searcher.begin(
-            request.q, request.mode, partial=request.partial, snapshot=opened.snapshot
+            request.q,
+            request.mode,
+            by_entity=request.group,
+            partial=request.partial,
+            snapshot=opened.snapshot,
         )
         vector, timings["embed"] = _timed(lambda: _embed(request, opened.model))
-        result = search.finish(
-            SearchQuery(
-                text=request.q,
-                vector=vector,
-                k=request.k,
-                mode=request.mode,
-                filters=request.filters.search_filters(),
-                threshold=request.threshold,
-                partial=request.partial,
-            )
-        )
+        result = search.finish(request.search_query(vector))
         timings["search"] = result.milliseconds.search
         if result.groups > 1:
             timings["groups"] = result.milliseconds.groups
@@ -218,6 +212,14 @@ def _result(hit: SearchHit) -> dict[str, Any]:
             "source_path": metadata.source_path,
             "attribution": metadata.attribution,
         },
+        "passages": [
+            {
+                "id": passage.chunk.chunk_id,
+                "similarity": passage.similarity,
+                "snippet": passage.chunk.text,
+            }
+            for passage in hit.passages[1:]
+        ],
     }
 
 

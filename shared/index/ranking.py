@@ -1,6 +1,6 @@
 """Ranking: the best rows with a stable order, and reciprocal rank fusion."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,16 +34,3 @@ def best_rows(
         labels, scores = labels[keep], scores[keep]
     order = np.lexsort((labels, -scores))[:count]
     return list(zip(labels[order].tolist(), scores[order].tolist(), strict=True))
-
-
-def reciprocal_rank_fusion(rankings: Iterable[Sequence[KeyT]]) -> dict[KeyT, float]:
-    """Fuse rankings: the sum of 1 / (60 + rank) over those that hold a key, ranks from 1.
-
-    Source: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and
-    individual Rank Learning Methods", SIGIR 2009.
-    """
-    scores: dict[KeyT, float] = {}
-    for ranking in rankings:
-        for rank, key in enumerate(ranking, start=1):
-            scores[key] = scores.get(key, 0.0) + 1.0 / (RECIPROCAL_RANK_CONSTANT + rank)
-    return scores

@@ -36,8 +36,11 @@ PageId = Annotated[
 """`<endpoint>-<number>`, unique in its run and safe in keys."""
 
 DEFAULT_RESULTS = 5
-MAXIMUM_RESULTS = 50
+MAXIMUM_RESULTS = 100
 """How many results one request gets, and may ask for."""
+
+MAXIMUM_PASSAGES = 5
+"""How many passages of one entity a result may have."""
 
 
 class Contract(BaseModel):

@@ -22,7 +22,7 @@ def bounded_marks(text: str) -> str:
     return text if text.isascii() else _PERHAPS_MARKS.sub(_first_marks, text)
 
 
-def normalised(form: Literal["NFC", "NFKD"], text: str) -> str:
+def normalised(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
     """Return a Unicode normal form of the text with its runs of marks bounded; linear."""
     return unicodedata.normalize(form, bounded_marks(text))
 

@@ -22,6 +22,22 @@ def test_retrieve_names_the_creator_of_ultron(stack: Stack, marvel_run: RunProgr
     assert scores == sorted(scores, reverse=True)
 
 
+def test_each_result_is_another_entity(stack: Stack, marvel_run: RunProgress) -> None:
+    for mode in ("dense", "lexical", "hybrid"):
+        results = stack.retrieve("Avengers", k="20", passages="3", mode=mode).body["results"]
+        keys = [(result["meta"]["entity"], result["meta"]["id"]) for result in results]
+        assert len(keys) == len(set(keys)) == 20
+        assert all(len(result["passages"]) <= 2 for result in results)
+    single = stack.retrieve("Avengers", k="20", group="false").body["results"]
+    assert len({result["id"] for result in single}) == 20
+
+
+def test_a_title_finds_its_entity_first(stack: Stack, marvel_run: RunProgress) -> None:
+    for mode in ("lexical", "hybrid"):
+        answer = stack.retrieve("Ultron", mode=mode, **{"filter.entity": "character"})
+        assert answer.body["results"][0]["meta"]["title"] == "Ultron"
+
+
 def test_chat_answers_with_a_cited_sentence(stack: Stack, marvel_run: RunProgress) -> None:
     answer = stack.chat(QUESTION)
     assert answer.status == 200

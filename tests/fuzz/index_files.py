@@ -24,7 +24,7 @@ from shared.index.catalog.catalog import (
 from shared.index.catalog.filters import FieldFilter, SearchFilters
 from shared.index.graph.hnsw_file import GraphFile, MarkedGraph, write_graph
 from shared.index.manifest.manifest_format import encode_manifest, parse_manifest, salvaged_version
-from shared.index.shard.lexical import build_tables
+from shared.index.shard.lexical import SearchedRow, build_tables
 from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
 from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from shared.models.chunk import ChunkMetadata
@@ -80,7 +80,7 @@ def unarchived(data: bytes) -> dict[str, bytes]:
 def good_catalog() -> dict[str, bytes]:
     entities = {f"t:é{n}": EntityVersion(n, f"run/p/{n % 2}", "ab" * 32) for n in range(4)}
     entities["t:gone"] = EntityVersion(9, "run/p/0", NO_CONTENT)
-    rows = [CatalogRow(f"t:é{n}-001", f"t:é{n}", metadata(n), n) for n in range(4)]
+    rows = [CatalogRow(f"t:é{n}-001", f"t:é{n}", metadata(n), n, 2) for n in range(4)]
     return unarchived(encode_catalog(MODEL, entities, rows))
 
 
@@ -174,13 +174,15 @@ def graph(data: bytes) -> None:
 @cache
 def good_sidecar() -> bytes:
     texts = [f"word {'often ' * (number % 3)}number{number}" for number in range(6)]
+    tables = build_tables(SearchedRow(f"t:{n}", "a title", text) for n, text in enumerate(texts))
     with file_of(b"") as path:
         path.unlink()
         write_sidecar(
             path,
             model=MODEL,
             documents=[Document(text, metadata(n)) for n, text in enumerate(texts)],
-            postings=build_tables(texts).postings.items(),
+            texts=tables.texts.items(),
+            titles=tables.titles.items(),
         )
         return path.read_bytes()
 
@@ -197,10 +199,12 @@ def sidecar(data: bytes) -> None:
 
 def read_every_way(opened: Sidecar) -> None:
     for read in (
-        lambda: opened.postings(["word", "often", "number3"]),
+        lambda: opened.texts_with(["word", "often", "number3"]),
         lambda: opened.documents(range(6)),
         lambda: list(opened.every_document()),
-        lambda: list(opened.every_posting()),
+        lambda: opened.titles_with(["titl"]),
+        lambda: list(opened.every_posting("postings")),
+        lambda: list(opened.every_posting("titles")),
     ):
         with suppress(CorruptObjectError):
             read()

@@ -121,10 +121,10 @@ class _Says:
 
 def group_answer(data: bytes) -> None:
     group = RemoteGroup(SCOPE, _Says(data))
-    query = GroupQuery(depth=5, breadth=10, vector=None, terms=("a",), statistics=None)
+    query = GroupQuery(depth=5, breadth=10, by_entity=True, passages=2, terms=("a",))
     asks: tuple[Callable[[], object], ...] = (
-        lambda: group.statistics(["a"]),
-        lambda: group.documents(group.search(query).dense),
+        lambda: group.statistics(["a"], by_entity=True),
+        lambda: group.passages(query, group.search(query).units),
         lambda: group.sample(3, 1),
     )
     for ask in asks:

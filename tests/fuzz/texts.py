@@ -9,7 +9,8 @@ from services.orchestrator.quotation.extractive import ExtractiveGenerator
 from services.orchestrator.quotation.words import content_stems, names_in_prose
 from shared.canonical.dates import normalise_date
 from shared.index.catalog.filters import parse_moment, parse_number, to_microseconds
-from shared.index.shard.lexical import build_tables, query_terms
+from shared.index.shard.lexical import SearchedRow, build_tables
+from shared.index.shard.tokenizer import query_terms
 from shared.models.corpus import ChunkingSettings
 from shared.platform.printing import columns, fitted, printable, printable_lines
 from shared.text.chunking import split_passages
@@ -65,8 +66,8 @@ def printing(data: bytes) -> None:
 def words(data: bytes) -> None:
     text = text_of(data)
     found = query_terms(text)
-    tables = build_tables([text, found[0] if found else ""])
-    assert set(found) <= set(tables.postings)
+    tables = build_tables([SearchedRow("t:1", text, text[::-1]), SearchedRow("t:2", text, text)])
+    assert set(found) <= set(tables.titles)
     bounded = bounded_marks(text)
     assert bounded_marks(bounded) == bounded
     assert len(bounded) <= len(text) or LONGEST_RUN == 0

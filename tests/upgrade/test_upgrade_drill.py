@@ -13,7 +13,7 @@ from scripts.demo.errors import StackError
 from scripts.demo.stack import destroy, planned_changes
 from scripts.demo.variables import MARVEL_CORPUS
 from tests.e2e.stack import wait_for
-from tests.upgrade.conftest import Upgrade, holdings, ranking
+from tests.upgrade.conftest import BY_VECTOR, Upgrade, holdings, ranked_entities, ranking
 
 INDEX = ("indexes/", "embeddings/")
 
@@ -49,8 +49,8 @@ def test_readers_move_to_another_model_when_its_index_is_complete(
     query = RETRIEVE_QUERIES[0]
     asked_meanwhile = 0
     while not stack.runs.get_run(run_id).is_ended:
-        answer = stack.retrieve(query, k="5").body
-        found = [(result["id"], result["score"]) for result in answer["results"]]
+        answer = stack.retrieve(query, **BY_VECTOR).body
+        found = ranked_entities(answer)
         assert answer["model"] != former.model.model_dump() or (
             found == upgrade.before.answers[query]
         )

@@ -5,7 +5,7 @@ import argparse
 from services.cli.ask.rendering import chat_lines, retrieve_lines
 from services.cli.deployment.target import Target
 from services.cli.options import Commands, add_command, add_json, show
-from shared.models.base import DEFAULT_RESULTS, MAXIMUM_RESULTS
+from shared.models.base import DEFAULT_RESULTS, MAXIMUM_PASSAGES, MAXIMUM_RESULTS
 
 _CORPUS_HELP = "name of the corpus; without it, the deployment's default"
 
@@ -18,7 +18,7 @@ def add_to(commands: Commands) -> None:
 
 def _add_retrieve(commands: Commands) -> None:
     retrieve = add_command(
-        commands, "retrieve", _retrieve, "find passages", "api_url", "api_key",
+        commands, "retrieve", _retrieve, "find documents by their passages", "api_url", "api_key",
         example="ultron retrieve 'Who created Ultron?' --k 3 --filter entity=character",
     )  # fmt: skip
     retrieve.add_argument("query", metavar="QUERY", help="what to search for")
@@ -26,6 +26,16 @@ def _add_retrieve(commands: Commands) -> None:
         "--k",
         metavar="N",
         help=f"how many results, 1 to {MAXIMUM_RESULTS}; default {DEFAULT_RESULTS}",
+    )
+    retrieve.add_argument(
+        "--passages",
+        metavar="N",
+        help=f"how many passages of each result to show, 1 to {MAXIMUM_PASSAGES}; default 1",
+    )
+    retrieve.add_argument(
+        "--no-group",
+        action="store_true",
+        help="passages by themselves, of which several may be of one document",
     )
     retrieve.add_argument("--corpus", metavar="NAME", help=_CORPUS_HELP)
     retrieve.add_argument("--mode", help="dense, lexical or hybrid; default hybrid")
@@ -57,7 +67,7 @@ def _add_chat(commands: Commands) -> None:
     )  # fmt: skip
     chat.add_argument("message", metavar="MESSAGE", help="the question")
     chat.add_argument("--session-id", metavar="ID", help="continue a session")
-    chat.add_argument("--k", type=int, metavar="N", help="how many passages to answer from")
+    chat.add_argument("--k", type=int, metavar="N", help="how many documents to answer from")
     chat.add_argument("--corpus", metavar="NAME", help=_CORPUS_HELP)
     add_json(chat)
 
@@ -65,12 +75,14 @@ def _add_chat(commands: Commands) -> None:
 def _retrieve(options: argparse.Namespace, target: Target) -> int:
     parameters = {
         name: str(value)
-        for name in ("k", "corpus", "mode", "threshold")
+        for name in ("k", "passages", "corpus", "mode", "threshold")
         if (value := getattr(options, name)) is not None
     }
     parameters |= {f"filter.{name}": value for name, value in options.filter}
     if options.partial:
         parameters["partial"] = "true"
+    if options.no_group:
+        parameters["group"] = "false"
     show(options, target.api().retrieve(options.query, parameters), retrieve_lines)
     return 0
 

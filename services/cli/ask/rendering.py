@@ -23,7 +23,8 @@ def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             f"{number}. {result['score']:.3f}  {meta.get('title') or result['id']}"
             f"  [{meta.get('entity')} {meta.get('id')}]"
         )
-        yield f"   {shortened(result.get('snippet') or '')}"
+        for passage in (result, *(result.get("passages") or [])):
+            yield f"   {shortened(passage.get('snippet') or '')}"
 
 
 def chat_lines(answer: Mapping[str, Any]) -> Iterator[str]:

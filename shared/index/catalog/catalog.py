@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,9 @@ from shared.models.chunk import ChunkMetadata
 from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# Catalogs of earlier releases, which count the words of a title with those of each passage.
+_WITHOUT_TITLES = 2
 _HASH_BYTES = 16
 # Every array of a catalog, with its type and the number of its dimensions.
 _ARRAYS: Mapping[str, tuple[str, int]] = {
@@ -36,12 +38,15 @@ _ARRAYS: Mapping[str, tuple[str, int]] = {
     "entity_origins": ("<u4", 1),
     "row_entities": ("<u4", 1),
     "row_words": ("<u4", 1),
+    "row_title_words": ("<u4", 1),
     "value_numbers": ("<f8", 1),
     "value_offsets": ("<u8", 1),
     "value_rows": ("<u4", 1),
     **{f"{name}_blob": ("|u1", 1) for name in ("keys", "checksums", "chunk_ids", "values")},
     **{f"{name}_ends": ("<u8", 1) for name in ("keys", "checksums", "chunk_ids", "values")},
 }
+
+_ARRAYS_WITHOUT_TITLES = {name: kind for name, kind in _ARRAYS.items() if name != "row_title_words"}
 
 
 class _Header(Contract):
@@ -55,12 +60,16 @@ class _Header(Contract):
 
 @dataclass(frozen=True, slots=True)
 class CatalogRow:
-    """What the catalog keeps of a row; `words` is how many words its passage has."""
+    """What the catalog keeps of a row; `words` is how many words its text has.
+
+    `title_words` is how many its title has at the first row of an entity, and 0 at the others.
+    """
 
     chunk_id: str
     entity_key: str
     metadata: ChunkMetadata
     words: int
+    title_words: int
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,8 @@ class Catalog:
     """An open catalog. Entities lie in the order of their keys, rows in that of their chunk ids.
 
     `entity_hashes` has two numbers an entity, 128 bits of a hash of its key; `entity_origins`
-    counts into `origins`; `row_entities` says which entity a row belongs to.
+    counts into `origins`; `row_entities` says which entity a row belongs to. Without
+    `has_titles`, which earlier releases did not write, titles count as a part of each row's text.
     """
 
     model: ModelIdentity
@@ -78,6 +88,8 @@ class Catalog:
     entity_origins: npt.NDArray[np.uint32]
     row_entities: npt.NDArray[np.uint32]
     row_words: npt.NDArray[np.uint32]
+    row_title_words: npt.NDArray[np.uint32]
+    has_titles: bool
     field_index: FieldIndex
     packed_keys: PackedStrings
     packed_checksums: PackedStrings
@@ -153,7 +165,8 @@ def encode_catalog(
     versions = [entities[key] for key in keys]
     origins = sorted({version.origin for version in versions})
     origin_numbers = {origin: number for number, origin in enumerate(origins)}
-    chunk_ids, row_entities, words, index = _encode_rows(keys, rows)
+    encoded = _encode_rows(keys, rows)
+    index = encoded.fields
     header = {
         "schema_version": SCHEMA_VERSION,
         "model": model.model_dump(),
@@ -166,8 +179,9 @@ def encode_catalog(
         "entity_hashes": _hashes(keys),
         "entity_seqs": np.array([version.seq for version in versions], "<i8"),
         "entity_origins": np.array([origin_numbers[v.origin] for v in versions], "<u4"),
-        "row_entities": row_entities,
-        "row_words": words,
+        "row_entities": encoded.entities,
+        "row_words": encoded.words,
+        "row_title_words": encoded.title_words,
         "value_numbers": index.numbers,
         "value_offsets": index.offsets,
         "value_rows": index.rows,
@@ -175,7 +189,7 @@ def encode_catalog(
     strings = {
         "keys": PackedStrings.of(keys),
         "checksums": PackedStrings.of(version.checksum for version in versions),
-        "chunk_ids": chunk_ids,
+        "chunk_ids": encoded.chunk_ids,
         "values": index.terms,
     }
     for name, packed in strings.items():
@@ -228,14 +242,21 @@ def _hashes(keys: Iterable[str]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(joined, "<u8").reshape(-1, 2)
 
 
-def _encode_rows(
-    keys: Sequence[str], rows: Iterable[CatalogRow]
-) -> tuple[PackedStrings, npt.NDArray[np.uint32], npt.NDArray[np.uint32], FieldIndex]:
+class _EncodedRows(NamedTuple):
+    chunk_ids: PackedStrings
+    entities: npt.NDArray[np.uint32]
+    words: npt.NDArray[np.uint32]
+    title_words: npt.NDArray[np.uint32]
+    fields: FieldIndex
+
+
+def _encode_rows(keys: Sequence[str], rows: Iterable[CatalogRow]) -> _EncodedRows:
     numbers = {key: number for number, key in enumerate(keys)}
     builder = FieldIndexBuilder()
     chunk_ids: list[str] = []
     entities: list[int] = []
     words: list[int] = []
+    title_words: list[int] = []
     for label, row in enumerate(rows):
         if row.entity_key not in numbers:
             raise InvalidInputError(
@@ -247,18 +268,28 @@ def _encode_rows(
         chunk_ids.append(row.chunk_id)
         entities.append(numbers[row.entity_key])
         words.append(row.words)
-    packed = PackedStrings.of(chunk_ids)
-    return packed, np.array(entities, "<u4"), np.array(words, "<u4"), builder.build()
+        title_words.append(row.title_words)
+    return _EncodedRows(
+        PackedStrings.of(chunk_ids),
+        np.array(entities, "<u4"),
+        np.array(words, "<u4"),
+        np.array(title_words, "<u4"),
+        builder.build(),
+    )
 
 
 def _decode(arrays: Arrays) -> Catalog:
+    has_titles = "row_title_words" in arrays
+    version = SCHEMA_VERSION if has_titles else _WITHOUT_TITLES
+    expected = _ARRAYS if has_titles else _ARRAYS_WITHOUT_TITLES
     found = {name: (array.dtype.str, array.ndim) for name, array in arrays.items()}
-    if found != _ARRAYS:
-        odd = sorted(name[:40] for name in found.keys() ^ _ARRAYS.keys()) or "their types"
+    if found != expected:
+        odd = sorted(name[:40] for name in found.keys() ^ expected.keys()) or "their types"
         raise ValueError(f"its arrays are not those of a catalog: {odd}")
     header = _Header.model_validate_json(arrays["header"].tobytes())
-    if header.schema_version != SCHEMA_VERSION:
-        raise ValueError(f"it has schema version {header.schema_version}, not {SCHEMA_VERSION}")
+    if header.schema_version != version:
+        raise ValueError(f"it has schema version {header.schema_version}, not {version}")
+    words = arrays["row_words"]
 
     def strings(name: str) -> PackedStrings:
         return PackedStrings(arrays[f"{name}_blob"], arrays[f"{name}_ends"])
@@ -277,7 +308,9 @@ def _decode(arrays: Arrays) -> Catalog:
         entity_seqs=arrays["entity_seqs"],
         entity_origins=arrays["entity_origins"],
         row_entities=arrays["row_entities"],
-        row_words=arrays["row_words"],
+        row_words=words,
+        row_title_words=arrays["row_title_words"] if has_titles else np.zeros_like(words),
+        has_titles=has_titles,
         field_index=index,
         packed_keys=strings("keys"),
         packed_checksums=strings("checksums"),
@@ -297,7 +330,7 @@ def _check(catalog: Catalog) -> None:
             raise ValueError("its parts differ in length")
     if catalog.entity_hashes.shape != (entities, 2) or len(catalog.entity_origins) != entities:
         raise ValueError("its entities differ in number")
-    if len(catalog.row_words) != rows:
+    if len(catalog.row_words) != rows or len(catalog.row_title_words) != rows:
         raise ValueError("its rows differ in number")
     if rows and int(catalog.row_entities.max()) >= entities:
         raise ValueError("a row is of an entity that is not there")

@@ -49,6 +49,12 @@ class PackedStrings:
         start, end = self.offsets[number : number + 2].tolist()
         return self.blob[start:end].tobytes().decode()
 
+    def several(self, numbers: npt.NDArray[np.integer]) -> list[str]:
+        """Some strings, in the order of their numbers."""
+        blob = self.blob.data
+        starts, ends = self.offsets[numbers].tolist(), self.offsets[numbers + 1].tolist()
+        return [str(blob[a:b], "utf-8") for a, b in zip(starts, ends, strict=True)]
+
     def __iter__(self) -> Iterator[str]:
         data = self.blob.tobytes()
         bounds = self.offsets.tolist()

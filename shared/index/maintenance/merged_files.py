@@ -5,7 +5,7 @@ the old sidecars; only the graph is linked again. Everything is streamed except 
 """
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby
@@ -19,9 +19,9 @@ from shared.errors import CorruptObjectError
 from shared.index.catalog.catalog import Catalog, CatalogRow, encode_catalog
 from shared.index.catalog.liveness import EntityMask
 from shared.index.graph.hnsw_file import Labels, Vectors, write_graph
-from shared.index.shard.lexical import Postings
+from shared.index.shard.lexical import Postings, SearchedRow, build_tables
 from shared.index.shard.shard_writer import CATALOG_SUFFIX, GRAPH_SUFFIX, SIDECAR_SUFFIX, ShardFiles
-from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
+from shared.index.shard.sidecar import Document, PostingsTable, Sidecar, write_sidecar
 from shared.models.entity import EntityVersion
 from shared.models.manifest import ModelIdentity
 
@@ -47,6 +47,38 @@ class MergeInput:
         return self.kept[self.catalog.row_entities]
 
 
+@dataclass(frozen=True, slots=True)
+class InputWords:
+    """Where the words of an input occur, by field, and how many words each row has."""
+
+    every: Callable[[PostingsTable], Iterable[tuple[str, Postings]]]
+    words: npt.NDArray[np.uint32]
+    title_words: npt.NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, input_: MergeInput) -> "InputWords":
+        """Those of its files; a shard of an earlier release has the words of its texts cut again.
+
+        Such a shard counts the words of a title with those of each text, and knows no words of
+        scripts that put no spaces between them.
+        """
+        catalog, sidecar = input_.catalog, input_.sidecar
+        if sidecar is None:
+            return cls(lambda _: (), catalog.row_words, catalog.row_title_words)
+        if catalog.has_titles:
+            return cls(sidecar.every_posting, catalog.row_words, catalog.row_title_words)
+        tables = build_tables(
+            SearchedRow(
+                catalog.entity_key(int(catalog.row_entities[label])),
+                document.metadata.title,
+                document.text,
+            )
+            for label, document in sidecar.every_document()
+        )
+        fields = {"postings": tables.texts, "titles": tables.titles}
+        return cls(lambda table: fields[table].items(), tables.words, tables.title_words)
+
+
 def write_merged(
     folder: Path, model: ModelIdentity, inputs: Sequence[MergeInput], *, threads: int = 1
 ) -> ShardFiles | None:
@@ -62,18 +94,20 @@ def write_merged(
     if not entities:
         return None
     order = _Order.of(inputs)
+    words = [InputWords.of(input_) for input_ in inputs]
     files = ShardFiles(
         folder / f"merged.{CATALOG_SUFFIX}",
         folder / f"merged.{GRAPH_SUFFIX}" if order.rows else None,
         folder / f"merged.{SIDECAR_SUFFIX}" if order.rows else None,
     )
-    files.catalog.write_bytes(encode_catalog(model, entities, _catalog_rows(inputs, order)))
+    files.catalog.write_bytes(encode_catalog(model, entities, _catalog_rows(inputs, words, order)))
     if files.sidecar is not None:
         write_sidecar(
             files.sidecar,
             model=model,
             documents=(document for _, _, document in _documents(inputs, order)),
-            postings=_postings(inputs, order),
+            texts=_postings("postings", words, order),
+            titles=_postings("titles", words, order),
         )
     if files.graph is not None:
         batches = _vector_batches(inputs, order, model.dims)
@@ -147,19 +181,28 @@ def _documents(
             )
 
 
-def _catalog_rows(inputs: Sequence[MergeInput], order: _Order) -> Iterator[CatalogRow]:
-    for input_, label, document in _documents(inputs, order):
+def _catalog_rows(
+    inputs: Sequence[MergeInput], words: Sequence[InputWords], order: _Order
+) -> Iterator[CatalogRow]:
+    documents = _documents(inputs, order)
+    for number, (input_, label, document) in zip(order.inputs.tolist(), documents, strict=True):
         catalog = input_.catalog
         yield CatalogRow(
             catalog.chunk_id(label),
             catalog.entity_key(int(catalog.row_entities[label])),
             document.metadata,
-            int(catalog.row_words[label]),
+            int(words[number].words[label]),
+            int(words[number].title_words[label]),
         )
 
 
-def _postings(inputs: Sequence[MergeInput], order: _Order) -> Iterator[tuple[str, Postings]]:
-    streams = (_mapped_postings(n, input_, order) for n, input_ in enumerate(inputs))
+def _postings(
+    table: PostingsTable, words: Sequence[InputWords], order: _Order
+) -> Iterator[tuple[str, Postings]]:
+    streams = (
+        _mapped_postings(of_input.every(table), order.new_labels[number])
+        for number, of_input in enumerate(words)
+    )
     for word, found in groupby(merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
         parts = [(labels, counts) for _, labels, counts in found]
         labels = np.concatenate([labels for labels, _ in parts])
@@ -169,13 +212,10 @@ def _postings(inputs: Sequence[MergeInput], order: _Order) -> Iterator[tuple[str
 
 
 def _mapped_postings(
-    number: int, input_: MergeInput, order: _Order
+    postings: Iterable[tuple[str, Postings]], new_labels: npt.NDArray[np.int64]
 ) -> Iterator[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.uint16]]]:
     """The words of one input in their order, under new labels; words without a kept row are out."""
-    if input_.sidecar is None:
-        return
-    new_labels = order.new_labels[number]
-    for word, found in input_.sidecar.every_posting():
+    for word, found in postings:
         labels = new_labels[found.labels]
         is_kept = labels != _DROPPED
         if is_kept.any():

@@ -235,5 +235,6 @@ def _open_input(
         model=shard.model,
         rows=shard.vectors,
         name=shard.sidecar.key,
+        has_titles=catalog.has_titles,
     )
     return MergeInput(catalog, kept, graph.vectors, sidecar)

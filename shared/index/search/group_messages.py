@@ -13,10 +13,11 @@ from pydantic import Field, TypeAdapter
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
-from shared.index.search.shard_group import FoundRow, GroupAnswer, GroupQuery, Sample
-from shared.index.shard.lexical import MAXIMUM_TERMS, TermStatistics
+from shared.index.search.shard_group import FoundPassage, FoundUnit, GroupQuery, Sample
+from shared.index.shard.lexical import TermStatistics
 from shared.index.shard.sidecar import StoredChunk
-from shared.models.base import Contract, CorpusName
+from shared.index.shard.tokenizer import MAXIMUM_TERMS
+from shared.models.base import MAXIMUM_PASSAGES, Contract, CorpusName
 from shared.models.maintenance import ShardId
 from shared.models.manifest import ModelIdentity
 
@@ -33,20 +34,23 @@ class GroupScope(Contract):
 
 
 class StatisticsRequest(Contract):
-    """How often the words of a query occur."""
+    """In how many entities, or rows, the words of a query occur."""
 
     ask: Literal["statistics"] = "statistics"
     scope: GroupScope
+    by_entity: bool
     terms: Terms
 
 
 class SearchRequest(Contract):
-    """The best rows; `vector` is base64 of little-endian float32. See `GroupQuery`."""
+    """The best units; `vector` is base64 of little-endian float32. See `GroupQuery`."""
 
     ask: Literal["search"] = "search"
     scope: GroupScope
     depth: Annotated[int, Field(ge=1, le=1000)]
     breadth: Annotated[int, Field(ge=1, le=100_000)]
+    by_entity: bool
+    passages: Annotated[int, Field(ge=1, le=MAXIMUM_PASSAGES)]
     vector: str | None
     terms: Terms
     statistics: TermStatistics | None
@@ -61,6 +65,8 @@ class SearchRequest(Contract):
             scope=scope,
             depth=query.depth,
             breadth=query.breadth,
+            by_entity=query.by_entity,
+            passages=query.passages,
             vector=None if vector is None else base64.b64encode(vector).decode(),
             terms=query.terms,
             statistics=query.statistics,
@@ -77,6 +83,8 @@ class SearchRequest(Contract):
         return GroupQuery(
             depth=self.depth,
             breadth=self.breadth,
+            by_entity=self.by_entity,
+            passages=self.passages,
             vector=None if self.vector is None else _vector(self.vector, self.scope.model.dims),
             terms=self.terms,
             statistics=self.statistics,
@@ -100,32 +108,74 @@ group_request: TypeAdapter[GroupRequest] = TypeAdapter(
 )
 
 
-class SearchAnswer(Contract):
-    """Rankings as `(chunk id, score, similarity)`, and each document of them once."""
+class FoundPassageMessage(Contract):
+    """A passage of a unit; `document` counts into the documents of the answer."""
 
-    dense: tuple[tuple[str, float, float | None], ...]
-    lexical: tuple[tuple[str, float, float | None], ...]
+    document: Annotated[int, Field(ge=0)]
+    similarity: float | None
+
+
+class FoundUnitMessage(Contract):
+    """A unit with its scores and its passages, best first. See `FoundUnit`."""
+
+    name: str
+    similarity: float | None
+    words: float | None
+    has_all: bool
+    passages: tuple[FoundPassageMessage, ...]
+
+
+class SearchAnswer(Contract):
+    """The units of a group, and the documents of their passages."""
+
+    units: tuple[FoundUnitMessage, ...]
     documents: tuple[StoredChunk, ...]
 
     @classmethod
-    def of(cls, answer: GroupAnswer, documents: Sequence[StoredChunk]) -> Self:
+    def of(cls, units: Sequence[FoundUnit], passages: Sequence[Sequence[FoundPassage]]) -> Self:
         """Put an answer into words."""
-        return cls(
-            dense=tuple((row.chunk_id, row.score, row.similarity) for row in answer.dense),
-            lexical=tuple((row.chunk_id, row.score, row.similarity) for row in answer.lexical),
-            documents=tuple(documents),
-        )
-
-    def answer(self) -> GroupAnswer:
-        """The answer again; a row's label is the position of its document."""
-        places = {document.chunk_id: place for place, document in enumerate(self.documents)}
-        try:
-            return GroupAnswer(
-                dense=[FoundRow(*row, 0, places[row[0]]) for row in self.dense],
-                lexical=[FoundRow(*row, 0, places[row[0]]) for row in self.lexical],
+        documents: list[StoredChunk] = []
+        messages: list[FoundUnitMessage] = []
+        for unit, of_unit in zip(units, passages, strict=True):
+            first = len(documents)
+            documents.extend(passage.chunk for passage in of_unit)
+            shown = tuple(
+                FoundPassageMessage(document=place, similarity=passage.similarity)
+                for place, passage in enumerate(of_unit, start=first)
             )
-        except KeyError:
-            raise CorruptObjectError("a group answered with a row but not with its text") from None
+            messages.append(
+                FoundUnitMessage(
+                    name=unit.name,
+                    similarity=unit.similarity,
+                    words=unit.words,
+                    has_all=unit.has_all,
+                    passages=shown,
+                )
+            )
+        return cls(units=tuple(messages), documents=tuple(documents))
+
+    def found_units(self) -> list[FoundUnit]:
+        """The units again; the number of each is its position.
+
+        Raises:
+            CorruptObjectError: a passage of one of them did not come.
+        """
+        places = [passage.document for unit in self.units for passage in unit.passages]
+        if max(places, default=-1) >= len(self.documents) or not all(
+            unit.passages for unit in self.units
+        ):
+            raise CorruptObjectError("a group answered with a hit but not with its text")
+        return [
+            FoundUnit(unit.name, unit.similarity, unit.words, unit.has_all, 0, number)
+            for number, unit in enumerate(self.units)
+        ]
+
+    def found_passages(self, number: int) -> list[FoundPassage]:
+        """The passages of one unit."""
+        return [
+            FoundPassage(self.documents[one.document], one.similarity)
+            for one in self.units[number].passages
+        ]
 
 
 statistics_answer: TypeAdapter[TermStatistics] = TypeAdapter(TermStatistics)

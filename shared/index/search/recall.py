@@ -91,7 +91,7 @@ def _draw(searcher: Searcher, snapshot: Snapshot, plan: RecallPlan) -> list[str]
 
 
 def _query(vector: Vectors, k: int, *, exact: bool) -> SearchQuery:
-    return SearchQuery(text="", vector=vector, k=k, mode="dense", exact=exact)
+    return SearchQuery(text="", vector=vector, k=k, mode="dense", by_entity=False, exact=exact)
 
 
 def _share(live: SearchResult, exact: SearchResult) -> float:

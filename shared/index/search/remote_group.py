@@ -26,9 +26,15 @@ from shared.index.search.group_messages import (
     search_answer,
     statistics_answer,
 )
-from shared.index.search.shard_group import FoundRow, GroupAnswer, GroupQuery, Sample, ShardGroup
+from shared.index.search.shard_group import (
+    FoundPassage,
+    FoundUnit,
+    GroupAnswer,
+    GroupQuery,
+    Sample,
+    ShardGroup,
+)
 from shared.index.shard.lexical import TermStatistics
-from shared.index.shard.sidecar import StoredChunk
 
 AnswerT = TypeVar("AnswerT")
 
@@ -58,22 +64,25 @@ class RemoteGroup:
     def __init__(self, scope: GroupScope, invoker: InvokesGroups) -> None:
         self._scope = scope
         self._invoker = invoker
-        self._documents: Sequence[StoredChunk] = ()
+        self._found = SearchAnswer(units=(), documents=())
 
-    def statistics(self, terms: Sequence[str]) -> TermStatistics:
+    def statistics(self, terms: Sequence[str], *, by_entity: bool) -> TermStatistics:
         """Ask for the counts."""
-        request = StatisticsRequest(scope=self._scope, terms=tuple(terms))
+        request = StatisticsRequest(scope=self._scope, by_entity=by_entity, terms=tuple(terms))
         return self._ask(request, statistics_answer)
 
     def search(self, query: GroupQuery) -> GroupAnswer:
-        """Ask for the best rows; their documents come with them."""
-        found = self._ask(SearchRequest.of(self._scope, query), search_answer)
-        self._documents = found.documents
-        return found.answer()
+        """Ask for the best units; their passages come with them."""
+        self._found = self._ask(SearchRequest.of(self._scope, query), search_answer)
+        return GroupAnswer(self._found.found_units())
 
-    def documents(self, rows: Sequence[FoundRow]) -> list[StoredChunk]:
+    def passages(
+        self,
+        query: GroupQuery,  # noqa: ARG002 - they came with the answer to it
+        units: Sequence[FoundUnit],
+    ) -> list[list[FoundPassage]]:
         """What came with the answer."""
-        return [self._documents[row.label] for row in rows]
+        return [self._found.found_passages(found.unit) for found in units]
 
     def sample(self, count: int, seed: int) -> Sample:
         """Ask for texts."""
@@ -95,7 +104,7 @@ def answer_group_request(group: ShardGroup, request: GroupRequest) -> dict[str, 
     """Let `group` answer; the result is ready for JSON."""
     if isinstance(request, StatisticsRequest):
         counts: dict[str, Any] = statistics_answer.dump_python(
-            group.statistics(request.terms), mode="json"
+            group.statistics(request.terms, by_entity=request.by_entity), mode="json"
         )
         return counts
     if isinstance(request, SampleRequest):
@@ -103,10 +112,9 @@ def answer_group_request(group: ShardGroup, request: GroupRequest) -> dict[str, 
             group.sample(request.count, request.seed), mode="json"
         )
         return drawn
-    found = group.search(request.query())
-    rows = {row.chunk_id: row for row in (*found.dense, *found.lexical)}
-    documents = group.documents(list(rows.values()))
-    return SearchAnswer.of(found, documents).model_dump(mode="json")
+    query = request.query()
+    units = group.search(query).units
+    return SearchAnswer.of(units, group.passages(query, units)).model_dump(mode="json")
 
 
 def _reported(report: Any) -> UltronError:

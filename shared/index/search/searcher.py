@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from shared.errors import CorruptObjectError, DamagedIndexError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
-from shared.index.ranking import reciprocal_rank_fusion
 from shared.index.search.group_calls import GroupCalls, Round
 from shared.index.search.shard_group import (
-    FoundRow,
+    FoundPassage,
+    FoundUnit,
     GroupAnswer,
     GroupQuery,
     LocalGroup,
@@ -22,16 +25,19 @@ from shared.index.search.shard_group import (
 )
 from shared.index.search.snapshot import Refreshed, Snapshot, SnapshotSource
 from shared.index.shard.damage import damaged_shard, is_about
-from shared.index.shard.lexical import TermStatistics, combine, query_terms
+from shared.index.shard.lexical import TermStatistics, combine
 from shared.index.shard.shard_reader import SearchTuning
 from shared.index.shard.sidecar import StoredChunk
+from shared.index.shard.tokenizer import query_terms
 from shared.models.base import MAXIMUM_RESULTS
 from shared.models.manifest import Manifest
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
-# How deep each ranking goes into a fusion, at least.
-# Deeper than any request asks, so that fusion can lift what only one of the two lists ranks high.
+# How deep each ranking goes into a fusion: deeper than any request asks, so that fusion can lift
+# what only one of the two ranks high. It does not depend on k: the first ten of a hundred hits are
+# the ten hits.
 _FUSION_DEPTH = 2 * MAXIMUM_RESULTS
+_SCORE_DECIMALS = 6
 _MANY_SHARDS = 4
 
 
@@ -40,14 +46,18 @@ class SearchQuery:
     """One search.
 
     `vector` has unit length and shape (dims,); only the lexical mode does without. `threshold`
-    is the least cosine of a hit, so the lexical mode has none. `exact` compares the vector with
-    every row instead of asking the graphs. `partial` says that where a shard is damaged or a group
+    is the least cosine of a hit, so the lexical mode has none; in the hybrid mode an entity that
+    holds every word of the query is a hit all the same. Hits are entities, each with its best
+    `passages`, or single passages without `by_entity`. `exact` compares the vector with every row
+    instead of asking the graphs. `partial` says that where a shard is damaged or a group
     of shards fails, the hits of the others will do.
     """
 
     text: str
     vector: Vectors | None
     k: int = 5
+    by_entity: bool = True
+    passages: int = 1
     mode: SearchMode = "hybrid"
     filters: SearchFilters = field(default_factory=SearchFilters)
     threshold: float | None = None
@@ -57,15 +67,21 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One passage.
+    """One entity with its best passages, or one passage.
 
-    `score` orders the hits: the cosine (dense), BM25 (lexical) or the fused reciprocal ranks
-    (hybrid). `similarity` is the cosine, None in the lexical mode.
+    `score` orders the hits: the cosine (dense), BM25 (lexical), or how many standard deviations
+    both lie above the mean of what was found, on average (hybrid). `similarity` is the greatest
+    cosine of a passage, None in the lexical mode.
     """
 
     score: float
     similarity: float | None
-    chunk: StoredChunk
+    passages: tuple[FoundPassage, ...]
+
+    @property
+    def chunk(self) -> StoredChunk:
+        """The best passage."""
+        return self.passages[0].chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +166,13 @@ class Searcher:
                 what was replaced or deleted.
             NotFoundError, CorruptObjectError, DimensionMismatchError: see `refresh`.
         """
-        begun = self.begin(query.text, query.mode, partial=query.partial, snapshot=snapshot)
+        begun = self.begin(
+            query.text,
+            query.mode,
+            by_entity=query.by_entity,
+            partial=query.partial,
+            snapshot=snapshot,
+        )
         return begun.finish(query)
 
     def begin(
@@ -158,13 +180,15 @@ class Searcher:
         text: str,
         mode: SearchMode,
         *,
+        by_entity: bool = True,
         partial: bool = False,
         snapshot: Snapshot | None = None,
     ) -> "Search":
         """Start what needs no vector: other processes count words while the caller embeds."""
         snapshot = snapshot or self._source.refresh().snapshot
         groups = self.groups(snapshot, partial=partial)
-        return Search(self, snapshot, groups, text, mode, self._tuning)
+        terms = () if mode == "dense" else query_terms(text)
+        return Search(self, snapshot, groups, terms, self._tuning, by_entity=by_entity)
 
     def set_aside(self, shard_id: str, damage: DamagedIndexError) -> None:
         """Search on without a shard that was found damaged, until it is tried again."""
@@ -193,11 +217,11 @@ class Searcher:
         )
 
 
-class _RowOfGroup(NamedTuple):
-    """A row, and the number of the group it was found in."""
+class _Candidate(NamedTuple):
+    """A unit, and the number of the group it was found in."""
 
     group: int
-    row: FoundRow
+    unit: FoundUnit
 
 
 class Search:
@@ -208,19 +232,22 @@ class Search:
         searcher: Searcher,
         snapshot: Snapshot,
         groups: GroupCalls,
-        text: str,
-        mode: SearchMode,
+        terms: tuple[str, ...],
         tuning: SearchTuning,
+        *,
+        by_entity: bool,
     ) -> None:
         self._searcher = searcher
         self._snapshot = snapshot
         self._groups = groups
         self._tuning = tuning
-        self._terms: tuple[str, ...] = ()
+        self._terms = terms
+        self._by_entity = by_entity
         self._counting: Round[TermStatistics] | None = None
-        if mode != "dense":
-            self._terms = terms = tuple(query_terms(text))
-            self._counting = groups.start(lambda group: group.statistics(terms))
+        if terms:
+            self._counting = groups.start(
+                lambda group: group.statistics(terms, by_entity=by_entity)
+            )
 
     def finish(self, query: SearchQuery) -> SearchResult:
         """Search with the vector; `query` has the text and the mode that this was begun with.
@@ -250,7 +277,7 @@ class Search:
         answers = self._groups.finish(asked)
         best = _best(query, answers)
         ranked = time.perf_counter()
-        hits = self._hydrated(best)
+        hits = self._hydrated(question, best)
         times = SearchTimes(
             search=(ranked - started) * 1000.0,
             groups=self._groups.waited_ms,
@@ -266,8 +293,10 @@ class Search:
         with_rows = (shard for shard in self._snapshot.manifest.shards if shard.vectors)
         is_many = len(list(islice(with_rows, _MANY_SHARDS))) == _MANY_SHARDS
         return GroupQuery(
-            depth=max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k,
+            depth=_depth(query),
             breadth=self._tuning.breadth_of_many if is_many else self._tuning.breadth,
+            by_entity=self._by_entity,
+            passages=query.passages,
             vector=None if query.mode == "lexical" else query.vector,
             terms=self._terms,
             statistics=statistics,
@@ -275,61 +304,79 @@ class Search:
             exact=query.exact,
         )
 
-    def _hydrated(self, best: Sequence[tuple[_RowOfGroup, float]]) -> tuple[SearchHit, ...]:
-        rows: dict[int, list[FoundRow]] = {}
-        for place, _ in best:
-            rows.setdefault(place.group, []).append(place.row)
+    def _hydrated(
+        self, question: GroupQuery, best: Sequence[tuple[_Candidate, float]]
+    ) -> tuple[SearchHit, ...]:
+        units: dict[int, list[FoundUnit]] = {}
+        for candidate, _ in best:
+            units.setdefault(candidate.group, []).append(candidate.unit)
         read = {
-            number: iter(self._groups.group(number).documents(some))
-            for number, some in rows.items()
+            number: iter(self._groups.group(number).passages(question, some))
+            for number, some in units.items()
         }
         return tuple(
-            SearchHit(score, place.row.similarity, next(read[place.group])) for place, score in best
+            SearchHit(score, candidate.unit.similarity, tuple(next(read[candidate.group])))
+            for candidate, score in best
         )
 
 
-def _best(
-    query: SearchQuery, answers: Mapping[int, GroupAnswer]
-) -> list[tuple[_RowOfGroup, float]]:
+def _depth(query: SearchQuery) -> int:
+    return max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k
+
+
+def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> list[tuple[_Candidate, float]]:
     """The hits, with their scores, of what all groups found."""
-    depth = max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k
-    dense = _best_of_all(((number, answer.dense) for number, answer in answers.items()), depth)
-    lexical = _best_of_all(((number, answer.lexical) for number, answer in answers.items()), depth)
-    if query.mode == "hybrid":
-        return _fused(query, dense, lexical)[: query.k]
-    ranking = dense if query.mode == "dense" else lexical
-    return [(place, place.row.score) for place in ranking if _is_near(place.row, query.threshold)]
-
-
-def _best_of_all(
-    rankings: Iterable[tuple[int, Sequence[FoundRow]]], depth: int
-) -> list[_RowOfGroup]:
-    several = list(rankings)
-    places = [_RowOfGroup(number, row) for number, ranking in several for row in ranking]
-    if len(several) == 1:
-        return places[:depth]
-    places.sort(key=lambda place: (-place.row.score, place.row.chunk_id))
-    return places[:depth]
-
-
-def _fused(
-    query: SearchQuery, dense: Sequence[_RowOfGroup], lexical: Sequence[_RowOfGroup]
-) -> list[tuple[_RowOfGroup, float]]:
-    """Both rankings by reciprocal rank; the threshold bounds what is left, not what is ranked."""
-    places = {place.row.chunk_id: place for place in (*lexical, *dense)}
-    scores = reciprocal_rank_fusion(
-        [[place.row.chunk_id for place in ranking] for ranking in (dense, lexical)]
-    )
-    kept = [
-        (places[chunk_id], score)
-        for chunk_id, score in scores.items()
-        if _is_near(places[chunk_id].row, query.threshold)
+    found = [
+        _Candidate(number, unit) for number, answer in answers.items() for unit in answer.units
     ]
-    return sorted(kept, key=lambda item: (-item[1], item[0].row.chunk_id))
+    depth = _depth(query)
+    nearest = _ranked(found, lambda unit: unit.similarity, depth)
+    lexical = _ranked(found, lambda unit: unit.words or None, depth)
+    if query.mode == "hybrid":
+        scored = _fused({candidate: None for candidate, _ in (*nearest, *lexical)})
+    else:
+        scored = nearest if query.mode == "dense" else lexical
+    return [one for one in scored if _is_wanted(one[0].unit, query)][: query.k]
 
 
-def _is_near(row: FoundRow, threshold: float | None) -> bool:
-    return threshold is None or (row.similarity is not None and row.similarity >= threshold)
+def _ranked(
+    found: Iterable[_Candidate], score: Callable[[FoundUnit], float | None], depth: int
+) -> list[tuple[_Candidate, float]]:
+    """The best candidates that have a score; equal ones in the order of their names."""
+    scored = [(one, value) for one in found if (value := score(one.unit)) is not None]
+    scored.sort(key=lambda item: (-item[1], item[0].unit.name))
+    return scored[:depth]
+
+
+def _fused(candidates: Iterable[_Candidate]) -> list[tuple[_Candidate, float]]:
+    """Candidates by the mean of their standard scores among them, of the cosine and of BM25.
+
+    Scores say by how much one is better, which ranks do not. Source: Fox and Shaw, "Combination of
+    Multiple Searches", TREC-2, 1994 (CombSUM), with standard scores as in Montague and Aslam,
+    "Relevance Score Normalization for Metasearch", CIKM 2001.
+    """
+    several = list(candidates)
+    cosines = _standard_scores([one.unit.similarity or 0.0 for one in several])
+    words = _standard_scores([one.unit.words or 0.0 for one in several])
+    scores = ((cosines + words) / 2.0).round(_SCORE_DECIMALS).tolist()
+    fused = list(zip(several, scores, strict=True))
+    return sorted(fused, key=lambda item: (-item[1], item[0].unit.name))
+
+
+def _standard_scores(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    exact = np.array(values, dtype=np.float64)
+    if len(exact) == 0:
+        return exact
+    deviation = float(exact.std())
+    scores: npt.NDArray[np.float64] = (exact - exact.mean()) / (deviation or 1.0)
+    return scores
+
+
+def _is_wanted(unit: FoundUnit, query: SearchQuery) -> bool:
+    """Whether the cosine reaches the threshold, or the words of a hybrid query are all there."""
+    if query.threshold is None or (query.mode == "hybrid" and unit.has_all):
+        return True
+    return unit.similarity is not None and unit.similarity >= query.threshold
 
 
 def _check(query: SearchQuery) -> None:

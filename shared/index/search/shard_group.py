@@ -5,7 +5,7 @@ and as deeply as the whole index needs, and the merge has its own order.
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
@@ -16,8 +16,9 @@ from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Labels, Vectors
 from shared.index.ranking import Ranked
 from shared.index.shard.lexical import Bm25, TermStatistics, combine
-from shared.index.shard.shard_reader import LookedUp, Shard
+from shared.index.shard.shard_reader import Shard
 from shared.index.shard.sidecar import StoredChunk
+from shared.index.shard.word_search import LookedUp
 
 ResultT = TypeVar("ResultT")
 
@@ -26,13 +27,16 @@ ResultT = TypeVar("ResultT")
 class GroupQuery:
     """What is asked of every group.
 
-    With a `vector` the nearest rows are wanted, with `statistics` of the whole index those that
-    hold one of `terms`; either ranking goes `depth` rows deep. `breadth` is hnswlib's ef. `exact`
-    compares every row instead.
+    With a `vector` the nearest units are wanted, with `statistics` of the whole index those that
+    hold one of `terms`; either ranking goes `depth` units deep. Units are entities, or rows without
+    `by_entity`; of those that are hits up to `passages` rows are shown. `breadth` is hnswlib's ef.
+    `exact` compares every row instead.
     """
 
     depth: int
     breadth: int
+    by_entity: bool
+    passages: int
     vector: Vectors | None = None
     terms: tuple[str, ...] = ()
     statistics: TermStatistics | None = None
@@ -40,26 +44,34 @@ class GroupQuery:
     exact: bool = False
 
 
-class FoundRow(NamedTuple):
-    """A row of a ranking.
+class FoundUnit(NamedTuple):
+    """An entity, or a row, that one of the rankings holds.
 
-    `score` orders the ranking; `similarity` is the cosine where the query has a vector. `shard`
-    and `label` say where the row lies in the group that found it.
+    `name` is the chunk id of its first row. `similarity` is the greatest cosine of its rows where
+    the query has a vector; `words` is its BM25 score where the query has words, and `has_all`
+    whether it holds every one. `shard` and `unit` say where it lies in the group that found it.
     """
 
-    chunk_id: str
-    score: float
+    name: str
     similarity: float | None
+    words: float | None
+    has_all: bool
     shard: int
-    label: int
+    unit: int
+
+
+class FoundPassage(NamedTuple):
+    """A passage of a found unit, with its cosine where the query has a vector."""
+
+    chunk: StoredChunk
+    similarity: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class GroupAnswer:
-    """The best rows of a group by vector and by word, best first, ties in chunk-id order."""
+    """The best units of a group by vector and by word, each once and in no order."""
 
-    dense: Sequence[FoundRow] = ()
-    lexical: Sequence[FoundRow] = ()
+    units: Sequence[FoundUnit] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +85,16 @@ class Sample:
 class ShardGroup(Protocol):
     """Some shards of one manifest version, for the time of one search."""
 
-    def statistics(self, terms: Sequence[str]) -> TermStatistics:
-        """What the live rows of the group add to the statistics of the index."""
+    def statistics(self, terms: Sequence[str], *, by_entity: bool) -> TermStatistics:
+        """What the live units of the group add to the statistics of the index."""
         ...
 
     def search(self, query: GroupQuery) -> GroupAnswer:
-        """The best rows of the group."""
+        """The best units of the group."""
         ...
 
-    def documents(self, rows: Sequence[FoundRow]) -> list[StoredChunk]:
-        """Text and metadata of rows that `search` returned, in their order."""
+    def passages(self, query: GroupQuery, units: Sequence[FoundUnit]) -> list[list[FoundPassage]]:
+        """The best passages of units that `search` returned, in the order of the units."""
         ...
 
     def sample(self, count: int, seed: int) -> Sample:
@@ -112,10 +124,9 @@ class Spread:
         return [of_tasks[number % tasks][number // tasks] for number in range(count)]
 
 
-class _ShardAnswer(NamedTuple):
-    dense: Ranked
+class _ShardRankings(NamedTuple):
+    nearest: Ranked
     lexical: Ranked
-    similarities: Sequence[float]  # of the lexical rows
 
 
 class LocalGroup:
@@ -124,41 +135,61 @@ class LocalGroup:
     def __init__(self, shards: Sequence[Shard], spread: Spread) -> None:
         self._shards = [shard for shard in shards if shard.descriptor.vectors]
         self._spread = spread
-        self._terms: tuple[str, ...] | None = None
+        self._asked: tuple[tuple[str, ...], bool] | None = None
         self._looked_up: Sequence[LookedUp] = ()
 
-    def statistics(self, terms: Sequence[str]) -> TermStatistics:
+    def statistics(self, terms: Sequence[str], *, by_entity: bool) -> TermStatistics:
         """Look the words up; the search that follows finds them looked up already."""
-        return combine(part.statistics for part in self._look_up(tuple(terms)))
+        return combine(part.statistics for part in self._look_up(tuple(terms), by_entity))
 
     def search(self, query: GroupQuery) -> GroupAnswer:
-        """Search every shard for itself and merge."""
-        shards = self._shards
-        if query.statistics is None:
-            ranking, looked_up = None, self._looked_up
-        else:
-            ranking, looked_up = Bm25.of(query.statistics, query.terms), self._look_up(query.terms)
+        """Search every shard for itself, and complete the scores of the best units of all."""
+        shards, words = self._shards, self._words(query)
 
-        def search(number: int) -> _ShardAnswer:
+        def search(number: int) -> _ShardRankings:
             shard = shards[number]
             candidates = shard.matching(query.filters)
-            dense = _nearest(shard, query, candidates)
-            if ranking is None:
-                return _ShardAnswer(dense, [], ())
-            words = looked_up[number]
-            lexical = shard.best_matches(words, ranking, query.depth, candidates)
-            return _ShardAnswer(dense, lexical, _similarities(shard, lexical, query.vector))
+            nearest = _nearest(shard, query, candidates)
+            if words is None:
+                return _ShardRankings(nearest, [])
+            looked_up, ranking = words[0][number], words[1]
+            lexical = shard.best_matches(looked_up, ranking, query.depth, candidates)
+            return _ShardRankings(nearest, lexical)
 
         found = self._spread(search, len(shards))
-        return GroupAnswer(self._dense(found, query.depth), self._lexical(found, query.depth))
+        nearest = self._best([one.nearest for one in found], query)
+        lexical = self._best([one.lexical for one in found], query)
+        names: dict[tuple[int, int], str] = {}
+        similarities: dict[tuple[int, int], float] = {}
+        for name, score, number, unit in nearest:
+            names[number, unit] = name
+            similarities[number, unit] = score
+        for name, _, number, unit in lexical:
+            names[number, unit] = name
+        return GroupAnswer(self._completed(query, names, similarities))
 
-    def documents(self, rows: Sequence[FoundRow]) -> list[StoredChunk]:
-        """Read the sidecars."""
+    def passages(self, query: GroupQuery, units: Sequence[FoundUnit]) -> list[list[FoundPassage]]:
+        """Choose rows and read the sidecars."""
+        words = self._words(query)
+        chosen = [
+            self._shards[found.shard].passages(
+                found.unit,
+                query.passages,
+                by_entity=query.by_entity,
+                nearest=found.similarity,
+                query=query.vector,
+                words=None if words is None else (words[0][found.shard], words[1]),
+            )
+            for found in units
+        ]
         labels: dict[int, list[int]] = {}
-        for row in rows:
-            labels.setdefault(row.shard, []).append(row.label)
+        for found, rows in zip(units, chosen, strict=True):
+            labels.setdefault(found.shard, []).extend(row.label for row in rows)
         read = {number: self._shards[number].documents(some) for number, some in labels.items()}
-        return [read[row.shard][row.label] for row in rows]
+        return [
+            [FoundPassage(read[found.shard][row.label], row.similarity) for row in rows]
+            for found, rows in zip(units, chosen, strict=True)
+        ]
 
     def sample(self, count: int, seed: int) -> Sample:
         """Draw with numpy's generator, so that a seed always draws the same rows."""
@@ -178,62 +209,90 @@ class LocalGroup:
         labels = shard.matching(SearchFilters())
         return np.arange(shard.descriptor.vectors) if labels is None else labels
 
-    def _look_up(self, terms: tuple[str, ...]) -> Sequence[LookedUp]:
-        if terms != self._terms:
+    def _words(self, query: GroupQuery) -> tuple[Sequence[LookedUp], Bm25] | None:
+        if query.statistics is None:
+            return None
+        ranking = Bm25.of(query.statistics, query.terms)
+        return self._look_up(query.terms, query.by_entity), ranking
+
+    def _look_up(self, terms: tuple[str, ...], by_entity: bool) -> Sequence[LookedUp]:
+        if self._asked != (terms, by_entity):
             shards = self._shards
             distinct = tuple(dict.fromkeys(terms))
-            self._looked_up = self._spread(lambda n: shards[n].look_up(distinct), len(shards))
-            self._terms = terms
+            self._looked_up = self._spread(
+                lambda number: shards[number].look_up(distinct, by_entity=by_entity), len(shards)
+            )
+            self._asked = (terms, by_entity)
         return self._looked_up
 
-    def _dense(self, found: Sequence[_ShardAnswer], depth: int) -> list[FoundRow]:
-        return [
-            FoundRow(name, score, score, number, label)
-            for name, score, number, label in self._best_of_all([one.dense for one in found], depth)
-        ]
-
-    def _lexical(self, found: Sequence[_ShardAnswer], depth: int) -> list[FoundRow]:
-        similarities: dict[tuple[int, int], float] = {
-            (number, label): similarity
-            for number, answer in enumerate(found)
-            for (label, _), similarity in zip(answer.lexical, answer.similarities, strict=False)
-        }
-        return [
-            FoundRow(name, score, similarities.get((number, label)), number, label)
-            for name, score, number, label in self._best_of_all(
-                [one.lexical for one in found], depth
-            )
-        ]
-
-    def _best_of_all(
-        self, ranked: Sequence[Ranked], depth: int
+    def _best(
+        self, ranked: Sequence[Ranked], query: GroupQuery
     ) -> list[tuple[str, float, int, int]]:
-        """The best rows of all shards; only of those that may be among them is the name read."""
-        if len(ranked) == 1:  # in order already: rows of a shard lie in that of their names
-            name = self._shards[0].chunk_id
-            return [(name(label), score, 0, label) for label, score in ranked[0][:depth]]
-        best = heapq.nlargest(depth, (score for part in ranked for _, score in part))
+        """The best units of all shards; only of those that may be among them is the name read."""
+        best = heapq.nlargest(query.depth, (score for part in ranked for _, score in part))
         if not best:
             return []
-        rows = [
-            (self._shards[number].chunk_id(label), score, number, label)
-            for number, part in enumerate(ranked)
-            for label, score in part
-            if score >= best[-1]
+        found: list[tuple[str, float, int, int]] = []
+        for number, part in enumerate(ranked):
+            kept = [(unit, score) for unit, score in part if score >= best[-1]]
+            names = self._shards[number].names(
+                [unit for unit, _ in kept], by_entity=query.by_entity
+            )
+            found += [
+                (name, score, number, unit) for name, (unit, score) in zip(names, kept, strict=True)
+            ]
+        found.sort(key=lambda one: (-one[1], one[0]))
+        return found[: query.depth]
+
+    def _completed(
+        self,
+        query: GroupQuery,
+        names: Mapping[tuple[int, int], str],
+        similarities: Mapping[tuple[int, int], float],
+    ) -> list[FoundUnit]:
+        """The units with the scores that their own ranking did not need."""
+        of_shards: dict[int, list[int]] = {}
+        for number, unit in names:
+            of_shards.setdefault(number, []).append(unit)
+        words = self._words(query)
+        found: list[FoundUnit] = []
+        for number, units in of_shards.items():
+            cosines = self._cosines(query, number, units, similarities)
+            scores: Sequence[float | None] = [None] * len(units)
+            held = [False] * len(units)
+            if words is not None:
+                of_words = self._shards[number].word_scores(words[0][number], words[1], units)
+                scores, held = of_words.scores.tolist(), of_words.has_all.tolist()
+            for unit, cosine, score, has_all in zip(units, cosines, scores, held, strict=True):
+                name = names[number, unit]
+                found.append(FoundUnit(name, cosine, score, has_all, number, unit))
+        return found
+
+    def _cosines(
+        self,
+        query: GroupQuery,
+        number: int,
+        units: Sequence[int],
+        similarities: Mapping[tuple[int, int], float],
+    ) -> Sequence[float | None]:
+        if query.vector is None:
+            return [None] * len(units)
+        lacking = [unit for unit in units if (number, unit) not in similarities]
+        read = self._shards[number].nearness(lacking, query.vector, by_entity=query.by_entity)
+        of_lacking = dict(zip(lacking, read, strict=True))
+        return [
+            of_lacking[unit] if unit in of_lacking else similarities[number, unit] for unit in units
         ]
-        rows.sort(key=lambda row: (-row[1], row[0]))
-        return rows[:depth]
 
 
 def _nearest(shard: Shard, query: GroupQuery, candidates: Labels | None) -> Ranked:
     if query.vector is None:
         return []
-    return shard.nearest(
-        query.vector, query.depth, candidates, breadth=query.breadth, exact=query.exact
+    return shard.nearest_units(
+        query.vector,
+        query.depth,
+        candidates,
+        by_entity=query.by_entity,
+        breadth=query.breadth,
+        exact=query.exact,
     )
-
-
-def _similarities(shard: Shard, rows: Ranked, vector: Vectors | None) -> Sequence[float]:
-    if vector is None or not rows:
-        return ()
-    return shard.similarities([label for label, _ in rows], vector)

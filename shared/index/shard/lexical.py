@@ -1,71 +1,43 @@
-"""Lexical search: words, their postings in a shard, and BM25 over the whole index.
+"""Lexical search: where the words of a shard occur, and BM25 over the fields of the whole index.
 
-The tokenizer is that of SQLite's FTS5 (Unicode 6.1 word characters, no diacritics, Porter stems),
-run on a table in memory. FTS5's own ranking is not used: its bm25() knows one shard only, where a
-page about one hero would rank last for that hero's name, and it costs a Python row for each match.
-With postings as arrays the scores depend on the live rows of the index alone, not on how they are
-distributed over shards, and take microseconds.
+FTS5's ranking is not used: its bm25() knows one shard only, where a page about one hero would rank
+last for that hero's name, and it costs a Python row for each match. With postings as arrays the
+scores depend on the live rows of the index alone, not on how they are distributed over shards, and
+take microseconds.
 """
 
 import math
-import sqlite3
-import threading
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from shared.text.marks import normalised
+from shared.index.shard.tokenizer import TOKENIZER
+from shared.index.shard.units import Counts, UnitNumbers
 
-MAXIMUM_TERMS = 256
-# The usual constants of BM25: how soon repetition stops counting, how much length counts.
-_SATURATION = 1.2
+# How soon repetition stops counting, and how much the length of a text and of a title counts: near
+# the usual 1.2 to 1.5 and 0.75, for three collections at once (docs/reference/benchmarks.md). A
+# title has few words to spare, so its length says less.
+_SATURATION = 1.4
 _LENGTH_WEIGHT = 0.75
+_TITLE_LENGTH_WEIGHT = 0.5
+# A word of the title says more about an entity than one of its text.
+_TITLE_WEIGHT = 2.0
 _MAXIMUM_COUNT = 65535
 
-_TOKENIZER_TABLES = """
-CREATE VIRTUAL TABLE source USING fts5(
-  text, content='', tokenize='porter unicode61 remove_diacritics 2'
-);
-CREATE VIRTUAL TABLE tokens USING fts5vocab(source, 'instance');
-"""
+Scores = npt.NDArray[np.float64]
 
 
-class Tokenizer:
-    """Splits text to stemmed words; safe under threads."""
+class SearchedRow(NamedTuple):
+    """What of a row can be found by its words; the title is that of the row's entity."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
-            ":memory:", isolation_level=None, check_same_thread=False
-        )
-        self._connection.executescript(_TOKENIZER_TABLES)
-
-    def words(self, text: str) -> list[str]:
-        """The words of a text, in order. Nothing in it is syntax: it is data to SQLite."""
-        # Composed characters, as a lone combining mark would split a word; no lone surrogates.
-        clean = normalised("NFC", text).encode(errors="replace").decode()
-        with self._lock:
-            run = self._connection.execute
-            run("INSERT INTO source(rowid, text) VALUES (1, ?)", (clean,))
-            rows = run("SELECT term FROM tokens ORDER BY offset").fetchall()
-            run("INSERT INTO source(source) VALUES ('delete-all')")
-        return [row[0] for row in rows]
-
-
-TOKENIZER = Tokenizer()
-
-
-def searched_text(title: str, text: str) -> str:
-    """What of a row can be found by its words."""
-    return f"{title}\n{text}"
-
-
-def query_terms(text: str) -> list[str]:
-    """The first 256 words of a query, in order; one that comes again counts again."""
-    return TOKENIZER.words(text)[:MAXIMUM_TERMS]
+    entity_key: str
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,58 +50,115 @@ class Postings:
 
 @dataclass(frozen=True, slots=True)
 class LexicalTables:
-    """The postings of each word of a shard, and the number of words of each row."""
+    """The postings of the words of texts and of titles, and how many words each row has.
 
-    postings: Mapping[str, Postings]
-    lengths: npt.NDArray[np.uint32]
+    The title of an entity stands at the first of its rows.
+    """
+
+    texts: Mapping[str, Postings]
+    titles: Mapping[str, Postings]
+    words: npt.NDArray[np.uint32]
+    title_words: npt.NDArray[np.uint32]
 
 
-def build_tables(texts: Iterable[str]) -> LexicalTables:
-    """Index texts; the position of a text is its label."""
-    labels: dict[str, list[int]] = {}
-    counts: dict[str, list[int]] = {}
-    lengths: list[int] = []
-    for label, text in enumerate(texts):
+def build_tables(rows: Iterable[SearchedRow]) -> LexicalTables:
+    """Index rows; the position of a row is its label."""
+    texts, titles = _Field(), _Field()
+    seen: set[str] = set()
+    for label, row in enumerate(rows):
+        # The title stands in for the text of an entity that has none, and must not count twice.
+        texts.add(label, "" if row.text.strip() == row.title.strip() else row.text)
+        titles.add(label, "" if row.entity_key in seen else row.title)
+        seen.add(row.entity_key)
+    return LexicalTables(texts.postings(), titles.postings(), texts.lengths(), titles.lengths())
+
+
+class _Field:
+    def __init__(self) -> None:
+        self._labels: dict[str, array[int]] = {}
+        self._counts: dict[str, array[int]] = {}
+        self._lengths = array("I")
+
+    def add(self, label: int, text: str) -> None:
         words = TOKENIZER.words(text)
-        lengths.append(len(words))
+        self._lengths.append(len(words))
         for word, count in Counter(words).items():
-            labels.setdefault(word, []).append(label)
-            counts.setdefault(word, []).append(min(count, _MAXIMUM_COUNT))
-    postings = {
-        word: Postings(np.array(labels[word], "<u4"), np.array(counts[word], "<u2"))
-        for word in sorted(labels)
-    }
-    return LexicalTables(postings, np.array(lengths, "<u4"))
+            self._labels.setdefault(word, array("I")).append(label)
+            self._counts.setdefault(word, array("H")).append(min(count, _MAXIMUM_COUNT))
+
+    def postings(self) -> dict[str, Postings]:
+        return {
+            word: Postings(np.array(self._labels[word], "<u4"), np.array(self._counts[word], "<u2"))
+            for word in sorted(self._labels)
+        }
+
+    def lengths(self) -> npt.NDArray[np.uint32]:
+        return np.array(self._lengths, "<u4")
+
+
+class UnitPostings(NamedTuple):
+    """The units that hold a word, ascending, and how often their texts and titles do."""
+
+    units: UnitNumbers
+    counts: Counts
+    title_counts: Counts
+
+
+def joined(texts: tuple[UnitNumbers, Counts], titles: tuple[UnitNumbers, Counts]) -> UnitPostings:
+    """The postings of both fields as one."""
+    units, counts = texts
+    titled, title_counts = titles
+    places = np.searchsorted(units, titled)
+    is_new = np.ones(len(titled), dtype=np.bool_)
+    inside = places < len(units)
+    is_new[inside] = units[places[inside]] != titled[inside]
+    if is_new.any():
+        units = np.insert(units, places[is_new], titled[is_new])
+        counts = np.insert(counts, places[is_new], 0)
+        places = np.searchsorted(units, titled)
+    of_titles = np.zeros(len(units), dtype=np.int64)
+    of_titles[places] = title_counts
+    return UnitPostings(units, counts, of_titles)
 
 
 @dataclass(frozen=True, slots=True)
 class TermStatistics:
-    """What BM25 needs to know of a set of live rows."""
+    """What BM25 needs to know of the live units: how many, of how many rows and words."""
 
+    units: int
     rows: int
     words: int
-    rows_with: Mapping[str, int]
+    title_words: int
+    units_with: Mapping[str, int]
+
+
+NO_STATISTICS = TermStatistics(0, 0, 0, 0, {})
 
 
 def combine(statistics: Iterable[TermStatistics]) -> TermStatistics:
     """Statistics of several shards as of one."""
-    rows = words = 0
-    rows_with: dict[str, int] = {}
-    for part in statistics:
-        rows += part.rows
-        words += part.words
-        for term, count in part.rows_with.items():
-            rows_with[term] = rows_with.get(term, 0) + count
-    return TermStatistics(rows, words, rows_with)
+    parts = list(statistics)
+    units_with: Counter[str] = Counter()
+    for part in parts:
+        units_with.update(part.units_with)
+    return TermStatistics(
+        units=sum(part.units for part in parts),
+        rows=sum(part.rows for part in parts),
+        words=sum(part.words for part in parts),
+        title_words=sum(part.title_words for part in parts),
+        units_with=dict(units_with),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Bm25:
-    """Okapi BM25 under fixed statistics, with Lucene's idf, which is never negative.
+    """BM25F under fixed statistics, with Lucene's idf, which is never negative.
 
-    Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond",
-    2009; idf as in Lucene's BM25Similarity, log(1 + (N - n + 0.5) / (n + 0.5)). A word counts as
-    often as the query has it: who writes at length repeats what matters.
+    Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009,
+    section 3.6: the counts of the fields, each with the norm of the field's length, are added
+    before they saturate. The idf is that of Lucene's BM25Similarity, log(1 + (N - n + 0.5) /
+    (n + 0.5)). A word counts as often as the query has it: who writes at length repeats what
+    matters.
     """
 
     statistics: TermStatistics
@@ -142,21 +171,43 @@ class Bm25:
 
     def weight(self, term: str) -> float:
         """How much a word tells."""
-        holding = self.statistics.rows_with.get(term, 0)
-        rarity = math.log(1.0 + (self.statistics.rows - holding + 0.5) / (holding + 0.5))
+        holding = self.statistics.units_with.get(term, 0)
+        rarity = math.log(1.0 + (self.statistics.units - holding + 0.5) / (holding + 0.5))
         return self.occurrences[term] * rarity
 
-    def norms(self, lengths: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
-        """How much the length of each row holds back the counts of its words."""
-        average = self.statistics.words / max(self.statistics.rows, 1)
-        scale = _SATURATION * _LENGTH_WEIGHT / max(average, 1.0)
-        exact: npt.NDArray[np.float64] = lengths.astype(np.float64)
-        return exact * scale + _SATURATION * (1.0 - _LENGTH_WEIGHT)
+    def gains(self, term: str, found: UnitPostings, words: Counts, title_words: Counts) -> Scores:
+        """What a word adds to the score of each unit of `found`.
 
-    def gains(
-        self, term: str, postings: Postings, norms: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """What a word adds to the score of each row of `postings`; `norms` are of all rows."""
-        counts = postings.counts
-        factor = self.weight(term) * (_SATURATION + 1.0)
-        return factor * counts / (counts + norms[postings.labels])
+        `words` and `title_words` are those of all units.
+        """
+        units = self.statistics.units
+        in_text = found.counts / _norms(
+            words[found.units], self.statistics.words, units, _LENGTH_WEIGHT
+        )
+        in_title = found.title_counts / _norms(
+            title_words[found.units], self.statistics.title_words, units, _TITLE_LENGTH_WEIGHT
+        )
+        return self._saturated(term, in_text + _TITLE_WEIGHT * in_title)
+
+    def row_gains(self, term: str, counts: Counts, words: Counts) -> Scores:
+        """What a word adds to the scores of rows, by their texts alone: one title has them all."""
+        norms = _norms(words, self.statistics.words, self.statistics.rows, _LENGTH_WEIGHT)
+        return self._saturated(term, counts / norms)
+
+    def bound(self, term: str) -> float:
+        """More than a word adds to any score."""
+        return self.weight(term) * (_SATURATION + 1.0)
+
+    def most(self) -> float:
+        """More than any score."""
+        return sum(map(self.bound, self.occurrences))
+
+    def _saturated(self, term: str, counts: Scores) -> Scores:
+        return self.weight(term) * (_SATURATION + 1.0) * counts / (counts + _SATURATION)
+
+
+def _norms(lengths: Counts, total: int, count: int, length_weight: float) -> Scores:
+    """How much the length of a field holds back the counts of its words."""
+    average = max(total / max(count, 1), 1.0)
+    relative: Scores = lengths.astype(np.float64) / average
+    return (1.0 - length_weight) + length_weight * relative

@@ -1,7 +1,7 @@
 """One shard on this machine: its live rows, and searching them by vector or by word."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,19 @@ from shared.errors import CorruptObjectError
 from shared.index.catalog.catalog import Catalog
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import GraphFile, Labels, MarkedGraph, RowMask, Vectors
-from shared.index.ranking import Ranked, best_rows, rounded_scores
-from shared.index.shard.lexical import Bm25, Postings, TermStatistics
+from shared.index.ranking import Ranked
+from shared.index.shard.lexical import Bm25
 from shared.index.shard.sidecar import Sidecar, StoredChunk
+from shared.index.shard.units import Units
+from shared.index.shard.word_search import (
+    LookedUp,
+    WordScores,
+    best_units,
+    look_up,
+    nothing_found,
+    row_scores,
+    scores_of,
+)
 from shared.models.manifest import ShardDescriptor
 
 # The last of what a graph finds is the least certain: enough must pass before it.
@@ -26,6 +36,11 @@ _WIDER_UNDER_FILTER = 1.5
 _PROBED = 50
 _EXPECTED_OF_PROBED = 4.0
 _DEVIATIONS = 3.0
+# Where the rows that were found are of too few entities, so many times more are asked for, up to
+# what a graph finds sensibly; beyond it every row is compared.
+_ROWS_GROW = 4
+_MOST_BY_GRAPH = 2000
+_LEAST_BOUND = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +66,11 @@ class SearchTuning:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedUp:
-    """The postings of a query's words in one shard, and its part of the statistics."""
+class ScoredRow:
+    """A passage of a unit: its row, and its cosine where the query has a vector."""
 
-    postings: Mapping[str, Postings]
-    statistics: TermStatistics
+    label: int
+    similarity: float | None
 
 
 class OpenFiles:
@@ -84,8 +99,20 @@ class OpenFiles:
             self.graph = GraphFile(graph, rows=descriptor.vectors, dims=model.dims, name=key)
         if sidecar is not None and descriptor.sidecar is not None:
             self.sidecar = Sidecar(
-                sidecar, model=model, rows=descriptor.vectors, name=descriptor.sidecar.key
+                sidecar,
+                model=model,
+                rows=descriptor.vectors,
+                name=descriptor.sidecar.key,
+                has_titles=catalog.has_titles,
             )
+        self._units: dict[bool, Units] = {}
+
+    def units(self, *, by_entity: bool) -> Units:
+        """What is ranked: the entities of the shard, or its rows by themselves."""
+        if by_entity not in self._units:
+            make = Units.entities if by_entity else Units.rows
+            self._units[by_entity] = make(self.catalog)
+        return self._units[by_entity]
 
 
 def check_catalog(catalog: Catalog, descriptor: ShardDescriptor) -> None:
@@ -249,35 +276,99 @@ class Shard:
         found = self._files.graph.similarities(np.asarray(labels, dtype=np.int64), query)
         return [float(score) for score in found]
 
-    def look_up(self, terms: Sequence[str]) -> LookedUp:
-        """Where words occur, and what the live rows add to the statistics of the index."""
-        sidecar, is_live = self._files.sidecar, self._is_live
-        if sidecar is None:
-            return LookedUp({}, TermStatistics(0, 0, {}))
-        postings = sidecar.postings(terms)
-        statistics = TermStatistics(
-            rows=self._live_rows,
-            words=self._live_words,
-            rows_with={
-                term: len(found.labels) if is_live is None else int(is_live[found.labels].sum())
-                for term, found in postings.items()
-            },
-        )
-        return LookedUp(postings, statistics)
+    def nearest_units(
+        self,
+        query: Vectors,
+        count: int,
+        candidates: Labels | None,
+        *,
+        by_entity: bool,
+        breadth: int,
+        exact: bool = False,
+    ) -> Ranked:
+        """The units whose nearest rows are nearest to a unit vector; see `nearest`.
+
+        An entity may have many rows that are near: rows are asked for until they suffice.
+        """
+        units = self._files.units(by_entity=by_entity)
+        allowed = self._catalog.rows if candidates is None else len(candidates)
+        rows = count if units.of_rows is None else max(count, breadth)
+        while True:
+            found = self.nearest(query, rows, candidates, breadth=breadth, exact=exact)
+            best = units.best_of_each(found)
+            if len(best) >= count or rows >= allowed:
+                return best[:count]
+            rows = rows * _ROWS_GROW if rows < _MOST_BY_GRAPH else allowed
+            exact = exact or rows >= _MOST_BY_GRAPH
+
+    def nearness(self, numbers: Sequence[int], query: Vectors, *, by_entity: bool) -> list[float]:
+        """The greatest cosine of the rows of each of some units."""
+        units = self._files.units(by_entity=by_entity)
+        if units.of_rows is None or not numbers:
+            return self.similarities(list(numbers), query)
+        rows = [units.rows_of(number) for number in numbers]
+        scores = np.array(self.similarities(np.concatenate(rows).tolist(), query))
+        starts = np.concatenate(([0], np.cumsum([len(some) for some in rows])[:-1]))
+        return [float(score) for score in np.maximum.reduceat(scores, starts)]
+
+    def look_up(self, terms: Sequence[str], *, by_entity: bool) -> LookedUp:
+        """Where distinct words occur, and what the live units add to the statistics."""
+        units = self._files.units(by_entity=by_entity)
+        if self._files.sidecar is None:
+            return nothing_found(units)
+        return look_up(self._files.sidecar, units, terms, self._is_live)
 
     def best_matches(
         self, looked_up: LookedUp, ranking: Bm25, count: int, candidates: Labels | None
     ) -> Ranked:
-        """The rows of `matching` that hold a word, best BM25 score first."""
-        scores: npt.NDArray[np.float64] = np.zeros(self._catalog.rows)
-        norms = ranking.norms(self._catalog.row_words)
-        for term, found in sorted(looked_up.postings.items()):  # sums of floats depend on order
-            scores[found.labels] += ranking.gains(term, found, norms)
-        if candidates is None:
-            labels = np.flatnonzero(scores)
-        else:
-            labels = candidates[scores[candidates] > 0.0]
-        return best_rows(labels, rounded_scores(scores[labels]), count)
+        """The units of the rows of `matching` that hold a word, best BM25 score first."""
+        passing = None
+        if candidates is not None:
+            passing = looked_up.units.passing(self._is_candidate(candidates))
+        return best_units(looked_up, ranking, count, passing)
+
+    def word_scores(self, looked_up: LookedUp, ranking: Bm25, numbers: Sequence[int]) -> WordScores:
+        """The BM25 scores of some units."""
+        return scores_of(looked_up, ranking, numbers)
+
+    def names(self, numbers: Sequence[int], *, by_entity: bool) -> list[str]:
+        """The chunk ids of the first rows of some units."""
+        units = self._files.units(by_entity=by_entity)
+        return self._catalog.packed_chunk_ids.several(units.first_rows[numbers])
+
+    def passages(
+        self,
+        number: int,
+        count: int,
+        *,
+        by_entity: bool,
+        nearest: float | None,
+        query: Vectors | None,
+        words: tuple[LookedUp, Bm25] | None,
+    ) -> list[ScoredRow]:
+        """The best rows of a unit, best first; `nearest` is the greatest cosine of its rows.
+
+        Rows are ordered by the cosine with `query` plus the share that the BM25 score of the row
+        has of the greatest possible one, or by what there is of both.
+        """
+        rows = self._files.units(by_entity=by_entity).rows_of(number)
+        if len(rows) == 1:
+            return [ScoredRow(int(rows[0]), nearest)]
+        cosines = None if query is None else np.array(self.similarities(rows.tolist(), query))
+        total = np.zeros(len(rows)) if cosines is None else cosines
+        if words is not None:
+            looked_up, ranking = words
+            lengths = self._catalog.row_words[rows].astype(np.int64)
+            scores = row_scores(looked_up, ranking, rows, lengths)
+            total = total + scores / max(ranking.most(), _LEAST_BOUND)
+        order = np.lexsort((rows, -total))[:count]
+        return [
+            ScoredRow(
+                int(rows[place]),
+                None if cosines is None else float(cosines[place]),
+            )
+            for place in order
+        ]
 
     def documents(self, labels: list[int]) -> dict[int, StoredChunk]:
         """Text and metadata of some rows."""
@@ -300,11 +391,6 @@ class Shard:
         if self._is_live is None:
             return np.arange(self._catalog.rows)
         return np.flatnonzero(self._is_live)
-
-    @cached_property
-    def _live_words(self) -> int:
-        words = self._catalog.row_words
-        return int((words if self._is_live is None else words[self._is_live]).sum())
 
     def _new_graph(self) -> MarkedGraph | None:
         if self._files.graph is None:

@@ -12,7 +12,7 @@ from shared.errors import CorruptObjectError, DimensionMismatchError, InvalidInp
 from shared.index.catalog.catalog import CatalogRow, encode_catalog, read_catalog
 from shared.index.graph.hnsw_file import Vectors, write_graph
 from shared.index.shard.content import content_checksum
-from shared.index.shard.lexical import build_tables, searched_text
+from shared.index.shard.lexical import SearchedRow, build_tables
 from shared.index.shard.origin import shard_name
 from shared.index.shard.sidecar import Document, write_sidecar
 from shared.models.base import CorpusName
@@ -145,10 +145,13 @@ def write_files(
     folder: Path, model: ModelIdentity, content: ShardContent, chunks: Sequence[Chunk]
 ) -> ShardFiles:
     """Write catalog and sidecar, and name the graph that is still to be written."""
-    tables = build_tables(searched_text(chunk.metadata.title, chunk.text) for chunk in chunks)
+    tables = build_tables(
+        SearchedRow(chunk.parent, chunk.metadata.title, chunk.text) for chunk in chunks
+    )
+    lengths = zip(chunks, tables.words.tolist(), tables.title_words.tolist(), strict=True)
     rows = (
-        CatalogRow(chunk.chunk_id, chunk.parent, chunk.metadata, words)
-        for chunk, words in zip(chunks, tables.lengths.tolist(), strict=True)
+        CatalogRow(chunk.chunk_id, chunk.parent, chunk.metadata, words, title_words)
+        for chunk, words, title_words in lengths
     )
     files = ShardFiles(
         folder / f"shard.{CATALOG_SUFFIX}",
@@ -161,7 +164,8 @@ def write_files(
             files.sidecar,
             model=model,
             documents=(Document(chunk.text, chunk.metadata) for chunk in chunks),
-            postings=tables.postings.items(),
+            texts=tables.texts.items(),
+            titles=tables.titles.items(),
         )
     return files
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -20,14 +20,24 @@ from shared.models.chunk import ChunkMetadata
 from shared.models.manifest import ModelIdentity
 
 ResultT = TypeVar("ResultT")
+PostingsTable = Literal["postings", "titles"]
+"""The words of texts, and those of titles."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_WITHOUT_TITLES = 2
+"""Sidecars of earlier releases: a row's postings have the words of its title, too."""
 
-_SCHEMA = """
+_SCHEMA_WITHOUT_TITLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (label INTEGER PRIMARY KEY, text TEXT NOT NULL, metadata TEXT NOT NULL);
 CREATE TABLE postings (term TEXT PRIMARY KEY, labels BLOB NOT NULL, counts BLOB NOT NULL);
 """
+_SCHEMA = (
+    _SCHEMA_WITHOUT_TITLES
+    + """
+CREATE TABLE titles (term TEXT PRIMARY KEY, labels BLOB NOT NULL, counts BLOB NOT NULL);
+"""
+)
 _SCHEMA_QUERY = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema"
 # What SQLite finds out of the bytes alone, however often it looks.
 _DAMAGE = frozenset(
@@ -72,7 +82,8 @@ def write_sidecar(
     *,
     model: ModelIdentity,
     documents: Iterable[Document],
-    postings: Iterable[tuple[str, Postings]],
+    texts: Iterable[tuple[str, Postings]],
+    titles: Iterable[tuple[str, Postings]],
 ) -> None:
     """Write a new sidecar; the same input makes the same bytes.
 
@@ -80,7 +91,8 @@ def write_sidecar(
         path: of the file, which must not exist.
         model: whose vectors the shard holds.
         documents: in the order of their labels.
-        postings: of each word, in the order of the words.
+        texts: the postings of each word of the texts, in the order of the words.
+        titles: those of the words of titles.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
@@ -96,17 +108,21 @@ def write_sidecar(
                 for label, document in enumerate(documents)
             ),
         )
-        connection.executemany(
-            "INSERT INTO postings VALUES (?, ?, ?)",
-            ((word, found.labels.tobytes(), found.counts.tobytes()) for word, found in postings),
-        )
+        for table, postings in (("postings", texts), ("titles", titles)):
+            connection.executemany(
+                f"INSERT INTO {table} VALUES (?, ?, ?)",  # noqa: S608 - one of two names
+                (
+                    (word, found.labels.tobytes(), found.counts.tobytes())
+                    for word, found in postings
+                ),
+            )
         connection.execute("COMMIT")
     finally:
         connection.close()
 
 
-def _meta(model: ModelIdentity) -> dict[str, str]:
-    return {"schema_version": str(SCHEMA_VERSION), "model": model.model_dump_json()}
+def _meta(model: ModelIdentity, version: int = SCHEMA_VERSION) -> dict[str, str]:
+    return {"schema_version": str(version), "model": model.model_dump_json()}
 
 
 class Sidecar:
@@ -118,9 +134,17 @@ class Sidecar:
     """
 
     def __init__(
-        self, locate: Callable[[], Path], *, model: ModelIdentity, rows: int, name: str
+        self,
+        locate: Callable[[], Path],
+        *,
+        model: ModelIdentity,
+        rows: int,
+        name: str,
+        has_titles: bool = True,
     ) -> None:
         """Look whether the file that `locate` finds can be the sidecar of a shard of `rows` rows.
+
+        `has_titles` is what the catalog says: earlier releases wrote no postings of titles.
 
         Raises:
             CorruptObjectError: it is no SQLite file of ours, or cut short; names `name`.
@@ -129,6 +153,7 @@ class Sidecar:
         self._model = model
         self._rows = rows
         self._name = name
+        self._has_titles = has_titles
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         with locate().open("rb") as stream:
@@ -140,22 +165,26 @@ class Sidecar:
         if not is_ours or _number(head, _PAGES_AT) * _PAGE_BYTES != self._size_bytes:
             raise self._damage("is no SQLite sidecar, or not all of one")
 
-    def postings(self, words: Sequence[str]) -> dict[str, Postings]:
-        """Where the words of `query_terms` occur; words that do not are left out.
+    def texts_with(self, words: Sequence[str]) -> dict[str, Postings]:
+        """Where the words of `query_terms` occur in texts; words that do not are left out.
 
         Raises:
             CorruptObjectError: as every reading method, when the file is no sidecar of this
                 schema and model, or is damaged. What keeps it from being read (no memory, no file
                 handle, a failing disk) goes through as it is.
         """
+        return self._postings("postings", words)
+
+    def titles_with(self, words: Sequence[str]) -> dict[str, Postings]:
+        """The first rows of the entities whose titles hold the words."""
+        return self._postings("titles", words) if self._has_titles else {}
+
+    def _postings(self, table: PostingsTable, words: Sequence[str]) -> dict[str, Postings]:
         if not words:
             return {}
-        rows = self._read(
-            f"SELECT * FROM postings WHERE term IN ({', '.join('?' * len(words))})",  # noqa: S608 - question marks only
-            words,
-            self._posting,
-        )
-        return dict(rows)
+        places = ", ".join("?" * len(words))
+        statement = f"SELECT * FROM {table} WHERE term IN ({places})"  # noqa: S608 - question marks
+        return dict(self._read(statement, words, self._posting))
 
     def documents(self, labels: Iterable[int]) -> dict[int, Document]:
         """Text and metadata of some rows."""
@@ -184,9 +213,9 @@ class Sidecar:
                 last = label
                 yield label, document
 
-    def every_posting(self) -> Iterator[tuple[str, Postings]]:
-        """Every word and where it occurs, in the order of the words; a few at a time."""
-        statement = "SELECT * FROM postings WHERE term > ? ORDER BY term LIMIT ?"
+    def every_posting(self, table: PostingsTable) -> Iterator[tuple[str, Postings]]:
+        """Every word of a field and where it occurs, in the order of the words; a few at a time."""
+        statement = f"SELECT * FROM {table} WHERE term > ? ORDER BY term LIMIT ?"  # noqa: S608 - one of two names
         last = ""  # no word is empty
         while rows := self._read(statement, [last, _ROWS_AT_ONCE], self._posting):
             for word, postings in rows:
@@ -237,8 +266,9 @@ class Sidecar:
         weakref.finalize(self, connection.close)
         try:
             self._distrust(connection)
-            schema = connection.execute(_SCHEMA_QUERY).fetchmany(len(_expected_schema()) + 1)
-            if tuple(schema) != _expected_schema():
+            expected = _expected_schema(self._has_titles)
+            schema = connection.execute(_SCHEMA_QUERY).fetchmany(len(expected) + 1)
+            if tuple(schema) != expected:
                 raise self._damage("has another schema than a sidecar of this release")
             self._check(connection.execute("SELECT key, value FROM meta LIMIT 10").fetchall())
         except BaseException:
@@ -257,7 +287,8 @@ class Sidecar:
 
     def _check(self, rows: Sequence[Sequence[Any]]) -> None:
         found = {self._text(key): self._text(value) for key, value in rows}
-        for key, value in _meta(self._model).items():
+        version = SCHEMA_VERSION if self._has_titles else _WITHOUT_TITLES
+        for key, value in _meta(self._model, version).items():
             if found.get(key) != value:
                 raise self._damage(f"says {key} {found.get(key)}, its manifest {value}")
 
@@ -311,8 +342,8 @@ def _is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
 
 
 @cache
-def _expected_schema() -> tuple[Any, ...]:
+def _expected_schema(has_titles: bool) -> tuple[Any, ...]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.text_factory = bytes
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA if has_titles else _SCHEMA_WITHOUT_TITLES)
         return tuple(connection.execute(_SCHEMA_QUERY).fetchall())

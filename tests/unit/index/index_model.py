@@ -334,7 +334,7 @@ class ModelledIndex:
         vector = np.zeros(MODEL.dims, dtype=np.float32)
         vector[0] = 1.0
         for mode in ("lexical", "dense"):
-            query = SearchQuery(text=WORD, vector=vector, k=50, mode=mode)
+            query = SearchQuery(text=WORD, vector=vector, k=50, by_entity=False, mode=mode)
             hits = searcher.search(query, snapshot).hits
             assert sorted((hit.chunk.chunk_id, hit.chunk.text) for hit in hits) == expected
         return version

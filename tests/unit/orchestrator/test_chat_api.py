@@ -106,7 +106,9 @@ BAD_FIELDS: list[tuple[dict[str, Any], int, str]] = [
     ({"message": ["x"]}, 400, "message"),
     ({"message": "x" * 4_001}, 413, "4,000"),
     ({"message": "x", "k": 0}, 400, "k: "),
-    ({"message": "x", "k": 51}, 400, "k: "),
+    ({"message": "x", "k": 101}, 400, "k: "),
+    ({"message": "x", "passages": 0}, 400, "passages: "),
+    ({"message": "x", "passages": 6}, 400, "passages: "),
     ({"message": "x", "k": "5"}, 400, "k: "),
     ({"message": "x", "k": True}, 400, "k: "),
     ({"message": "x", "k": 1.5}, 400, "k: "),
@@ -143,7 +145,7 @@ def test_an_unknown_field_lists_the_known_ones(api: Api) -> None:
     _, _, problem = api.post(message="x", filters={"series": "1"})
     assert "entity, id, since, until" in problem["detail"]
     _, _, problem = api.post(message="x", mode="dense")
-    assert "message, session_id, k, filters, corpus" in problem["detail"]
+    assert "message, session_id, k, passages, filters, corpus" in problem["detail"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_a_question_is_searched_answered_and_cited(make_graph: MakeGraph) -> Non
         {
             "q": "Who created Ultron?",
             "k": 5,
+            "passages": 2,
             "mode": "hybrid",
             "corpus": "demo",
             "filters": {},

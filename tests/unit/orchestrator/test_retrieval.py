@@ -22,7 +22,7 @@ from tests.unit.orchestrator.scripted import PYM, ULTRON, ScriptedLambda
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-SEARCH = RetrieveCall("Ultron", 5, "hybrid", "demo", {})
+SEARCH = RetrieveCall("Ultron", 5, 2, "hybrid", "demo", {})
 
 
 @pytest.mark.parametrize(

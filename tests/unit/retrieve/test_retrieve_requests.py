@@ -16,7 +16,7 @@ from shared.errors import InvalidInputError, TextTooLongError, UltronError
 from shared.index.catalog.filters import SearchFilters
 
 NAMES = (
-    "q", "k", "threshold", "mode", "corpus", "partial",
+    "q", "k", "threshold", "group", "passages", "mode", "corpus", "partial",
     "filter.entity", "filter.id", "filter.since", "filter.until",
 )  # fmt: skip
 ALLOWED = (*NAMES, "filter.<field>", "filter.<field>.min", "filter.<field>.max")
@@ -25,6 +25,7 @@ ALLOWED = (*NAMES, "filter.<field>", "filter.<field>.min", "filter.<field>.max")
 def test_a_question_alone_has_defaults() -> None:
     request = parse_query_string({"q": ["Who created Ultron?"]})
     assert (request.k, request.mode, request.threshold, request.corpus) == (5, "hybrid", None, None)
+    assert (request.group, request.passages) == (True, 1)
     assert request.filters.given() == {}
     assert request.filters.search_filters().is_empty
 
@@ -33,7 +34,9 @@ def test_all_parameters_are_read() -> None:
     request = parse_query_string(
         {
             "q": ["x"],
-            "k": ["50"],
+            "k": ["100"],
+            "passages": ["5"],
+            "group": ["true"],
             "threshold": ["-0.25"],
             "mode": ["dense"],
             "corpus": ["marvel"],
@@ -44,7 +47,8 @@ def test_all_parameters_are_read() -> None:
             "filter.until": ["2024-02-01T00:00:00+02:00"],
         }
     )
-    assert (request.k, request.threshold, request.corpus) == (50, -0.25, "marvel")
+    assert (request.k, request.threshold, request.corpus) == (100, -0.25, "marvel")
+    assert (request.group, request.passages) == (True, 5)
     assert request.partial
     assert request.filters.search_filters() == SearchFilters(
         entity_types=("comic", "series", "event"),
@@ -69,7 +73,12 @@ def test_all_parameters_are_read() -> None:
         ("k", "x"),
         ("k", "0"),
         ("k", "-1"),
-        ("k", "51"),
+        ("k", "101"),
+        ("passages", "0"),
+        ("passages", "6"),
+        ("passages", "two"),
+        ("group", "maybe"),
+        ("group", ""),
         ("k", "1.5"),
         ("k", "1e400"),
         ("k", "9" * 5000),
@@ -282,3 +291,9 @@ def test_query_parameters_come_with_all_of_their_values() -> None:
     assert query_parameters({"queryStringParameters": {"q": "b"}}) == {"q": ["b"]}
     empty = {"multiValueQueryStringParameters": None, "queryStringParameters": None}
     assert query_parameters(empty) == {}
+
+
+def test_passages_by_themselves_have_no_further_passages() -> None:
+    assert not parse_query_string({"q": ["x"], "group": ["false"]}).group
+    with pytest.raises(InvalidInputError, match="leave one of both out"):
+        parse_query_string({"q": ["x"], "group": ["false"], "passages": ["2"]})

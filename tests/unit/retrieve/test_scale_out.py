@@ -211,12 +211,13 @@ def of_scope(manifest: Manifest, **changes: Any) -> dict[str, Any]:
         "shard_ids": [manifest.shards[0].shard_id],
         **changes,
     }
-    return {"group": {"ask": "statistics", "scope": scope, "terms": ["w4"]}}
+    question = {"ask": "statistics", "scope": scope, "by_entity": True, "terms": ["w4"]}
+    return {"group": question}
 
 
 def test_a_group_that_is_not_there_is_an_error(whole: Deployment) -> None:
     manifest = manifests(whole).read().manifest
-    assert whole.send(of_scope(manifest))["rows"] == 8
+    assert whole.send(of_scope(manifest))["units"] == 8
     assert whole.send(of_scope(manifest, version=99))["error"]["code"] == "NOT_FOUND"
     assert whole.send(of_scope(manifest, shard_ids=["0" * 8]))["error"]["code"] == "INTERNAL"
     other = manifest.model.model_dump() | {"revision": "another"}

@@ -30,7 +30,8 @@ from shared.canonical.page import derive_page
 from shared.canonical.raw_json import load_json
 from shared.canonical.records import Canonicaliser, RecordContext
 from shared.index.catalog.filters import parse_number
-from shared.index.shard.lexical import build_tables, query_terms
+from shared.index.shard.lexical import SearchedRow, build_tables
+from shared.index.shard.tokenizer import query_terms
 from shared.models.corpus import ChunkingSettings
 from shared.models.entity import Entity
 from shared.models.expressions import evaluate
@@ -222,7 +223,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "unknown parameter": lambda t: parse_query_string({t: [t]}),
     "number": parse_number,
     "query terms": query_terms,
-    "postings": lambda t: build_tables([t]),
+    "postings": lambda t: build_tables([SearchedRow("t:1", t, t)]),
     "shown": shortened,
 }
 

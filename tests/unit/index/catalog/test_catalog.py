@@ -40,7 +40,9 @@ def opened(data: bytes) -> Catalog:
 
 def rows_of(entities: Mapping[str, EntityVersion], each: int) -> list[CatalogRow]:
     rows = [
-        CatalogRow(f"{key}-{number:03d}", key, chunk("t:x").metadata, number)
+        CatalogRow(
+            f"{key}-{number:03d}", key, chunk("t:x").metadata, number, 2 if number == 1 else 0
+        )
         for key in entities
         for number in range(1, each + 1)
     ]
@@ -68,6 +70,7 @@ def test_a_catalog_is_read_back_as_it_was_written(
         assert catalog.chunk_id(label) == row.chunk_id
         assert catalog.entity_keys[catalog.row_entities[label]] == row.entity_key
         assert catalog.row_words[label] == row.words
+        assert catalog.row_title_words[label] == row.title_words
     assert catalog.fields == (("issue_number",) if rows else ())
 
 
@@ -149,6 +152,7 @@ def header_with(**values: Any) -> np.ndarray[Any, Any]:
         {"header": np.frombuffer(b"[]", np.uint8)},
         {"row_entities": np.full(10, 5, "<u4")},
         {"row_words": np.zeros(9, "<u4")},
+        {"row_title_words": np.zeros(9, "<u4")},
         {"entity_hashes": np.zeros((5, 3), "<u8")},
         {"entity_origins": np.zeros(4, "<u4")},
         {"keys_ends": np.array([0, 9, 3, 9, 9, 15], "<u8")},

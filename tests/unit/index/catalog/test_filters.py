@@ -51,7 +51,7 @@ field_filters = st.builds(
 
 
 def catalog_of(metadata: Sequence[ChunkMetadata]) -> Catalog:
-    rows = [CatalogRow(f"t:1-{n:03d}", "t:1", one, 1) for n, one in enumerate(metadata)]
+    rows = [CatalogRow(f"t:1-{n:03d}", "t:1", one, 1, 0) for n, one in enumerate(metadata)]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "catalog"
         version = EntityVersion(1, "o", NO_CONTENT)

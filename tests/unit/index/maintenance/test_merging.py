@@ -23,6 +23,7 @@ from shared.models.chunk import Chunk
 from shared.models.entity import NO_CONTENT, EntityVersion
 from shared.models.manifest import Manifest, ShardDescriptor
 from shared.storage.memory import MemoryObjectStore
+from tests.unit.index.earlier_release import as_earlier_release
 from tests.unit.index.index_builders import CORPUS, DIMS, MODEL, chunk, unit_vectors
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -128,7 +129,7 @@ def sidecar_rows(world: World, shard: ShardDescriptor) -> dict[str, list[tuple[o
     connection = sqlite3.connect(path)
     tables = {
         table: connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
-        for table in ("meta", "documents", "postings")
+        for table in ("meta", "documents", "postings", "titles")
     }
     connection.close()
     return tables
@@ -154,6 +155,23 @@ def test_a_merge_is_what_building_from_scratch_makes(world: World) -> None:
     assert built == merged
     for kind in ("catalog", "graph", "sidecar"):
         assert world.file(built, kind) == world.file(merged, kind)
+
+
+def test_a_merge_of_shards_of_an_earlier_release_is_that_of_new_ones(world: World) -> None:
+    new = [world.add({f"hero:{n}": 1 + n % 3 for n in range(f, 30, 3)}, OLD + f) for f in range(3)]
+    merged = world.merge(new)
+    assert merged is not None
+    files = {kind: world.file(merged, kind) for kind in ("catalog", "graph", "sidecar")}
+    for place, shard in enumerate(new):
+        chunks = [
+            one
+            for number in range(place, 30, 3)
+            for one in chunks_of(f"hero:{number}", 1 + number % 3, OLD + place)
+        ]
+        world.shards[place] = as_earlier_release(world.store, shard, chunks, world.directory)
+    again = world.merge(world.shards)
+    assert again == merged
+    assert {kind: world.file(again, kind) for kind in files} == files
 
 
 def test_threads_change_the_graph_but_no_row(world: World) -> None:

@@ -178,6 +178,8 @@ def test_hits_do_not_depend_on_how_shards_are_grouped(index: Index, data: st.Dat
         text=" ".join(data.draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3))),
         vector=vector,
         k=data.draw(st.integers(1, 60)),
+        by_entity=data.draw(st.booleans()),
+        passages=data.draw(st.integers(1, 3)),
         mode=mode,
         filters=data.draw(filters),
         threshold=None if mode == "lexical" else data.draw(st.none() | st.just(0.1)),
@@ -304,7 +306,7 @@ def test_a_group_that_does_not_answer_in_time_fails(index: Index) -> None:
         try:
             calls = GroupCalls([local, remote], pool, is_partial_fine=False, seconds=0.01)
             with pytest.raises(PartialFailureError, match="1 of the 2 groups"):
-                calls.finish(calls.start(lambda group: group.statistics(["robot"])))
+                calls.finish(calls.start(lambda group: group.statistics(["robot"], by_entity=True)))
         finally:
             release.set()
 
@@ -331,7 +333,18 @@ def test_what_is_wrong_with_the_search_itself_stays_that(
         {},
         [],
         None,
-        {"dense": [["a", 1.0, 1.0]], "lexical": [], "documents": []},
+        {
+            "units": [
+                {
+                    "name": "a",
+                    "similarity": 1.0,
+                    "words": 1.0,
+                    "has_all": True,
+                    "passages": [{"document": 0, "similarity": 1.0}],
+                }
+            ],
+            "documents": [],
+        },
         {"rows": "robot"},
     ],
 )
@@ -353,13 +366,14 @@ queries = st.builds(
     GroupQuery,
     depth=st.integers(1, 60),
     breadth=st.integers(1, 400),
+    by_entity=st.booleans(),
+    passages=st.integers(1, 5),
     vector=st.none() | st.integers(0, 99).map(lambda seed: unit_vectors(1, seed)[0]),
     terms=st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=5).map(tuple),
     statistics=st.none()
     | st.builds(
         TermStatistics,
-        st.integers(0, 10**12),
-        st.integers(0, 10**15),
+        *(st.integers(0, 10**12) for _ in range(4)),
         st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), st.integers(0, 10**9)),
     ),
     filters=st.builds(

@@ -18,7 +18,7 @@ from shared.index.catalog import catalog as catalog_module
 from shared.index.catalog.catalog import encode_catalog, read_catalog
 from shared.index.graph.hnsw_file import GraphFile, write_graph
 from shared.index.shard import vector_file as vector_file_module
-from shared.index.shard.lexical import build_tables
+from shared.index.shard.lexical import SearchedRow, build_tables
 from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
 from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
 from tests.unit.index.index_builders import DIMS, MODEL, chunk, unit_vectors
@@ -61,11 +61,13 @@ def graph(tmp_path: Path) -> Path:
 def sidecar(tmp_path: Path) -> Path:
     path = tmp_path / "sidecar"
     texts = [f"word {number}" for number in range(500)]
+    tables = build_tables(SearchedRow(text, "title", text) for text in texts)
     write_sidecar(
         path,
         model=MODEL,
         documents=[Document(text, chunk("t:1").metadata) for text in texts],
-        postings=build_tables(texts).postings.items(),
+        texts=tables.texts.items(),
+        titles=tables.titles.items(),
     )
     return path
 
@@ -110,8 +112,8 @@ def test_no_file_handle_is_left(catalog: Path, graph: Path, sidecar: Path) -> No
         with pytest.raises(OSError, match="Too many open files"):
             Sidecar(lambda: sidecar, model=MODEL, rows=500, name="the-key")
         with pytest.raises(sqlite3.OperationalError, match="unable to open"):
-            known.postings(["word"])
-    assert len(known.postings(["word"])["word"].labels) == 500
+            known.texts_with(["word"])
+    assert len(known.texts_with(["word"])["word"].labels) == 500
 
 
 def test_a_search_that_is_interrupted_is_no_damage(sidecar: Path) -> None:
@@ -174,4 +176,4 @@ def test_a_full_disk_is_no_damage_of_a_sidecar(sidecar: Path) -> None:
 
         known._connection = Failing()  # type: ignore[assignment]
         with pytest.raises(CorruptObjectError if is_damage else sqlite3.DatabaseError):
-            known.postings(["word"])
+            known.texts_with(["word"])

@@ -19,7 +19,13 @@ from shared.errors import (
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import GraphFile, write_graph
 from shared.index.shard.content import content_checksum
-from shared.index.shard.lexical import Bm25, TermStatistics, build_tables
+from shared.index.shard.lexical import (
+    NO_STATISTICS,
+    Bm25,
+    LexicalTables,
+    SearchedRow,
+    build_tables,
+)
 from shared.index.shard.shard_writer import collect_content
 from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
 from shared.models.manifest import FileReference, ModelIdentity
@@ -116,8 +122,8 @@ def test_a_shard_without_rows_is_a_catalog_alone(tmp_path: Path) -> None:
     assert shard.similarities([], unit_vectors(1, seed=1)[0]) == []
     assert shard.documents([]) == {}
     assert shard.nearest(unit_vectors(1, seed=1)[0], 5, None, breadth=50) == []
-    looked_up = shard.look_up(["text"])
-    assert looked_up.statistics == TermStatistics(rows=0, words=0, rows_with={})
+    looked_up = shard.look_up(["text"], by_entity=True)
+    assert looked_up.statistics == NO_STATISTICS
     assert shard.best_matches(looked_up, Bm25.of(looked_up.statistics, []), 5, None) == []
 
 
@@ -238,12 +244,18 @@ def test_a_graph_is_written_in_batches_and_never_of_another_length(tmp_path: Pat
         write_graph(tmp_path / "short", [vectors], rows=41, dims=DIMS)
 
 
+def tables_of(texts: Sequence[str]) -> LexicalTables:
+    return build_tables(SearchedRow(f"t:{n}", f"title {n}", text) for n, text in enumerate(texts))
+
+
 def sidecar_file(path: Path, texts: Sequence[str] = (), model: ModelIdentity = MODEL) -> Path:
+    tables = tables_of(texts)
     write_sidecar(
         path,
         model=model,
         documents=[Document(text, chunk("t:1").metadata) for text in texts],
-        postings=build_tables(texts).postings.items(),
+        texts=tables.texts.items(),
+        titles=tables.titles.items(),
     )
     return path
 
@@ -289,14 +301,14 @@ def test_a_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data.replace(b"CREATE TABLE meta", b"CREATE TABLE \xa2\xa2 a"))
     with pytest.raises(CorruptObjectError, match="the-key"):
-        Sidecar(lambda: path, model=MODEL, rows=2000, name="the-key").postings(["text"])
+        Sidecar(lambda: path, model=MODEL, rows=2000, name="the-key").texts_with(["text"])
 
 
 def test_a_sidecar_of_another_model_is_refused(tmp_path: Path) -> None:
     other = ModelIdentity(id="random", revision="2", dims=DIMS)
     path = sidecar_file(tmp_path / "sidecar", model=other)
     with pytest.raises(CorruptObjectError, match="says model"):
-        Sidecar(lambda: path, model=MODEL, rows=2000, name="the-key").postings(["x"])
+        Sidecar(lambda: path, model=MODEL, rows=2000, name="the-key").texts_with(["x"])
 
 
 def test_a_row_that_the_sidecar_lacks_is_named(tmp_path: Path) -> None:
@@ -315,12 +327,13 @@ def test_every_row_and_every_word_can_be_read_in_order(tmp_path: Path) -> None:
     assert {label: found.text for label, found in sidecar.documents(range(1201)).items()} == dict(
         enumerate(texts)
     )
-    expected = build_tables(texts).postings
-    found = list(sidecar.every_posting())
-    assert [word for word, _ in found] == sorted(expected)
-    for word, postings in found:
-        assert postings.labels.tolist() == expected[word].labels.tolist()
-        assert postings.counts.tolist() == expected[word].counts.tolist()
+    tables = tables_of(texts)
+    for table, expected in (("postings", tables.texts), ("titles", tables.titles)):
+        found = list(sidecar.every_posting(table))  # type: ignore[arg-type]
+        assert [word for word, _ in found] == sorted(expected)
+        for word, postings in found:
+            assert postings.labels.tolist() == expected[word].labels.tolist()
+            assert postings.counts.tolist() == expected[word].counts.tolist()
 
 
 def test_a_catalog_of_another_shard_is_refused(tmp_path: Path) -> None:

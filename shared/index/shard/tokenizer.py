@@ -1,0 +1,126 @@
+"""Splits texts and queries into the words that are compared.
+
+Words are those of SQLite's FTS5 (Unicode word characters, no diacritics, Porter stems), run on a
+table in memory. Chinese, Japanese, Korean, Thai and their neighbours put no space between words:
+each run of their letters becomes its letters and its overlapping pairs of letters, so that a word
+inside a run is found by the pairs that it consists of.
+"""
+
+import re
+import sqlite3
+import threading
+import unicodedata
+from collections.abc import Callable
+from itertools import pairwise
+
+from shared.text.folding import folded
+
+MAXIMUM_TERMS = 256
+
+_TABLES = """
+CREATE VIRTUAL TABLE source USING fts5(
+  text, content='', tokenize='porter unicode61 remove_diacritics 2'
+);
+CREATE VIRTUAL TABLE tokens USING fts5vocab(source, 'instance');
+"""
+# Letters of scripts without spaces: Thai to Myanmar, Khmer, kana, Bopomofo, Han and Hangul.
+_UNSPACED = re.compile(
+    "[\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0f40-\u0fbc\u1000-\u103f\u1050-\u108f\u1780-\u17d3"
+    "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]+"
+)
+# Vowel signs, tone marks and the like, which belong to the letter before them.
+_MARK_CATEGORIES = frozenset({"Mn", "Mc"})
+
+
+class Tokenizer:
+    """Splits text to stemmed words; safe under threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False
+        )
+        self._connection.executescript(_TABLES)
+
+    def words(self, text: str) -> list[str]:
+        """The words by which a text is found; those of scripts without spaces come last.
+
+        Nothing in the text is syntax: it is data to SQLite.
+        """
+        return self._words(text, _letters_and_pairs)
+
+    def query_words(self, text: str) -> list[str]:
+        """The words that a query asks for; of a run of letters without spaces only the pairs.
+
+        Its single letters are in far too many texts, and say nothing that the pairs do not say.
+        """
+        return self._words(text, _pairs_or_letter)
+
+    def _words(self, text: str, cut: Callable[[str], list[str]]) -> list[str]:
+        # No lone surrogates, of which SQLite takes none.
+        clean = folded(text).encode(errors="replace").decode()
+        if clean.isascii():
+            return self._spaced(clean)
+        runs = _UNSPACED.findall(clean)
+        spaced = self._spaced(_UNSPACED.sub(" ", clean) if runs else clean)
+        return [*spaced, *(word for run in runs for word in cut(run))]
+
+    def _spaced(self, text: str) -> list[str]:
+        with self._lock:
+            run = self._connection.execute
+            run("INSERT INTO source(rowid, text) VALUES (1, ?)", (text,))
+            rows = run("SELECT term FROM tokens ORDER BY offset").fetchall()
+            run("INSERT INTO source(source) VALUES ('delete-all')")
+        return [row[0] for row in rows]
+
+
+def _letters(run: str) -> list[str]:
+    """The letters of a run, each with the marks that follow it."""
+    letters: list[str] = []
+    for character in run:
+        if letters and unicodedata.category(character) in _MARK_CATEGORIES:
+            letters[-1] += character
+        else:
+            letters.append(character)
+    return letters
+
+
+def _pairs(letters: list[str]) -> list[str]:
+    return [one + following for one, following in pairwise(letters)]
+
+
+def _letters_and_pairs(run: str) -> list[str]:
+    letters = _letters(run)
+    return [*letters, *_pairs(letters)]
+
+
+def _pairs_or_letter(run: str) -> list[str]:
+    letters = _letters(run)
+    return _pairs(letters) or letters
+
+
+TOKENIZER = Tokenizer()
+
+_FUNCTION_WORDS = frozenset(
+    TOKENIZER.words(
+        """
+        a about above after again against all also am an and any are as at be because been before
+        being below between both but by can could did do does doing down during each few for from
+        further had has have having he her here hers him his how i if in into is it its just me more
+        most my no nor not of off on once only or other our out over own same she should so some
+        such than that the their them then there these they this those through to too under until
+        up very was we were what when where which while who whom why will with would you your
+        """
+    )
+)
+
+
+def query_terms(text: str) -> tuple[str, ...]:
+    """The first 256 words that a query is searched by; one that comes again counts again.
+
+    Function words of English count only in a query that has no other word.
+    """
+    words = TOKENIZER.query_words(text)
+    content = [word for word in words if word not in _FUNCTION_WORDS]
+    return tuple((content or words)[:MAXIMUM_TERMS])
