@@ -99,6 +99,21 @@ def test_every_entity_is_found_by_a_sentence_of_its_own(
     assert lost == []
 
 
+@pytest.mark.parametrize(("mode", "most_missed"), [("lexical", 0), ("hybrid", 2)])
+def test_each_character_is_found_first_by_its_name(
+    stack: Stack, marvel_run: RunProgress, mode: str, most_missed: int
+) -> None:
+    characters = [e for e in entities(stack, marvel_run) if e.entity_type == "character"]
+    assert len(characters) > 60
+    others: dict[str, str] = {}
+    for character in characters:
+        question = {"q": character.title, "k": 1, "mode": mode}
+        [best] = stack.invoke("retrieve", {"retrieve": question})["results"]
+        if best["meta"]["title"] != character.title:
+            others[character.title] = best["meta"]["title"]
+    assert len(others) <= most_missed, others
+
+
 @pytest.mark.parametrize("stage", ["page", "derive", "chunk", "embed", "index"])
 def test_nothing_is_left_in_a_queue(stack: Stack, marvel_run: RunProgress, stage: str) -> None:
     """Nothing of this run: a poison message of another test may lie in a dead-letter queue."""
