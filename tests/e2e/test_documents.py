@@ -29,6 +29,7 @@ READING = (
 # Of examples that name a run or a message which no deployment has.
 NOT_FOUND_STATUS = 3
 _OF_NO_DEPLOYMENT = re.compile(r"20261123T|3f2a9c1e-")
+_PAUSED = re.compile(r"ultron stage pause (\w+)")
 _READING_EXAMPLE = re.compile(rf"^ultron (?:{'|'.join(READING)})\b.*$", re.M)
 
 
@@ -125,7 +126,12 @@ def shells(
             program = [sys.executable, "-c", IN_ONE_PROCESS, MARKER, *examples]
         else:
             program = ["bash", "-c", script_of(commands, MARKER)]
-        return run(program, environment, folder)
+        try:
+            return run(program, environment, folder)
+        finally:  # a page that ended early left it paused, and all others would wait
+            for command in commands:
+                if paused := _PAUSED.match(command.text):
+                    stack.command("stage", "resume", paused[1])
 
     programs = folders_of_programs(tmp_path_factory.mktemp("programs"))
     with ThreadPoolExecutor(len(PAGES)) as pool:
@@ -138,3 +144,14 @@ def test_the_commands_of_a_page_do_what_it_shows(
 ) -> None:
     wrong = differences(page.name, commands_on(page), shells[page].result(), MARKER)
     assert not wrong, "\n\n".join(wrong)
+
+
+def test_the_answer_that_the_readme_shows_is_the_deployments(
+    stack: Stack, marvel_run: RunProgress
+) -> None:
+    question = "Who created Ultron?"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition(f"$ ultron chat '{question}'\n")[2].partition("\n  [1] ")[0]
+    answer = " ".join(shown.split()).removesuffix("…").strip()
+    assert answer
+    assert stack.chat(question).body["answer"].startswith(answer)
