@@ -56,7 +56,7 @@ def command_reference() -> str:
     lines += table(("argument or option", "meaning"), _option_rows(first, of_every_command=True))
     for parser, summary in commands:
         lines += ["", f"## {parser.prog}", "", f"{summary[0].upper()}{summary[1:]}.", ""]
-        lines += ["```", example_of(parser), "```", ""]
+        lines += ["```sh", example_of(parser), "```", ""]
         lines += table(
             ("argument or option", "meaning"), _option_rows(parser, of_every_command=False)
         )

@@ -114,6 +114,19 @@ def outcomes_in(printed: str, marker: str) -> list[Outcome]:
     return [Outcome(match[1], int(match[2])) for match in re.finditer(pattern, printed, flags=re.S)]
 
 
+def differences(page: str, commands: list[PageCommand], printed: str, marker: str) -> list[str]:
+    """What a script of a page's commands did otherwise than the page says, with its output."""
+    outcomes = outcomes_in(printed, marker)
+    wrong = [
+        f"{page}, line {command.line_number}: {difference}\n$ {command.text}\n{outcome.printed}"
+        for command, outcome in zip(commands, outcomes, strict=False)
+        if (difference := command.difference(outcome.printed, outcome.exit_status))
+    ]
+    if not wrong and len(outcomes) < len(commands):
+        return [f"{page}: the shell ended early:\n{printed}"]
+    return wrong
+
+
 def _pattern(expected: tuple[str, ...]) -> str:
     """The regular expression of an output, each line of which has its line feed."""
     return "".join(

@@ -1,6 +1,7 @@
-"""The wheel: it installs the command under one name, beside whatever else is installed."""
+"""The wheel, made and installed as its page says: the command, beside whatever else there is."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -8,16 +9,49 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.document_commands import commands_of, differences, script_of
+
 ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "docs/how-to/install-the-command.md"
+COMMANDS = commands_of(PAGE.read_text(encoding="utf-8"))
+MARKER = "== ended with"
+# What the wheel is made of.
+OF_THE_WHEEL = ("pyproject.toml", "README.md", "LICENSE", "requirements", "services", "shared")
 FOREIGN = "raise ImportError('this is the package of another project')\n"
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True, cwd=folder)
-    [found] = folder.glob("*.whl")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in OF_THE_WHEEL:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def printed(checkout: Path) -> str:
+    """What the commands of the page print, in a checkout."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script_of(COMMANDS, MARKER)],
+        env=environment,
+        cwd=checkout,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, printed: str) -> Path:
+    [found] = (checkout / "dist").glob("*.whl")
     return found
 
 
@@ -43,6 +77,11 @@ def run(packages: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         check=False,
     )
+
+
+def test_the_page_builds_and_installs_the_command(printed: str) -> None:
+    wrong = differences(PAGE.name, COMMANDS, printed, MARKER)
+    assert not wrong, "\n\n".join(wrong)
 
 
 def test_the_wheel_takes_one_name_and_holds_the_command_alone(wheel: Path) -> None:

@@ -13,6 +13,7 @@ from scripts.demo.deployment import ROOT, Deployment
 from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.process import BackgroundServer
 from scripts.terraform_tooling import run_terraform, terraform_command, terraform_environment
+from tests.unit.docs.named_commands import named_commands
 
 EXAMPLE = ROOT / "terraform" / "production.tfvars.example"
 PLAN_OPTIONS = ("-no-color", "-lock=false")
@@ -134,6 +135,19 @@ def test_data_is_kept_by_default(plan: Resource) -> None:
         "ultron-production-state",
         True,
     )
+
+
+def test_each_resource_that_a_page_replaces_is_planned(plan: Resource) -> None:
+    addresses = {change["address"] for change in plan["resource_changes"]}
+    named = {
+        word.removeprefix("-replace=")
+        for page in (ROOT / "docs").rglob("*.md")
+        for command in named_commands(page.read_text(encoding="utf-8"))
+        for word in command.words
+        if word.startswith("-replace=")
+    }
+    assert named
+    assert named <= addresses
 
 
 def test_another_account_plans_nothing(

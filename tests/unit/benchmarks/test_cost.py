@@ -19,6 +19,8 @@ from benchmarks.cost import (
     total,
 )
 from scripts.build_support import repository_root
+from tests.unit.docs.makefile import Makefile
+from tests.unit.docs.named_commands import named_commands
 
 FIGURES = {
     "embed.query_ms": 4.2,
@@ -119,6 +121,27 @@ def test_it_prints_where_each_figure_is_from(
     assert any(
         line.startswith("ingest of one million documents (2,000,000 vectors): $") for line in lines
     )
+
+
+def test_the_commands_of_the_page_about_the_bill_print_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = repository_root()
+    makefile = Makefile.parse((root / "Makefile").read_text(encoding="utf-8"))
+    page = (root / "docs/how-to/estimate-the-bill.md").read_text(encoding="utf-8")
+    bills = []
+    for command in named_commands(page):
+        [target, *given] = command.words[1:]
+        options = dict(assignment.split("=", 1) for assignment in given)
+        [*_, (_, _, module, *arguments)] = makefile.commands_of(target, options)
+        assert module == "benchmarks.cost"
+        assert cost.main(arguments) == 0
+        bills.append(capsys.readouterr().out)
+    assert len(bills) == 2
+    for bill in bills:
+        assert "one million queries: $" in bill
+        assert "for a month: $" in bill
+    assert "ingest of one million documents (12,000,000 vectors): $" in bills[1]
 
 
 @pytest.mark.parametrize("text", ["nothing=1", "embed.query_ms=", "embed.query_ms=-1"])

@@ -15,16 +15,13 @@ from tests.e2e.document_commands import (
 
 ROOT = Path(__file__).resolve().parents[3]
 HOW_TO = sorted((ROOT / "docs/how-to").glob("*.md"))
-# Pages of docs/how-to without a command that a test runs, and why.
+# Pages of docs/how-to without a block of commands that a test runs, and why.
 NOT_RUN = {
     "back-up-and-restore.md": "it says what is kept; restore-an-index.md runs its commands",
-    "estimate-the-bill.md": "it runs a benchmark, which has a test",
-    "install-the-command.md": "test_wheel.py builds the wheel and runs the command",
-    "keys.md": "it rotates a key by Terraform",
-    "share-the-state.md": "it needs an account",
+    "estimate-the-bill.md": "test_cost.py calls what its targets of make run",
+    "share-the-state.md": "test_pages.py keeps a state as its block says",
     "upgrade.md": "the upgrade drill does it",
     "models.md": "it builds models and bundles, as the tests' own preparation does",
-    "runs.md": "it lists commands with names in place of values; troubleshoot.md runs them",
 }
 MARKER = "== ended"
 

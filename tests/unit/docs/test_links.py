@@ -1,4 +1,4 @@
-"""The documents link to what is there, and name targets of make that exist."""
+"""The documents link to what is there."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,6 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _CODE = re.compile(r"^```.*?^```$", re.M | re.S)
-_INLINE_TARGET = re.compile(r"`make ([a-z][a-z0-9-]+)")
-_TARGET = re.compile(r"^(?:\$ )?make ([a-z][a-z0-9-]+)", re.M)
 
 
 def text_of(document: Path) -> str:
@@ -32,14 +30,6 @@ def test_each_link_leads_somewhere(document: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors_of(target)):
             wrong.append(f"{path}#{anchor}")
     assert not wrong
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_each_target_of_make_exists(document: Path) -> None:
-    known = set(re.findall(r"^([a-z][a-z0-9-]+):", text_of(ROOT / "Makefile"), re.M))
-    text = text_of(document)
-    blocks = "\n".join(_CODE.findall(text))
-    assert {*_TARGET.findall(blocks), *_INLINE_TARGET.findall(text)} <= known
 
 
 def test_the_license_is_the_one_that_the_package_names() -> None:
