@@ -8,6 +8,7 @@ the versions that it names; any other release stays what the file has, until an 
 otherwise.
 """
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,8 +54,10 @@ def uv_arguments(root: Path, name: str) -> list[str]:
     return [*arguments, "--no-emit-package=torch", f"--config-file={folder / 'uv.toml'}"]
 
 
-def main(options: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Lock each list; returns the status of the first uv that fails, which says why."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.lock_requirements")
+    _, options = parser.parse_known_args(arguments)  # all others are for uv
     root = Path(__file__).resolve().parent.parent
     uv = Path(sys.executable).with_name("uv")
     for name in names_to_lock(root):
@@ -66,4 +69,4 @@ def main(options: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(lambda: main(sys.argv[1:])))
+    sys.exit(run_command(main))
