@@ -37,13 +37,13 @@ locals {
     chunker = {
       reads     = ["derived/*"]
       writes    = ["chunks/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "DLQ#chunk"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#chunker"]
     }
     embedder = {
       reads        = concat(["chunks/*"], local.model_objects)
       writes       = ["embeddings/*", "indexes/*/shards/*"]
       uploads      = ["indexes/*/shards/*"]
-      item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embed"]
+      item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#embedder"]
       item_actions = local.read_many_and_write_items
     }
     # The first manifest of a model says how many models a corpus had before: it looks for theirs.
@@ -51,14 +51,14 @@ locals {
       reads     = ["indexes/*/manifest.json", "indexes/*/manifests/*", "indexes/*/shards/*"]
       lists     = ["indexes/*"]
       writes    = ["indexes/*/manifest.json", "indexes/*/manifests/*"]
-      item_keys = ["CORPUS#*", "RUN#*", "DLQ#index"]
+      item_keys = ["CORPUS#*", "RUN#*", "DLQ#indexer"]
     }
     compactor = {
       reads        = concat(["indexes/*", "embeddings/*", "chunks/*", "derived/*"], local.model_objects)
       writes       = concat(["indexes/*"], local.sweep_records)
       uploads      = ["indexes/*/shards/*"]
       deletes      = ["indexes/*/shards/*", "indexes/*/manifests/*", "indexes/*/maintenance/*"]
-      item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compact"]
+      item_keys    = ["CORPUS#*", "RUN#*", "ENTITY#*", "DLQ#compactor"]
       item_actions = local.read_many_and_write_items
     }
     # An index beyond one environment's memory is searched by several: retrieve calls itself.

@@ -20,8 +20,6 @@ from scripts.privileges.table import EXPECTED, permissions, render
 
 STAGE_OF = {"fetch": "page", "derive": "derive", "chunker": "chunk", "embedder": "embed",
             "indexer": "index", "compactor": "compact"}  # fmt: skip
-# The name under which a stage records its failures, where it is not the queue's.
-FAILURES_OF = {**STAGE_OF, "fetch": "fetch"}
 # To find out of which models there are indexes, they list above the manifests that they read.
 LISTED_BESIDES = {"ultron-ingest": {"s3:indexes/*"}, "ultron-indexer": {"s3:indexes/*"}}
 SECRET_READERS = {"ultron-ingest", "ultron-fetch"}
@@ -153,7 +151,7 @@ def test_items_have_keys_of_their_owner(roles: list[Statement]) -> None:
         assert operator == "ForAllValues:StringLike"
         kinds = set(keys["dynamodb:LeadingKeys"])
         failures = {kind for kind in kinds if kind.startswith("DLQ#")}
-        assert failures == ({f"DLQ#{FAILURES_OF[name]}"} if name in FAILURES_OF else set())
+        assert failures == ({f"DLQ#{name}"} if name in STAGE_OF else set())
         if name == "orchestrator":
             assert not kinds & SHARED_KEYS, "chats know nothing of runs"
         else:
