@@ -121,7 +121,7 @@ class _Says:
 
 def group_answer(data: bytes) -> None:
     group = RemoteGroup(SCOPE, _Says(data))
-    query = GroupQuery(depth=5, breadth=10, by_entity=True, passages=2, terms=("a",))
+    query = GroupQuery(depth=5, least=5, breadth=10, by_entity=True, passages=2, terms=("a",))
     asks: tuple[Callable[[], object], ...] = (
         lambda: group.statistics(["a"], by_entity=True),
         lambda: group.passages(query, group.search(query).units),

@@ -107,13 +107,42 @@ class GraphFile:
 
     def exact(self, query: Vectors, count: int, candidates: Labels | None) -> Ranked:
         """The best rows among `candidates`, or of all."""
+        return self.best(*self._products(query, candidates), query, count)
+
+    def exact_by_unit(
+        self,
+        query: Vectors,
+        count: int,
+        candidates: Labels | None,
+        units: npt.NDArray[np.integer],
+    ) -> Ranked:
+        """The best row of each of the best units among `candidates`, or of all.
+
+        `units` says which unit each row belongs to. Where rows of a unit tie, each comes.
+        """
+        labels, scores = self._products(query, candidates)
+        self._mapped.check_scores(scores)
+        numbers = units[labels]
+        best = np.full(int(units.max()) + 1, -np.inf, np.float32)
+        np.maximum.at(best, numbers, scores)
+        of_units = best[np.isfinite(best)]
+        worst = -np.inf
+        if count < len(of_units):
+            worst = np.partition(of_units, len(of_units) - count)[len(of_units) - count]
+        rows = labels[scores >= np.maximum(best[numbers], worst) - _TIE]
+        return best_rows(rows, self.similarities(rows, query), len(rows))
+
+    def _products(
+        self, query: Vectors, candidates: Labels | None
+    ) -> tuple[Labels, npt.NDArray[np.float32]]:
+        """The cosines of `candidates`, or of all rows, but for their last bits."""
         mapped = self._mapped
         if candidates is not None and len(candidates) < self.rows * _COPYING_PAYS_BELOW:
-            return self.best(candidates, mapped.products_of(candidates, query), query, count)
+            return candidates, mapped.products_of(candidates, query)
         scores = mapped.products(query)
         if candidates is None:
-            return self.best(np.arange(self.rows), scores, query, count)
-        return self.best(candidates, scores[candidates], query, count)
+            return np.arange(self.rows), scores
+        return candidates, scores[candidates]
 
     def sketched(self, query: Vectors, count: int, candidates: Labels) -> Ranked:
         """The best rows among many `candidates`, of which few are compared in full.

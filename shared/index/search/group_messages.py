@@ -48,6 +48,7 @@ class SearchRequest(Contract):
     ask: Literal["search"] = "search"
     scope: GroupScope
     depth: Annotated[int, Field(ge=1, le=1000)]
+    least: Annotated[int, Field(ge=1, le=1000)]
     breadth: Annotated[int, Field(ge=1, le=100_000)]
     by_entity: bool
     passages: Annotated[int, Field(ge=1, le=MAXIMUM_PASSAGES)]
@@ -64,6 +65,7 @@ class SearchRequest(Contract):
         return cls(
             scope=scope,
             depth=query.depth,
+            least=query.least,
             breadth=query.breadth,
             by_entity=query.by_entity,
             passages=query.passages,
@@ -82,6 +84,7 @@ class SearchRequest(Contract):
         """
         return GroupQuery(
             depth=self.depth,
+            least=self.least,
             breadth=self.breadth,
             by_entity=self.by_entity,
             passages=self.passages,

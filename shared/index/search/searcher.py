@@ -34,9 +34,10 @@ from shared.models.manifest import Manifest
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
 # How deep each ranking goes into a fusion: deeper than any request asks, so that fusion can lift
-# what only one of the two ranks high. It does not depend on k: the first ten of a hundred hits are
-# the ten hits.
+# what only one of the two ranks high. Where entities have very many rows, fewer nearest ones do.
+# Neither depends on k up to 50: the first ten of fifty hits are the ten hits.
 _FUSION_DEPTH = 2 * MAXIMUM_RESULTS
+_LEAST_FUSED = 50
 _SCORE_DECIMALS = 6
 _MANY_SHARDS = 4
 
@@ -294,6 +295,7 @@ class Search:
         is_many = len(list(islice(with_rows, _MANY_SHARDS))) == _MANY_SHARDS
         return GroupQuery(
             depth=_depth(query),
+            least=max(query.k, _LEAST_FUSED) if query.mode == "hybrid" else query.k,
             breadth=self._tuning.breadth_of_many if is_many else self._tuning.breadth,
             by_entity=self._by_entity,
             passages=query.passages,

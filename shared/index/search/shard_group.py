@@ -28,12 +28,14 @@ class GroupQuery:
     """What is asked of every group.
 
     With a `vector` the nearest units are wanted, with `statistics` of the whole index those that
-    hold one of `terms`; either ranking goes `depth` units deep. Units are entities, or rows without
+    hold one of `terms`; either ranking goes `depth` units deep, or where that would cost a second
+    search of a graph, `least` deep. Units are entities, or rows without
     `by_entity`; of those that are hits up to `passages` rows are shown. `breadth` is hnswlib's ef.
     `exact` compares every row instead.
     """
 
     depth: int
+    least: int
     breadth: int
     by_entity: bool
     passages: int
@@ -293,6 +295,7 @@ def _nearest(shard: Shard, query: GroupQuery, candidates: Labels | None) -> Rank
         query.depth,
         candidates,
         by_entity=query.by_entity,
+        least=query.least,
         breadth=query.breadth,
         exact=query.exact,
     )

@@ -40,6 +40,7 @@ _DEVIATIONS = 3.0
 # what a graph finds sensibly; beyond it every row is compared.
 _ROWS_GROW = 4
 _MOST_BY_GRAPH = 2000
+_ROWS_COMPARED = 32
 _LEAST_BOUND = 1e-9
 
 
@@ -217,7 +218,7 @@ class Shard:
         allowed = rows if candidates is None else len(candidates)
         if file is None or graph is None or allowed == 0:
             return []
-        if exact or allowed <= max(self._tuning.exact_rows, self._tuning.exact_share * rows):
+        if exact or not self._asks_graph(allowed):
             return file.exact(query, count, candidates)
         found = self._by_graph(graph, query, count, candidates, breadth)
         if found is not None:
@@ -283,30 +284,42 @@ class Shard:
         candidates: Labels | None,
         *,
         by_entity: bool,
+        least: int,
         breadth: int,
         exact: bool = False,
     ) -> Ranked:
         """The units whose nearest rows are nearest to a unit vector; see `nearest`.
 
-        An entity may have many rows that are near: rows are asked for until they suffice.
+        An entity may have many rows that are near: the graph is asked for more rows until they are
+        of `least` units, and then every row is compared.
         """
-        units = self._files.units(by_entity=by_entity)
+        units, file = self._files.units(by_entity=by_entity), self._files.graph
+        if units.of_rows is None or file is None:
+            return self.nearest(query, count, candidates, breadth=breadth, exact=exact)
         allowed = self._catalog.rows if candidates is None else len(candidates)
-        rows = count if units.of_rows is None else max(count, breadth)
-        while True:
-            found = self.nearest(query, rows, candidates, breadth=breadth, exact=exact)
+        rows = max(count, breadth)
+        while not exact and self._asks_graph(allowed) and rows <= _MOST_BY_GRAPH:
+            found = self.nearest(query, rows, candidates, breadth=breadth)
             best = units.best_of_each(found)
-            if len(best) >= count or rows >= allowed:
+            if len(best) >= least:
                 return best[:count]
-            rows = rows * _ROWS_GROW if rows < _MOST_BY_GRAPH else allowed
-            exact = exact or rows >= _MOST_BY_GRAPH
+            rows *= _ROWS_GROW
+        if allowed == 0:
+            return []
+        found = file.exact_by_unit(query, count, candidates, units.of_rows)
+        return units.best_of_each(found)[:count]
+
+    def _asks_graph(self, allowed: int) -> bool:
+        """Whether comparing so many candidates would take longer than asking the graph."""
+        tuning = self._tuning
+        return allowed > max(tuning.exact_rows, tuning.exact_share * self._catalog.rows)
 
     def nearness(self, numbers: Sequence[int], query: Vectors, *, by_entity: bool) -> list[float]:
-        """The greatest cosine of the rows of each of some units."""
+        """The greatest cosine of the rows of each of some units; of the longest, of 32 rows."""
         units = self._files.units(by_entity=by_entity)
         if units.of_rows is None or not numbers:
             return self.similarities(list(numbers), query)
-        rows = [units.rows_of(number) for number in numbers]
+        rows = [_spread_out(units.rows_of(number)) for number in numbers]
         scores = np.array(self.similarities(np.concatenate(rows).tolist(), query))
         starts = np.concatenate(([0], np.cumsum([len(some) for some in rows])[:-1]))
         return [float(score) for score in np.maximum.reduceat(scores, starts)]
@@ -396,6 +409,17 @@ class Shard:
         if self._files.graph is None:
             return None
         return MarkedGraph(self._files.graph, None if self._is_live is None else ~self._is_live)
+
+
+def _spread_out(rows: Labels) -> Labels:
+    """At most 32 of the rows of an entity, evenly spaced.
+
+    It is asked of entities that the search by vector did not find, which are far: to compare every
+    row of many long ones would take longer than the search.
+    """
+    if len(rows) <= _ROWS_COMPARED:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, _ROWS_COMPARED).astype(np.int64)]
 
 
 def _breadth_for(count: int, share: float) -> int:

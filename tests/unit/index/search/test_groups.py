@@ -365,6 +365,7 @@ def test_an_error_of_our_own_code_is_not_taken_for_a_failed_group(index: Index) 
 queries = st.builds(
     GroupQuery,
     depth=st.integers(1, 60),
+    least=st.integers(1, 60),
     breadth=st.integers(1, 400),
     by_entity=st.booleans(),
     passages=st.integers(1, 5),
