@@ -28,7 +28,7 @@ from scripts.demo.deployment import Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack, live_stack
 from scripts.demo.variables import PAGE_SIZE
-from scripts.local_aws.errors import LocalProcessError
+from scripts.processes.errors import LocalProcessError
 from scripts.terraform_tooling import TerraformError
 from shared.errors import UltronError
 from shared.platform.command_line import complain, run_command

@@ -15,7 +15,7 @@ import urllib3
 from benchmarks.measured_run import client_maker
 from benchmarks.table import Cell, print_table
 from scripts.demo.stack import LiveStack
-from scripts.local_aws.os_processes import becomes_true
+from scripts.processes.os_processes import becomes_true
 from shared.errors import UltronError
 from shared.platform.http_api import JSON_CONTENT_TYPE, PROBLEM_CONTENT_TYPE
 

@@ -11,8 +11,8 @@ from botocore.config import Config
 from scripts.demo.deployment import Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack
-from scripts.local_aws.os_processes import becomes_true
 from scripts.local_aws.workers import cpu_seconds, workers
+from scripts.processes.os_processes import becomes_true
 from services.cli.run.running import start_run
 from shared.models.run import RunProgress
 from shared.runs.run_reader import RunReader

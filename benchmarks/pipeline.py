@@ -38,9 +38,9 @@ from scripts.demo.deployment import ROOT, Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import LiveStack, live_stack
 from scripts.environments import interpreter
-from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import DEFAULT_MODEL, RECIPES, PackagedWeights
 from scripts.model_export.weights import fetch_packaged
+from scripts.processes.errors import LocalProcessError
 from scripts.terraform_tooling import TerraformError
 from shared.embedding.model_files import open_model_directory
 from shared.errors import UltronError

@@ -25,8 +25,8 @@ from scripts.build_model import ensure_model
 from scripts.build_support import BuildError, repository_root
 from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
-from scripts.local_aws.errors import LocalProcessError
 from scripts.model_export.recipes import Precision
+from scripts.processes.errors import LocalProcessError
 from shared.platform.command_line import complain, run_command
 
 CACHE_VARIABLE = "ULTRON_ARM64_CACHE"

@@ -26,8 +26,8 @@ from scripts.demo.variables import MARVEL_CORPUS, local_variables
 from scripts.demo.warm_up import warm_up
 from scripts.environments import interpreter
 from scripts.local_aws.emulator_log import last_errors
-from scripts.local_aws.errors import LocalProcessError
 from scripts.locks import one_at_a_time
+from scripts.processes.errors import LocalProcessError
 from scripts.terraform_tooling import TerraformError, terraform_command
 from shared.errors import UltronError
 from shared.platform.command_line import complain, run_command

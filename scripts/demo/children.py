@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scripts.demo.errors import StackError
-from scripts.local_aws.os_processes import end_group, signal_group
+from scripts.processes.os_processes import end_group, signal_group
 
 # Terraform ends in good order at the first interrupt and at once at the second.
 _INTERRUPT_SECONDS = 5.0

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from scripts.demo.errors import StackError
 from scripts.environments import interpreter
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.ports import ANY_PORT
-from scripts.local_aws.process import PORT, BackgroundServer
 from scripts.local_aws.server import DEFAULT_PORT as DEFAULT_LOCAL_AWS_PORT
 from scripts.local_aws.server import PORT_VARIABLE, local_aws
 from scripts.local_aws.target import LOOPBACK, Target
+from scripts.processes.ports import ANY_PORT
+from scripts.processes.process import PORT, BackgroundServer
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY_PORT_VARIABLE = "ULTRON_GATEWAY_PORT"

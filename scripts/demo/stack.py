@@ -25,9 +25,9 @@ from scripts.demo.errors import StackError
 from scripts.demo.steps import Steps
 from scripts.demo.terraform import initialise, run_terraform
 from scripts.demo.variables import local_variables
-from scripts.local_aws.process import BackgroundServer, Running, ensure_running
 from scripts.local_aws.services import require_services
 from scripts.local_aws.target import LOOPBACK, Target
+from scripts.processes.process import BackgroundServer, Running, ensure_running
 from services.cli.deployment.outputs import Deployment as Outputs
 
 

@@ -15,8 +15,8 @@ from types import FrameType
 
 import psutil
 
-from scripts.local_aws.errors import LocalProcessError
-from scripts.local_aws.os_processes import signal_group, with_descendants
+from scripts.processes.errors import LocalProcessError
+from scripts.processes.os_processes import signal_group, with_descendants
 from shared.platform.command_line import complain, run_command
 
 OVERDUE_STATUS = 124

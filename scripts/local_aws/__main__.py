@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from scripts.local_aws.errors import LocalProcessError
-from scripts.local_aws.process import ensure_running
 from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE, local_aws
+from scripts.processes.errors import LocalProcessError
+from scripts.processes.process import ensure_running
 from shared.platform.command_line import complain, run_command
 
 ROOT = Path(__file__).resolve().parents[2]

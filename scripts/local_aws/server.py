@@ -5,9 +5,9 @@ from pathlib import Path
 
 from scripts.environments import interpreter
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from scripts.local_aws.errors import LocalProcessError
-from scripts.local_aws.ports import ANY_PORT
-from scripts.local_aws.process import PORT, BackgroundServer
+from scripts.processes.errors import LocalProcessError
+from scripts.processes.ports import ANY_PORT
+from scripts.processes.process import PORT, BackgroundServer
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ULTRON_LOCAL_AWS_PORT"

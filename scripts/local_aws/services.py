@@ -14,7 +14,7 @@ from pathlib import Path
 
 from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.emulator_log import last_errors
-from scripts.local_aws.errors import LocalProcessError
+from scripts.processes.errors import LocalProcessError
 
 # LocalStack takes some seconds to load a service; none takes as long as this.
 ANSWER_TIMEOUT_SECONDS = 30.0

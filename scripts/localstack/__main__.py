@@ -13,7 +13,6 @@ import sys
 
 from scripts.demo.deployment import port_setting
 from scripts.demo.errors import StackError
-from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.report import keep_line
 from scripts.local_aws.server import DEFAULT_PORT, PORT_VARIABLE
 from scripts.local_aws.target import TargetError
@@ -24,6 +23,7 @@ from scripts.localstack.host import (
     find_localstack_host,
     run_e2e,
 )
+from scripts.processes.errors import LocalProcessError
 from shared.platform.command_line import complain, run_command
 
 # EX_UNAVAILABLE of sysexits.h, which pytest never ends with.

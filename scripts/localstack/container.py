@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.local_aws.errors import LocalProcessError
-from scripts.local_aws.ports import free_port, is_port_free
 from scripts.local_aws.target import Target, detect
+from scripts.processes.errors import LocalProcessError
+from scripts.processes.ports import free_port, is_port_free
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.localstack.yml"

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.local_aws.emulator_log import last_errors
-from scripts.local_aws.errors import LocalProcessError, PortTakenError
-from scripts.local_aws.os_processes import end_group
-from scripts.local_aws.ports import free_port, is_port_free
 from scripts.locks import one_at_a_time
+from scripts.processes.errors import LocalProcessError, PortTakenError
+from scripts.processes.os_processes import end_group
+from scripts.processes.ports import free_port, is_port_free
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER_VARIABLE = "ULTRON_LOCALSTACK_HOST"

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from scripts.demo.errors import StackError
-from scripts.local_aws.errors import LocalProcessError
 from scripts.privileges.plan import make_plan
 from scripts.privileges.table import EXPECTED, render
+from scripts.processes.errors import LocalProcessError
 from scripts.terraform_tooling import TerraformError
 from shared.platform.command_line import complain, run_command
 

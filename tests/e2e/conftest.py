@@ -20,9 +20,9 @@ from scripts.demo.errors import StackError
 from scripts.demo.stack import destroy, live_stack
 from scripts.local_aws.account import CREDENTIALS, REGION
 from scripts.local_aws.emulator_log import last_errors
-from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.report import keep_line
 from scripts.local_aws.target import detect
+from scripts.processes.errors import LocalProcessError
 from shared.models.run import RunProgress
 from tests.e2e import carried, shelf
 from tests.e2e.leftovers import leftovers

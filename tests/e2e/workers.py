@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from scripts.local_aws.os_processes import becomes_true
 from scripts.local_aws.workers import Worker, kill, workers
+from scripts.processes.os_processes import becomes_true
 from tests.e2e.stack import Stack
 
 # A worker that was just about to take its next message loses none: then the next one is killed.

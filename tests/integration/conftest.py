@@ -10,8 +10,8 @@ import pytest
 from botocore.config import Config
 
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
+from scripts.processes.process import BackgroundServer, ensure_running
 from tests.integration.line.indexed_corpus import Shelf
 from tests.integration.line.run_of_pages import Line
 

@@ -19,8 +19,8 @@ from scripts.demo.deployment import GATEWAY_PORT_VARIABLE, ROOT, Deployment
 from scripts.demo.stack import Built, LiveStack, build, deploy, destroy
 from scripts.demo.variables import MARVEL_CORPUS, local_variables
 from scripts.environments import ENVIRONMENTS, fingerprint, interpreter
-from scripts.local_aws.ports import free_port, is_port_free
 from scripts.local_aws.server import PORT_VARIABLE
+from scripts.processes.ports import free_port, is_port_free
 from services.cli.deployment.outputs import Deployment as Outputs
 from shared.index.manifest.generations import present_manifests
 from shared.models.manifest import Manifest

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from shared.platform import aws
 from tests.integration.cli.site import MakeClient, Site, new_prefix
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.local_aws.os_processes import becomes_true
+from scripts.processes.os_processes import becomes_true
 from services.cli.errors import UnavailableError
 from services.cli.stage.stages import STAGES, StageControl
 from tests.integration.cli.site import ACCOUNT, Site

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler

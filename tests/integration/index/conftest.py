@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.local_aws.process import BackgroundServer
 from scripts.model_export.export import export_bundle
+from scripts.processes.process import BackgroundServer
 from services.embedder import handler as embedder_handler
 from services.indexer import handler as indexer_handler
 from services.retrieve import handler as retrieve_handler

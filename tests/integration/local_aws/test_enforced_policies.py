@@ -14,8 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from scripts.local_aws.account import CREDENTIALS, REGION
-from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
+from scripts.processes.process import BackgroundServer, ensure_running
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 
 FUNCTION = """
 import json, os, time

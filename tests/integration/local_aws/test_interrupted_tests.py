@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local_aws.os_processes import becomes_true, process_identity
+from scripts.processes.os_processes import becomes_true, process_identity
 
 ROOT = Path(__file__).resolve().parents[3]
 WAIT_SECONDS = 120.0

@@ -14,11 +14,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from scripts.local_aws.account import ACCOUNT_ID, REGION
-from scripts.local_aws.errors import PortTakenError
-from scripts.local_aws.os_processes import live_group_members
-from scripts.local_aws.ports import is_port_free
-from scripts.local_aws.process import BackgroundServer, ensure_running
 from scripts.local_aws.server import local_aws as local_aws_server
+from scripts.processes.errors import PortTakenError
+from scripts.processes.os_processes import live_group_members
+from scripts.processes.ports import is_port_free
+from scripts.processes.process import BackgroundServer, ensure_running
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from shared.corpora.corpus_state import CorpusState
 from shared.messaging.publisher import JobPublisher
 from shared.messaging.record_stage import StageState

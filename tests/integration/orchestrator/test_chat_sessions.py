@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from services.orchestrator.chat_request import MAXIMUM_MESSAGE_CHARACTERS, ChatRequest
 from services.orchestrator.conversation import ChatDefaults, ChatGraph, Retriever
 from services.orchestrator.generator import Passage

@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 
 from scripts.demo.deployment import ROOT, Deployment
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from scripts.terraform_tooling import terraform_command, terraform_environment
 
 if TYPE_CHECKING:

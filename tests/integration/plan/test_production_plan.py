@@ -11,7 +11,7 @@ import pytest
 
 from scripts.demo.deployment import ROOT, Deployment
 from scripts.local_aws.account import ACCOUNT_ID
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from scripts.terraform_tooling import run_terraform, terraform_command, terraform_environment
 from tests.unit.docs.named_commands import named_commands
 

@@ -11,7 +11,7 @@ import pytest
 from examples.marvel.catalog.expansion import demo_catalog
 from examples.marvel.server import running_gateway
 from examples.marvel.wire import ENTITY_TYPES
-from scripts.local_aws.process import BackgroundServer
+from scripts.processes.process import BackgroundServer
 from services.derive import handler as derive_handler
 from services.fetch import handler as fetch_handler
 from services.ingest import handler as ingest_handler

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-    from scripts.local_aws.process import BackgroundServer
+    from scripts.processes.process import BackgroundServer
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_GRACE = GarbagePolicy(timedelta(0), timedelta(0), timedelta(0))

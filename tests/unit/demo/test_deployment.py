@@ -18,9 +18,9 @@ from scripts.demo.deployment import (
 )
 from scripts.demo.errors import StackError
 from scripts.demo.variables import local_variables
-from scripts.local_aws.os_processes import process_identity
-from scripts.local_aws.ports import ANY_PORT
 from scripts.local_aws.server import PORT_VARIABLE
+from scripts.processes.os_processes import process_identity
+from scripts.processes.ports import ANY_PORT
 from shared.models.corpus import Corpus
 from shared.models.sources import MarvelSource
 

@@ -13,9 +13,9 @@ import pytest
 
 from scripts.demo.stack import left_running
 from scripts.demo.steps import Steps
-from scripts.local_aws.errors import PortTakenError
-from scripts.local_aws.ports import free_port
-from scripts.local_aws.process import PORT, BackgroundServer
+from scripts.processes.errors import PortTakenError
+from scripts.processes.ports import free_port
+from scripts.processes.process import PORT, BackgroundServer
 
 
 @pytest.fixture(autouse=True)

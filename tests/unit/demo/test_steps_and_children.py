@@ -12,7 +12,7 @@ from scripts.demo.answers import curl_lines
 from scripts.demo.children import OverdueError, child_process, run_showing
 from scripts.demo.steps import Steps
 from scripts.demo.terraform import first_error
-from scripts.local_aws.os_processes import live_group_members
+from scripts.processes.os_processes import live_group_members
 from tests.terminal import on_terminal
 
 ROOT = Path(__file__).resolve().parents[3]

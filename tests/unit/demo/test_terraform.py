@@ -11,7 +11,7 @@ from scripts.demo.deployment import Deployment
 from scripts.demo.errors import StackError
 from scripts.demo.stack import deploy
 from scripts.demo.terraform import run_terraform
-from scripts.local_aws.errors import LocalProcessError
+from scripts.processes.errors import LocalProcessError
 
 LOG = "2026-01-01 ERROR exception during call chain: _DeadlockError\n"
 

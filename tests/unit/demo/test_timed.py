@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local_aws.os_processes import process_identity
+from scripts.processes.os_processes import process_identity
 
 ROOT = Path(__file__).resolve().parents[3]
 # Starts a child with a separate session, as the servers of a suite have, and waits.

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from scripts.demo.deployment import ROOT, Deployment, Servers, marvel_gateway
-from scripts.local_aws.os_processes import process_identity
 from scripts.local_aws.server import local_aws
 from scripts.local_aws.target import Target
+from scripts.processes.os_processes import process_identity
 from tests.e2e import carried
 
 LOCALSTACK = Target("http://localhost:4566", "LocalStack", "4.14.0")

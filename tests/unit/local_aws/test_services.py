@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.local_aws.emulator_log import last_errors
-from scripts.local_aws.errors import LocalProcessError
 from scripts.local_aws.services import QUESTIONS, require_services
+from scripts.processes.errors import LocalProcessError
 
 LOG = """2026-01-01 INFO ready
 2026-01-01 ERROR --- [et.reactor-0] exception during call chain: cannot import name 'x'

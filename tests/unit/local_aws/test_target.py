@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scripts.local_aws.ports import free_port
 from scripts.local_aws.target import Target, TargetError, detect
+from scripts.processes.ports import free_port
 
 MINISTACK = {"services": {"s3": "available"}, "edition": "light", "version": "1.5.33"}
 LOCALSTACK = {"services": {"s3": "running"}, "edition": "community", "version": "4.14.0.dev7"}

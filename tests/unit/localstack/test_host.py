@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local_aws.errors import LocalProcessError
-from scripts.local_aws.ports import free_port, is_port_free
 from scripts.local_aws.report import REPORT_VARIABLE
 from scripts.localstack.__main__ import NOT_THERE_STATUS, main
 from scripts.localstack.host import (
@@ -20,6 +18,8 @@ from scripts.localstack.host import (
     pyenv_of,
     running_localstack,
 )
+from scripts.processes.errors import LocalProcessError
+from scripts.processes.ports import free_port, is_port_free
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local_aws.os_processes import becomes_true, process_identity
+from scripts.processes.os_processes import becomes_true, process_identity
 from scripts.side_by_side import environment_of_parts, main
 
 # What a part does is the script of its name.

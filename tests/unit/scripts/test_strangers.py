@@ -5,7 +5,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from scripts.local_aws.ports import free_port
+from scripts.processes.ports import free_port
 
 STRANGERS = Path(__file__).resolve().parents[3] / ".ci" / "strangers.py"
 

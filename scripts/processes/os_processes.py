@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.local_aws.errors import LocalProcessError
+from scripts.processes.errors import LocalProcessError
 
 POLL_SECONDS = 0.05
 STOP_TIMEOUT_SECONDS = 10.0

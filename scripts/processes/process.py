@@ -17,8 +17,8 @@ from pathlib import Path
 
 import trustme
 
-from scripts.local_aws.errors import LocalProcessError, PortTakenError
-from scripts.local_aws.os_processes import (
+from scripts.processes.errors import LocalProcessError, PortTakenError
+from scripts.processes.os_processes import (
     STOP_TIMEOUT_SECONDS,
     becomes_true,
     end_group,
@@ -27,7 +27,7 @@ from scripts.local_aws.os_processes import (
     process_identity,
     signal_group,
 )
-from scripts.local_aws.ports import ANY_PORT, free_port, is_listener, is_port_free
+from scripts.processes.ports import ANY_PORT, free_port, is_listener, is_port_free
 
 _HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 60.0

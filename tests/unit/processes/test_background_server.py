@@ -15,18 +15,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.local_aws.errors import LocalProcessError, PortTakenError
-from scripts.local_aws.os_processes import (
+from scripts.processes.errors import LocalProcessError, PortTakenError
+from scripts.processes.os_processes import (
     becomes_true,
     live_group_members,
     process_identity,
     with_descendants,
 )
-from scripts.local_aws.ports import ANY_PORT, free_port, is_listener, is_port_free
-from scripts.local_aws.process import PORT, BackgroundServer, ensure_running
+from scripts.processes.ports import ANY_PORT, free_port, is_listener, is_port_free
+from scripts.processes.process import PORT, BackgroundServer, ensure_running
 
 ROOT = Path(__file__).resolve().parents[3]
-IDENTITY_OF = "from scripts.local_aws.os_processes import process_identity;"
+IDENTITY_OF = "from scripts.processes.os_processes import process_identity;"
 HTTP_SERVER = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 
@@ -225,7 +225,7 @@ def test_a_silent_server_is_ended(tmp_path: Path) -> None:
 def test_a_deaf_server_and_its_children_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scripts.local_aws.process.STOP_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("scripts.processes.process.STOP_TIMEOUT_SECONDS", 0.5)
     child = f"{DEAF} time.sleep(600)"
     parent = (
         "import subprocess, sys, http.server;"
