@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from shared.text.folding import folded
 from shared.text.marks import normalised
 
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
@@ -85,9 +86,9 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def fold(word: str) -> str:
-    """Lower case without accents, so that "Mjölnir" and "mjolnir" are one word."""
-    decomposed = normalised("NFKD", word)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    """The form that the search compares, so that "Mjölnir" and "mjolnir" are one word."""
+    decomposed = normalised("NFKD", folded(word))
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def stem(word: str) -> str:

@@ -24,6 +24,8 @@ from services.orchestrator.quotation.words import (
         "fight fights fought fighter",
         "Mjölnir mjolnir MJOLNIR",
         "died dies death dying die",
+        "\ufb01nance \uff26\uff29\uff2e\uff21\uff2e\uff23\uff25 fi\u00adnance finance",
+        "Stra\u00dfe STRASSE",
     ],
 )
 def test_forms_of_a_word_share_a_stem(family: str) -> None:
