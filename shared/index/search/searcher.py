@@ -28,7 +28,7 @@ from shared.index.shard.damage import damaged_shard, is_about
 from shared.index.shard.lexical import TermStatistics, combine
 from shared.index.shard.shard_reader import SearchTuning
 from shared.index.shard.sidecar import StoredChunk
-from shared.index.shard.tokenizer import query_terms
+from shared.index.shard.tokenizer import search_terms
 from shared.models.base import MAXIMUM_RESULTS
 from shared.models.manifest import Manifest
 
@@ -188,7 +188,7 @@ class Searcher:
         """Start what needs no vector: other processes count words while the caller embeds."""
         snapshot = snapshot or self._source.refresh().snapshot
         groups = self.groups(snapshot, partial=partial)
-        terms = () if mode == "dense" else query_terms(text)
+        terms = () if mode == "dense" else search_terms(text)
         return Search(self, snapshot, groups, terms, self._tuning, by_entity=by_entity)
 
     def set_aside(self, shard_id: str, damage: DamagedIndexError) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shared.index.shard.tokenizer import TOKENIZER
+from shared.index.shard.tokenizer import TOKENIZER, whole_term
 from shared.index.shard.units import Counts, UnitNumbers
 
 # How soon repetition stops counting, and how much the length of a text and of a title counts: near
@@ -68,9 +68,17 @@ def build_tables(rows: Iterable[SearchedRow]) -> LexicalTables:
     for label, row in enumerate(rows):
         # The title stands in for the text of an entity that has none, and must not count twice.
         texts.add(label, "" if row.text.strip() == row.title.strip() else row.text)
-        titles.add(label, "" if row.entity_key in seen else row.title)
+        is_first = row.entity_key not in seen
+        titles.add(label, row.title if is_first else "", _names(row) if is_first else ())
         seen.add(row.entity_key)
     return LexicalTables(texts.postings(), titles.postings(), texts.lengths(), titles.lengths())
+
+
+def _names(row: SearchedRow) -> list[str]:
+    """The terms of what somebody may type to find just this entity: its title, id and key."""
+    source_id = row.entity_key.partition(":")[2]
+    wholes = map(whole_term, (row.title, source_id, row.entity_key))
+    return [whole for whole in wholes if whole is not None]
 
 
 class _Field:
@@ -79,10 +87,10 @@ class _Field:
         self._counts: dict[str, array[int]] = {}
         self._lengths = array("I")
 
-    def add(self, label: int, text: str) -> None:
+    def add(self, label: int, text: str, wholes: Iterable[str] = ()) -> None:
         words = TOKENIZER.words(text)
         self._lengths.append(len(words))
-        for word, count in Counter(words).items():
+        for word, count in (Counter(words) + Counter(set(wholes))).items():
             self._labels.setdefault(word, array("I")).append(label)
             self._counts.setdefault(word, array("H")).append(min(count, _MAXIMUM_COUNT))
 

@@ -15,7 +15,9 @@ from itertools import pairwise
 
 from shared.text.folding import folded
 
-MAXIMUM_TERMS = 256
+MAXIMUM_WORDS = 256
+MAXIMUM_TERMS = MAXIMUM_WORDS + 1
+_WHOLE, _LONGEST_WHOLE = "=", 200
 
 _TABLES = """
 CREATE VIRTUAL TABLE source USING fts5(
@@ -123,4 +125,21 @@ def query_terms(text: str) -> tuple[str, ...]:
     """
     words = TOKENIZER.query_words(text)
     content = [word for word in words if word not in _FUNCTION_WORDS]
-    return tuple((content or words)[:MAXIMUM_TERMS])
+    return tuple((content or words)[:MAXIMUM_WORDS])
+
+
+def search_terms(text: str) -> tuple[str, ...]:
+    """The words of `query_terms`, and the whole query, which is the title, id or key of some."""
+    whole = whole_term(text)
+    return query_terms(text) if whole is None else (*query_terms(text), whole)
+
+
+def whole_term(text: str) -> str | None:
+    """The words of a short text as one term, so that equal texts have it; None for other texts."""
+    words = TOKENIZER.words(text[:_LONGEST_WHOLE])
+    return _WHOLE + " ".join(words) if words and len(text) <= _LONGEST_WHOLE else None
+
+
+def is_whole(term: str) -> bool:
+    """Whether it stands for a whole text; no word begins like that."""
+    return term.startswith(_WHOLE)

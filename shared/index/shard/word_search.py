@@ -18,6 +18,7 @@ from shared.index.shard.lexical import (
     joined,
 )
 from shared.index.shard.sidecar import Sidecar
+from shared.index.shard.tokenizer import is_whole
 from shared.index.shard.units import Counts, UnitNumbers, Units
 
 # More than what rounding and the order of additions can move a score by.
@@ -41,7 +42,10 @@ class LookedUp:
 
 @dataclass(frozen=True, slots=True)
 class WordScores:
-    """The BM25 scores of some units, and whether each holds every word of the query."""
+    """The BM25 scores of some units, and whether each holds every word of the query.
+
+    One whose title, id or key the query is holds them all.
+    """
 
     scores: Scores
     has_all: npt.NDArray[np.bool_]
@@ -114,11 +118,16 @@ def scores_of(looked_up: LookedUp, ranking: Bm25, units: Sequence[int]) -> WordS
     order = np.argsort(numbers)
     scores: Scores = np.zeros(len(numbers))
     words_held = np.zeros(len(numbers), dtype=np.int64)
+    is_named = np.zeros(len(numbers), dtype=np.bool_)
     for term in _rare_first(looked_up, ranking):
         places, found = _among(looked_up.postings[term], numbers[order])
         scores[order[places]] += _gains(looked_up, ranking, term, found)
-        words_held[order[places]] += 1
-    return WordScores(rounded_scores(scores), words_held == len(ranking.occurrences))
+        if is_whole(term):
+            is_named[order[places]] = True
+        else:
+            words_held[order[places]] += 1
+    wanted = sum(not is_whole(term) for term in ranking.occurrences)
+    return WordScores(rounded_scores(scores), (words_held == wanted) | is_named)
 
 
 def row_scores(looked_up: LookedUp, ranking: Bm25, rows: Labels, words: Counts) -> Scores:

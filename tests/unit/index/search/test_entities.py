@@ -167,6 +167,13 @@ def test_a_title_says_more_than_a_mention(tmp_path: Path) -> None:
     assert lexical(index_of(tmp_path, [*others, named]), "ultron")[0] == "h:1"
 
 
+@pytest.mark.parametrize("asked", ["Avengers", "AVENGERS!", "7001", "team:7001"])
+def test_an_entity_is_first_for_its_title_its_id_and_its_key(tmp_path: Path, asked: str) -> None:
+    named = titled("team:7001", "Avengers", "A long text about many other things. " * 20)
+    others = [titled(f"comic:{n}", f"Avengers {n}", "Avengers avengers 7001.") for n in range(9)]
+    assert lexical(index_of(tmp_path, [named, *others]), asked)[0] == "team:7001"
+
+
 def test_a_text_that_is_the_title_does_not_count_twice(tmp_path: Path) -> None:
     alone = titled("h:1", "Ultron Prime", "Ultron Prime")
     told = titled("h:2", "Ultron Prime", "Ultron Prime returns.")

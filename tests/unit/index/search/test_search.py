@@ -20,7 +20,7 @@ from shared.index.catalog.filters import SearchFilters, parse_moment
 from shared.index.graph.hnsw_file import Vectors
 from shared.index.search.searcher import Searcher, SearchMode, SearchQuery
 from shared.index.shard.shard_reader import SearchTuning
-from shared.index.shard.tokenizer import MAXIMUM_TERMS, query_terms
+from shared.index.shard.tokenizer import MAXIMUM_WORDS, query_terms
 from shared.models.chunk import Chunk
 from shared.storage.memory import MemoryObjectStore
 from tests.unit.index.index_builders import (
@@ -281,8 +281,8 @@ def test_words_are_found_by_stem_accent_and_case(tmp_path: Path) -> None:
 
 
 def test_a_query_has_a_bounded_number_of_words() -> None:
-    terms = query_terms(" ".join(f"W{n}" for n in range(2 * MAXIMUM_TERMS)))
-    assert terms == tuple(f"w{n}" for n in range(MAXIMUM_TERMS))
+    terms = query_terms(" ".join(f"W{n}" for n in range(2 * MAXIMUM_WORDS)))
+    assert terms == tuple(f"w{n}" for n in range(MAXIMUM_WORDS))
 
 
 def test_a_word_counts_as_often_as_the_query_has_it(tmp_path: Path) -> None:

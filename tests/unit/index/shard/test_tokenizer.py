@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.index.shard.tokenizer import MAXIMUM_TERMS, TOKENIZER, query_terms
+from shared.index.shard.tokenizer import MAXIMUM_WORDS, TOKENIZER, query_terms
 from shared.text.folding import folded
 
 
@@ -84,7 +84,7 @@ def test_function_words_are_left_out_of_a_query_that_has_others() -> None:
 
 def test_a_long_run_has_a_bounded_number_of_words() -> None:
     run = "".join(chr(0x4E00 + number) for number in range(1000))
-    assert len(query_terms(run)) == MAXIMUM_TERMS
+    assert len(query_terms(run)) == MAXIMUM_WORDS
 
 
 @given(st.text(max_size=200))
