@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from scripts.demo.deployment import ROOT
 from scripts.terraform_tooling import terraform_command
@@ -111,9 +112,34 @@ def run(command: list[str], environment: dict[str, str], folder: Path) -> str:
     return done.stdout.decode(errors="backslashreplace")
 
 
+# On LocalStack the last command of this page would wait for ever.
+NOT_CARRIED = {"keys": pytest.mark.localstack_defect("deleted_keys_are_accepted")}
+
+
+def page_parameters() -> list[ParameterSet]:
+    return [
+        pytest.param(page, id=page.stem, marks=NOT_CARRIED.get(page.stem, ())) for page in PAGES
+    ]
+
+
+def pages_to_run(request: pytest.FixtureRequest) -> list[Path]:
+    """The pages of the tests that are run."""
+    name = test_the_commands_of_a_page_do_what_it_shows.__name__
+    return [
+        Path(str(item.callspec.params["page"]))
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.originalname == name
+        and item.get_closest_marker("skip") is None
+    ]
+
+
 @pytest.fixture(scope="module")
 def shells(
-    stack: Stack, marvel_run: RunProgress, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    marvel_run: RunProgress,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Mapping[Path, "Future[str]"]]:
     """The shells of all pages, side by side: each waits for its own corpora most of the time."""
 
@@ -135,10 +161,10 @@ def shells(
 
     programs = folders_of_programs(tmp_path_factory.mktemp("programs"))
     with ThreadPoolExecutor(len(PAGES)) as pool:
-        yield {page: pool.submit(printed_by, page) for page in PAGES}
+        yield {page: pool.submit(printed_by, page) for page in pages_to_run(request)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", page_parameters())
 def test_the_commands_of_a_page_do_what_it_shows(
     shells: Mapping[Path, "Future[str]"], page: Path
 ) -> None:
