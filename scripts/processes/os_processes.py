@@ -19,7 +19,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # of Linux
 def process_identity(pid: int) -> str | None:
     """What tells a live process from an earlier or later one of the same number.
 
-    None when there is no such process, or only the remains of one that nobody waited for.
+    None when there is no such process, or when it has ended and is a zombie.
     """
     try:
         process = psutil.Process(pid)
@@ -36,7 +36,7 @@ def process_identity(pid: int) -> str | None:
 
 
 def live_group_members(group: int) -> set[int]:
-    """The process ids of a process group, dead ones that nobody waited for left out."""
+    """The process ids of a process group, without zombies."""
     members = set[int]()
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):  # it ended meanwhile

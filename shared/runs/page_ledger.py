@@ -67,7 +67,7 @@ class PageLedger:
             run_id, _, rest = origin.partition("/")
             page_id, _, part = rest.rpartition("/")
             page = (run_partition(run_id), page_key(page_id))
-            parts_of_pages.setdefault(page, {})[f"index/{part}"] = origin
+            parts_of_pages.setdefault(page, {})[f"{_MARKS['indexer']}/{part}"] = origin
         indexed: set[str] = set()
         for item in self._table.get_many(parts_of_pages):
             marks: set[str] = item.get("stages", set())

@@ -14,7 +14,7 @@ def folded(text: str) -> str:
     """Return the text in compatibility form and without case, accents kept; linear in its length.
 
     A ligature of a PDF becomes its letters, full-width letters become plain ones, "Straße" becomes
-    "strasse", and characters that nobody sees are gone.
+    "strasse", and invisible characters are removed.
     """
     if text.isascii():
         return text.lower()

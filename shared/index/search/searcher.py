@@ -48,7 +48,7 @@ class SearchQuery:
 
     `vector` has unit length and shape (dims,); only the lexical mode does without. `threshold`
     is the least cosine of a hit, so the lexical mode has none; in the hybrid mode an entity that
-    holds every word of the query is a hit all the same. Hits are entities, each with its best
+    holds every word of the query is a hit too. Hits are entities, each with its best
     `passages`, or single passages without `by_entity`. `exact` compares the vector with every row
     instead of asking the graphs. `partial` says that where a shard is damaged or a group
     of shards fails, the hits of the others will do.
@@ -317,9 +317,16 @@ class Search:
             for number, some in units.items()
         }
         return tuple(
-            SearchHit(score, candidate.unit.similarity, tuple(next(read[candidate.group])))
+            _hit(score, candidate.unit, tuple(next(read[candidate.group])))
             for candidate, score in best
         )
+
+
+def _hit(score: float, unit: FoundUnit, passages: tuple[FoundPassage, ...]) -> SearchHit:
+    """A hit; of a long entity that only its words found, a passage can be nearer than the ranking
+    knew, which compared some of its rows."""
+    known = [unit.similarity, *(passage.similarity for passage in passages)]
+    return SearchHit(score, max((one for one in known if one is not None), default=None), passages)
 
 
 def _depth(query: SearchQuery) -> int:

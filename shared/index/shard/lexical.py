@@ -75,7 +75,7 @@ def build_tables(rows: Iterable[SearchedRow]) -> LexicalTables:
 
 
 def _names(row: SearchedRow) -> list[str]:
-    """The terms of what somebody may type to find just this entity: its title, id and key."""
+    """The terms that stand for the whole title, the id and the key of the row's entity."""
     source_id = row.entity_key.partition(":")[2]
     wholes = map(whole_term, (row.title, source_id, row.entity_key))
     return [whole for whole in wholes if whole is not None]

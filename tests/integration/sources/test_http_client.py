@@ -144,7 +144,7 @@ def test_connecting_may_not_take_for_ever(unreachable_port: int) -> None:
 
 @pytest.fixture
 def unreachable_port() -> Iterator[int]:
-    """A port where nobody accepts, and the queue of those who wait is full."""
+    """A port on which no program accepts connections, and whose queue of connections is full."""
     with ExitStack() as waiting:
         listener = waiting.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):

@@ -18,7 +18,7 @@ MUTANTS = (
         "services/compactor/sweep/sweep_run.py",
         "if progress.run.is_of_model(model_prefix(self.model)):",
         "if True:",
-        "A run sweeps and completes only the index of its own model.",
+        "A run sweeps and completes only the index of the model under which it began.",
     ),
     Mutant(
         "incremental-run-after-a-run-of-another-model",

@@ -177,7 +177,7 @@ def test_an_entity_is_first_for_its_title_its_id_and_its_key(tmp_path: Path, ask
 def test_a_text_that_is_the_title_does_not_count_twice(tmp_path: Path) -> None:
     alone = titled("h:1", "Ultron Prime", "Ultron Prime")
     told = titled("h:2", "Ultron Prime", "Ultron Prime returns.")
-    other = titled("h:3", "Vision", "Somebody else.")
+    other = titled("h:3", "Vision", "Another robot.")
     reader = index_of(tmp_path, [alone, told, other])
     scores = {
         hit.chunk.entity_key: hit.score

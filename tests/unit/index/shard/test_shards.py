@@ -4,7 +4,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import hnswlib
@@ -23,11 +23,12 @@ from shared.index.shard.lexical import (
     NO_STATISTICS,
     Bm25,
     LexicalTables,
+    Postings,
     SearchedRow,
     build_tables,
 )
 from shared.index.shard.shard_writer import collect_content
-from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
+from shared.index.shard.sidecar import Document, PostingsTable, Sidecar, write_sidecar
 from shared.models.manifest import FileReference, ModelIdentity
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
@@ -328,8 +329,12 @@ def test_every_row_and_every_word_can_be_read_in_order(tmp_path: Path) -> None:
         enumerate(texts)
     )
     tables = tables_of(texts)
-    for table, expected in (("postings", tables.texts), ("titles", tables.titles)):
-        found = list(sidecar.every_posting(table))  # type: ignore[arg-type]
+    fields: dict[PostingsTable, Mapping[str, Postings]] = {
+        "postings": tables.texts,
+        "titles": tables.titles,
+    }
+    for table, expected in fields.items():
+        found = list(sidecar.every_posting(table))
         assert [word for word, _ in found] == sorted(expected)
         for word, postings in found:
             assert postings.labels.tolist() == expected[word].labels.tolist()
