@@ -240,3 +240,23 @@ def test_a_sidecar_of_another_version_than_its_catalog_is_damaged(
     manifests(store).commit([mixed], floor=no_floor)
     with pytest.raises(DamagedIndexError):
         searcher(store, tmp_path / "cache").search(SearchQuery("text", None, mode="lexical"))
+
+
+def test_no_passage_is_nearer_than_its_hit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of an entity that only its words find, the ranking compares some rows: here the last one."""
+    monkeypatch.setattr("shared.index.shard.shard_reader._spread_out", lambda rows: rows[-1:])
+    monkeypatch.setattr("shared.index.search.searcher._FUSION_DEPTH", 2)
+    monkeypatch.setattr("shared.index.search.searcher._LEAST_FUSED", 1)
+    store = MemoryObjectStore()
+    asked = unit_vectors(1, 9)[0]
+    chunks = [chunk("t:words", 1, "zzyzx"), chunk("t:words", 2, "zzyzx")]
+    chunks += [chunk(f"t:{n}", text="other") for n in range(3)]
+    near = asked + unit_vectors(4, 10)
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    vectors = np.stack([unit_vectors(1, 11)[0], -asked, asked, *near[:2]]).astype(np.float32)
+    manifests(store).commit([build_shard(store, chunks, vectors)], floor=no_floor)
+    query = SearchQuery("zzyzx", asked, k=2, mode="hybrid", passages=2)
+    hits = searcher(store, tmp_path).search(query).hits
+    [found] = [hit for hit in hits if hit.chunk.entity_key == "t:words"]
+    nearest = max(passage.similarity or -1.0 for passage in found.passages)
+    assert found.similarity == nearest > -1.0
