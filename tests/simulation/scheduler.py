@@ -106,6 +106,10 @@ class Scheduler:
         while self._timers and self._timers[0][0] <= self.now:
             self._ready.append(heapq.heappop(self._timers)[2])
 
+    def stop_stalls(self) -> None:
+        """From now on no task stalls."""
+        self._stall_share = 0.0
+
     def pause(self, *, is_write: bool = False) -> None:
         """Called by a task: let others have their turns.
 

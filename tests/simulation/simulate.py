@@ -142,6 +142,7 @@ class _Simulation:
         """No more faults: every message is done or given up, and every worker ends."""
         world = self._world
         world.faults.is_off = True
+        world.scheduler.stop_stalls()
         ends_at = world.now() + _LONGEST
         while not world.is_at_rest():
             if self._turn():

@@ -112,3 +112,22 @@ def test_a_task_is_killed_at_its_deadline() -> None:
     scheduler.advance_to(woken)
     scheduler.step()
     assert (task.is_ended, task.is_killed) == (True, True)
+
+
+def test_no_task_stalls_once_stalls_have_stopped() -> None:
+    scheduler = Scheduler(Random(1), NOW, stall_share=1.0)
+
+    def work() -> None:
+        scheduler.pause(is_write=True)
+        scheduler.pause(is_write=True)
+
+    task = scheduler.start("worker", work, 60.0)
+    scheduler.step()
+    stalled_until = scheduler.next_timer
+    assert stalled_until is not None
+    scheduler.stop_stalls()
+    scheduler.advance_to(stalled_until)
+    scheduler.step()
+    assert scheduler.next_timer is None
+    scheduler.step()
+    assert (task.is_ended, task.is_killed) == (True, False)
