@@ -6,7 +6,7 @@ from pydantic import Field, Json
 from pydantic_settings import NoDecode
 
 from shared.platform.settings import ModelSettings, SourceSettings
-from shared.runs.leases import LEASE_SECONDS
+from shared.runs.leases import RUN_LEASE_SECONDS
 
 
 class IngestSettings(SourceSettings, ModelSettings):
@@ -24,5 +24,5 @@ class IngestSettings(SourceSettings, ModelSettings):
     stage_queue_urls: Annotated[Json[tuple[str, ...]], NoDecode, Field(min_length=1)]
     publish_copies: Annotated[int, Field(ge=1, le=3)] = 1
     planning_lease_seconds: Annotated[int, Field(ge=10, le=3600)] = 330
-    lease_seconds: Annotated[int, Field(ge=60, le=7 * 86_400)] = LEASE_SECONDS
+    lease_seconds: Annotated[int, Field(ge=60, le=7 * 86_400)] = RUN_LEASE_SECONDS
     maximum_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 60.0

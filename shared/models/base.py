@@ -40,7 +40,10 @@ MAXIMUM_RESULTS = 100
 """How many results one request gets, and may ask for."""
 
 MAXIMUM_PASSAGES = 5
-"""How many passages of one entity a result may have."""
+"""How many passages of one entity a result may have.
+
+In `/retrieve`, `/chat`, the command and the messages between groups of shards alike.
+"""
 
 
 class Contract(BaseModel):

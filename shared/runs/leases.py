@@ -5,8 +5,8 @@ from typing import Any
 
 from shared.errors import ConflictError
 
-LEASE_SECONDS = 6 * 3600
-"""How long after its last progress a run may hold its corpus."""
+RUN_LEASE_SECONDS = 6 * 3600
+"""How long after its last progress a run may hold its corpus, unless ingest is set otherwise."""
 
 IS_UNCHANGED = "run_id = :holder AND expires_at = :expires_at"
 """The condition of a write that holds only while a lease is as it was read."""

@@ -49,6 +49,7 @@ from shared.models.maintenance import SweepJob
 from shared.models.manifest import ModelIdentity
 from shared.models.run import RunRecord
 from shared.runs.failures import FailureLog
+from shared.runs.leases import RUN_LEASE_SECONDS
 from shared.runs.run_store import RunStore, open_run_store
 from shared.sources.base import Source
 from shared.sources.objects.source import JsonlObjects
@@ -278,7 +279,7 @@ def steering(container: Container) -> Steering:
         state=container.state,
         clock=clock,
         planning_lease_seconds=330,
-        lease_seconds=6 * 3600,
+        lease_seconds=RUN_LEASE_SECONDS,
         models=models,
         needs_full_run=ModelChange(container.store, models).needs_full_run,
         close_stalled=StalledRuns(container.clients.sqs, urls, runs, clock).close,

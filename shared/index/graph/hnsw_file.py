@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import InvalidInputError
+from shared.index.best_rows import Ranked, best_rows, rounded_scores
 from shared.index.graph.hnsw_check import (
     CONSTRUCTION_BREADTH,
     LINKS_PER_ROW,
     map_checked_graph,
 )
 from shared.index.graph.sketch import Sketch, is_worth_sketching, least_estimate_in_reach, promising
-from shared.index.ranking import Ranked, best_rows, rounded_scores
 
 Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

@@ -35,7 +35,8 @@ class GarbagePolicy:
     `history_kept` counts from when a version was replaced; the newest replaced version is always
     kept, as its number is what remains when the manifest is damaged. `removed_grace` is for files
     that a collected version named, `orphan_grace` for those that none did: longer than a message
-    can lie in a queue and its dead-letter queue.
+    can lie in a queue and its dead-letter queue. Terraform's `index_maintenance` sets all three,
+    with the same defaults.
     """
 
     history_kept: timedelta = timedelta(days=7)

@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from shared.index.best_rows import Ranked
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Labels, Vectors
-from shared.index.ranking import Ranked
 from shared.index.shard.lexical import Bm25, TermStatistics, combine
 from shared.index.shard.shard_reader import Shard
 from shared.index.shard.sidecar import StoredChunk

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import CorruptObjectError
+from shared.index.best_rows import Ranked
 from shared.index.catalog.catalog import Catalog
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import GraphFile, Labels, MarkedGraph, RowMask, Vectors
-from shared.index.ranking import Ranked
 from shared.index.shard.lexical import Bm25
 from shared.index.shard.sidecar import Sidecar, StoredChunk
 from shared.index.shard.units import Units

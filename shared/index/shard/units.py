@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from shared.index.best_rows import Ranked
 from shared.index.catalog.catalog import Catalog
 from shared.index.graph.hnsw_file import Labels, RowMask
-from shared.index.ranking import Ranked
 
 UnitNumbers = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from shared.index.best_rows import Ranked, best_rows, rounded_scores
 from shared.index.graph.hnsw_file import Labels, RowMask
-from shared.index.ranking import Ranked, best_rows, rounded_scores
 from shared.index.shard.lexical import (
     NO_STATISTICS,
     Bm25,

@@ -34,7 +34,9 @@ class CollectedPages:
     def having(self, name: str) -> frozenset[int]:
         """The ids of the pages that have a property, and of those that are gone."""
         return frozenset(
-            page_id for page_id, page in self._pages.items() if name in page or is_gone(page)
+            page_id
+            for page_id, page in self._pages.items()
+            if name in page or is_without_content(page)
         )
 
     def lines(self, only: frozenset[int] | None = None) -> tuple[str, ...]:
@@ -43,12 +45,12 @@ class CollectedPages:
             # In ASCII, as a text of JSON can hold halves of characters, which no file can.
             texts[0] if len(texts) == 1 else json.dumps(self._pages[page_id])
             for page_id, texts in self._texts.items()
-            if not is_gone(self._pages[page_id]) and (only is None or page_id in only)
+            if not is_without_content(self._pages[page_id]) and (only is None or page_id in only)
         )
 
 
-def is_gone(page: Mapping[str, Any]) -> bool:
-    """Whether a page was deleted, or redirects to another page."""
+def is_without_content(page: Mapping[str, Any]) -> bool:
+    """Whether an answer says that a page was deleted, or redirects to another page."""
     return bool(page.get("missing") or page.get("invalid") or page.get("redirect"))
 
 

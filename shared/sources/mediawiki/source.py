@@ -22,7 +22,7 @@ from shared.sources.base import (
     query_hash,
 )
 from shared.sources.mediawiki.api import WikiApi
-from shared.sources.mediawiki.pages import CollectedPages, is_gone
+from shared.sources.mediawiki.pages import CollectedPages, is_without_content
 from shared.web.client import SourceClient
 from shared.web.retry import HAND_ON_AFTER_SECONDS, Timing
 
@@ -72,7 +72,7 @@ class MediaWiki:
         found = [
             str(page["pageid"])
             for page in answer.pages
-            if "pageid" in page and not is_gone(page) and _is_touched(page, since)
+            if "pageid" in page and not is_without_content(page) and _is_touched(page, since)
         ]
         size = self._settings.titles_at_once
         planned = [

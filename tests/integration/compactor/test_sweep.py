@@ -11,6 +11,7 @@ from shared.index.shard.vector_file import decode_vectors
 from shared.models.chunk import CoveredEntity, chunk_file_line
 from shared.models.entity import NO_CONTENT
 from shared.models.jobs import Job
+from shared.runs.leases import RUN_LEASE_SECONDS
 from shared.storage import jsonl, keys
 from tests.integration.line.indexed_corpus import CORPUS, Shelf, checksums
 from tests.unit.embedder.remembered import MODEL, WorkerDiedError
@@ -245,7 +246,7 @@ def test_a_run_whose_sweep_is_killed_keeps_its_corpus_until_the_sweep_comes_agai
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.run(1, [FIRST])
-    for page in shelf.plan(2, 1, lease_seconds=6 * 3600):
+    for page in shelf.plan(2, 1, lease_seconds=RUN_LEASE_SECONDS):
         shelf.finish(shelf.chunked(page, without("a:2")))
     job = shelf.sweeps[0]
 

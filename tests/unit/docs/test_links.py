@@ -23,6 +23,11 @@ def anchors_of(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_each_block_of_code_is_closed(document: Path) -> None:
+    assert len(re.findall(r"^ *```", text_of(document), re.M)) % 2 == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_each_link_leads_somewhere(document: Path) -> None:
     wrong = []
     for path, anchor in _LINK.findall(_CODE.sub("", text_of(document))):

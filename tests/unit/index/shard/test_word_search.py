@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.index.ranking import best_rows, rounded_scores
+from shared.index.best_rows import best_rows, rounded_scores
 from shared.index.shard.lexical import Bm25, TermStatistics, UnitPostings, joined
 from shared.index.shard.units import Units
 from shared.index.shard.word_search import LookedUp, best_units, scores_of

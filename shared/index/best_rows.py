@@ -1,7 +1,9 @@
-"""Ranking: the best rows with a stable order, and reciprocal rank fusion."""
+"""The best rows by score, in a stable order.
 
-from collections.abc import Hashable
-from typing import Any, TypeVar
+The scores of words come from `shard/lexical.py`, those of hybrid queries from `search/searcher.py`.
+"""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +11,7 @@ import numpy.typing as npt
 Ranked = list[tuple[int, float]]
 """`(row, score)`, best first."""
 
-RECIPROCAL_RANK_CONSTANT = 60
 _SCORE_DECIMALS = 6
-
-KeyT = TypeVar("KeyT", bound=Hashable)
 
 
 def rounded_scores(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
