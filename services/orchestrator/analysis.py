@@ -22,8 +22,8 @@ from services.orchestrator.quotation.words import (
 )
 from shared.text.marks import normalised
 
-MAXIMUM_QUERY_CHARACTERS = 1_000
-"""What is searched of a message; encoders read some 200 words of it at most."""
+MAXIMUM_SEARCHED_CHARACTERS = 1_000
+"""What is searched of a message, at most what retrieve takes; encoders read some 200 words."""
 
 Route = Literal["question", "greeting", "unclear"]
 
@@ -80,7 +80,7 @@ def analyse(message: str, turns: Sequence[Turn]) -> Analysis:
     query = resolve(text, turns[-1]) if turns else text
     if not any(is_content(token) for token in tokenise(query)):
         return Analysis("unclear")
-    return Analysis("question", shorten(query, MAXIMUM_QUERY_CHARACTERS))
+    return Analysis("question", shorten(query, MAXIMUM_SEARCHED_CHARACTERS))
 
 
 def normalise(message: str) -> str:

@@ -1,4 +1,4 @@
-"""The answer of `GET /retrieve`, as the resolver validates it before it leaves."""
+"""The shape of the answer of `GET /retrieve`; `retriever.py` fills it, the resolver checks it."""
 
 from typing import Any
 

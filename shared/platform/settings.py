@@ -10,6 +10,8 @@ from shared.errors import SettingsError
 from shared.index.maintenance.compaction_plan import MEGABYTE, CompactionPolicy
 from shared.models.forms import form, problem_words
 
+_POLICY = CompactionPolicy()
+
 ModelPrefix = Annotated[
     str,
     Field(pattern=form(r"^models/[^/]+/[^/]+/$", "models/<id>/<revision>/, as Terraform sets it")),
@@ -99,9 +101,9 @@ class PublishingStageSettings(StageSettings):
 class CompactionSettings(StageSettings):
     """What a stage needs that asks for merges of shards that are too small."""
 
-    compaction_fan_in: Annotated[int, Field(ge=2, le=64)] = 8
-    shard_minimum_mb: Annotated[int, Field(ge=1)] = 25
-    shard_maximum_mb: Annotated[int, Field(ge=1)] = 200
+    compaction_fan_in: Annotated[int, Field(ge=2, le=64)] = _POLICY.fan_in
+    shard_minimum_mb: Annotated[int, Field(ge=1)] = _POLICY.minimum_bytes // MEGABYTE
+    shard_maximum_mb: Annotated[int, Field(ge=1)] = _POLICY.maximum_bytes // MEGABYTE
 
     @property
     def compaction_policy(self) -> CompactionPolicy:

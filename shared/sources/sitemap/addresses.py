@@ -1,4 +1,7 @@
-"""Which addresses of a sitemap are read, and the one way in which each is written."""
+"""How an address is written in one way, and what an address says of itself.
+
+Which entries of a sitemap are followed is decided in `source.py`.
+"""
 
 import re
 from collections.abc import Collection
@@ -12,6 +15,7 @@ _LONGEST_HOST = 255
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What may stand in a path or a query, the sign of an escape included.
 _KEPT = "/%:@!$&'()*+,;=~-._?[]"
+# For pages alone: a sitemap may be compressed (documents.py).
 _NO_PAGE = re.compile(
     r"\.(7z|apk|avi|avif|bin|bmp|bz2|css|csv|deb|dmg|docx?|eot|epub|exe|gif|gz|ico|iso|jar|jpe?g|js"
     r"|json|m4a|mkv|mobi|mov|mp3|mp4|mpe?g|msi|od[pst]|ogg|ogv|otf|pdf|png|pptx?|ps|rar|rpm|rtf|svg"

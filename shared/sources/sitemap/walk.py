@@ -1,4 +1,7 @@
-"""Where a walk through nested sitemaps is: it fits into the query of a page."""
+"""Where a walk through nested sitemaps is: it fits into the query of a page.
+
+`SitemapPages` in `source.py` takes the steps.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

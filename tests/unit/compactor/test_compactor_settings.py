@@ -1,6 +1,8 @@
 """Settings of the compactor: its policies, and one error that names every variable."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import InvalidInputError, SettingsError
 from shared.index.maintenance.compaction_plan import CompactionPolicy
 
+VARIABLES = Path(__file__).resolve().parents[3] / "terraform" / "variables.tf"
 REQUIRED = {
     "BUCKET_NAME": "b",
     "CHECKPOINT_TABLE": "t",
@@ -41,6 +44,24 @@ def test_defaults() -> None:
     assert settings.garbage_policy.history_kept == timedelta(days=7)
     assert settings.garbage_policy.removed_grace == timedelta(hours=24)
     assert settings.garbage_policy.orphan_grace == timedelta(days=21)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "compaction_fan_in", "shard_minimum_mb", "shard_maximum_mb", "history_kept_days",
+        "removed_grace_hours", "orphan_grace_days", "retry_delay_seconds", "maximum_receives",
+    ],
+)  # fmt: skip
+def test_a_default_is_that_of_the_terraform_variable(name: str) -> None:
+    found = re.search(
+        rf'variable "{name}" {{\n(?:  .*\n)*?  default +=(.+)\n|'
+        rf"^    {name} += optional\(number,(.+)\)$",
+        VARIABLES.read_text(encoding="utf-8"),
+        re.M,
+    )
+    assert found is not None
+    assert float(found[1] or found[2]) == CompactorSettings.model_fields[name].default
 
 
 def test_policies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.analysis import (
-    MAXIMUM_QUERY_CHARACTERS,
+    MAXIMUM_SEARCHED_CHARACTERS,
     Turn,
     analyse,
     normalise,
@@ -105,7 +105,7 @@ def test_normalising_composes_and_drops_what_cannot_be_seen() -> None:
 
 def test_a_long_message_is_cut_between_words() -> None:
     query = analyse("Ultron " * 500, []).query
-    assert len(query) <= MAXIMUM_QUERY_CHARACTERS
+    assert len(query) <= MAXIMUM_SEARCHED_CHARACTERS
     assert set(query.split()) == {"Ultron"}
 
 
@@ -125,5 +125,5 @@ turns = st.builds(
 @given(texts, st.lists(turns, max_size=2))
 def test_any_message_in_any_session_is_analysed(message: str, history: list[Turn]) -> None:
     analysis = analyse(message, history)
-    assert len(analysis.query) <= MAXIMUM_QUERY_CHARACTERS
+    assert len(analysis.query) <= MAXIMUM_SEARCHED_CHARACTERS
     assert bool(analysis.query) == (analysis.route == "question")
