@@ -31,6 +31,8 @@ COMMIT_VARIABLE = "ULTRON_UPGRADE_FROM"
 KEPT_PREFIXES = ("indexes/", "embeddings/", "chunks/", "derived/", "raw/")
 PORT_ATTEMPTS = 3
 _NEEDED = ("development", "local-aws")
+# Each is kept under a digest of what it is made from: a commit makes what it makes otherwise.
+_BUILT = ("local/layers", "models", "wheels")
 
 Ranking = list[tuple[str, float]]
 
@@ -145,6 +147,9 @@ def equip(root: Path) -> None:
     weights.mkdir(parents=True, exist_ok=True)
     (root / ".local").mkdir(exist_ok=True)  # an environment that was made has its lock there
     (root / ".local" / "models").symlink_to(weights)  # pinned by their sha256
+    for built in _BUILT:
+        if (ROOT / "build" / built).is_dir():
+            shutil.copytree(ROOT / "build" / built, root / "build" / built)
 
 
 @pytest.fixture(scope="module")
