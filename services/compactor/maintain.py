@@ -1,4 +1,9 @@
-"""The weekly maintenance of an index: shards that are mostly dead or too small, and garbage."""
+"""The weekly maintenance of an index: shards that are mostly dead or too small, and garbage.
+
+A job is for one corpus. Nothing goes through a list of corpora: each has a weekly rule of
+EventBridge, made by `terraform/modules/schedule` or by `ultron corpus add`
+(`services/cli/corpus/schedules.py`).
+"""
 
 import tempfile
 from collections.abc import Mapping

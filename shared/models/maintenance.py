@@ -44,7 +44,10 @@ class SweepJob(MaintenanceTask):
 
 
 class MaintainJob(MaintenanceTask):
-    """Rewrite shards that are mostly dead, and collect garbage."""
+    """Rewrite shards that are mostly dead, and collect garbage.
+
+    The weekly rule of a corpus sends it, and the end of a rebuild does.
+    """
 
     kind: Literal["maintain"] = "maintain"
 

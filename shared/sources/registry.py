@@ -63,7 +63,7 @@ class SourceTools:
 
 
 def make_source(corpus: Corpus, tools: SourceTools) -> Source:
-    """Return the source of a corpus."""
+    """Return the source of a corpus, made for each job: only `SourceSecrets` keeps credentials."""
     match corpus.source:
         case MarvelSource() as settings:
             return _make_marvel(settings, tools)

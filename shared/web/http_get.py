@@ -31,7 +31,10 @@ class DamagedDataError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Bounds of one call; `total_timeout_seconds` covers the whole of it, body included."""
+    """Bounds of one call; `total_timeout_seconds` covers the whole of it, body included.
+
+    `maximum_received_bytes` is of what is received, `maximum_body_bytes` of what that unpacks to.
+    """
 
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 20.0

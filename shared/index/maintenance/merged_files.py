@@ -125,7 +125,7 @@ class _Order:
 
     @classmethod
     def of(cls, inputs: Sequence[MergeInput]) -> "_Order":
-        """Order the kept rows by their chunk ids, as the rows of each input are."""
+        """Order the kept rows by their chunk ids, as `shard_writer` ordered those of each input."""
         numbers, labels = array("H"), array("I")
         for _, number, label in merge(*(_keyed(n, input_) for n, input_ in enumerate(inputs))):
             numbers.append(number)

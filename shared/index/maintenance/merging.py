@@ -1,5 +1,7 @@
 """Merges shards of an index to one: live rows only, with the vectors and words they have already.
 
+What goes on is decided here; the order of the rows, and the files, are in `merged_files.py`.
+
 Memory: the new graph, which hnswlib holds whole, and the pages of the old graphs that are read
 through memory maps; all else is streamed or some numbers a row. That is about 2.5 times the size
 of the new shard at most, however many shards the index has beside those that are merged.
