@@ -30,6 +30,7 @@ from tests.simulation.containers import (
     steering,
 )
 from tests.simulation.scenario import ENTITIES, OBJECTS, Operation
+from tests.simulation.scheduler import Task
 from tests.simulation.truth import CORPUS, ViolationError, record_line
 from tests.simulation.world import World, dead_letters_url, source_key
 
@@ -58,6 +59,7 @@ class Operator:
     world: World
     requests: int = 0
     spoilt: set[int] = field(default_factory=set)
+    given_up: set[str] = field(default_factory=set)
     _texts: int = 0
 
     def do(self, operation: Operation) -> None:
@@ -115,7 +117,12 @@ class Operator:
         request = IngestRequest(
             corpus=CORPUS.name, mode=mode, request_id=str(self.requests), time=self.world.now()
         )
-        self._ask(f"ingest {mode}", lambda c: steering(c).planner.plan(request), _INGEST_SECONDS)
+        self._ask(
+            f"ingest {mode}",
+            lambda c: steering(c).planner.plan(request),
+            _INGEST_SECONDS,
+            give_up=lambda: self.given_up.add(request.request_hash),
+        )
 
     def _cancel(self, argument: int) -> None:
         self._steer("cancel", argument)
@@ -289,8 +296,9 @@ class Operator:
         timeout_seconds: float = _COMMAND_SECONDS,
         *,
         disturbs: bool = False,
+        give_up: Callable[[], object] = lambda: None,
     ) -> None:
-        """Invoke something until it answers, three times at most."""
+        """Invoke something until it answers, three times at most; then give it up."""
         world = self.world
         attempts = 0
 
@@ -312,9 +320,10 @@ class Operator:
                         world.truth.disturb(world.now(), needs_full_run=is_marked)
 
             task = world.begin(name, container, invoke, timeout_seconds)
-            world.when_ended(task, lambda: attempt() if _is_to_repeat(task) else None)
+            world.when_ended(task, lambda: follow(task))
 
-        def _is_to_repeat(task: Any) -> bool:
-            return attempts < _ATTEMPTS and (task.is_killed or task.error is not None)
+        def follow(task: Task) -> None:
+            if task.is_killed or task.error is not None:
+                (attempt if attempts < _ATTEMPTS else give_up)()
 
         attempt()

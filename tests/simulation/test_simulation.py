@@ -18,8 +18,9 @@ from tests.simulation.simulate import shrunk, simulate
 from tests.simulation.truth import ViolationError
 from tests.simulation.world import World
 
-# `make simulate` goes through many more.
-SEEDS = range(20)
+# `make simulate` goes through many more. The last three failed once, for what the simulation itself
+# did wrong: stalls after the end of all faults, and a given-up request that was in no queue.
+SEEDS = (*range(20), 2463, 3223, 7485)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
