@@ -9,7 +9,7 @@ from tests.fuzz.target import Target
 CORPUS = Path(__file__).parent / "corpus"
 REGRESSIONS = Path(__file__).parent / "regressions"
 
-# Named here as well, so that a process imports, and instruments, the group of its target only.
+# Named here as well, so that a process imports, and instruments, the groups of its targets only.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "index_files": (
         "array_archive",

@@ -1,4 +1,4 @@
-"""Fuzzes one target with atheris; `tests.fuzz.run` starts it in a separate process.
+"""Fuzzes one target with atheris; `tests.fuzz.run` calls it in a child process for each.
 
     .venv-fuzz/bin/python -m tests.fuzz.one_target TARGET [-OPTION_OF_LIBFUZZER=VALUE ...]
 
@@ -7,7 +7,9 @@ The only module that imports atheris, which is in no other environment.
 
 import hashlib
 import sys
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
 
 import atheris
@@ -32,7 +34,7 @@ def main(arguments: list[str]) -> None:
     name, *options = arguments
     folders = Folders(name)
     folders.make()
-    with atheris.instrument_imports(include=list(INSTRUMENTED), enable_loader_override=False):
+    with instrumented_imports():
         target = load(name)
         for data in seeds(name, target):
             write_seed(folders.seeds, data)
@@ -52,6 +54,24 @@ def main(arguments: list[str]) -> None:
     mutator = {"custom_mutator": mutate_json} if target.is_json else {}
     atheris.Setup(command, target.check, **mutator)
     atheris.Fuzz()
+
+
+def prepare(names: Iterable[str]) -> None:
+    """Import what the targets need, for the copies of this process that fuzz them."""
+    # atheris writes a line for each module.
+    with instrumented_imports(), redirect_stderr(StringIO()):
+        for name in names:
+            # The copy for this target imports it again, and fails for it alone.
+            with suppress(Exception):
+                load(name)
+
+
+def instrumented_imports() -> AbstractContextManager[object]:
+    """What is imported within tells the fuzzer which branches it takes."""
+    found: AbstractContextManager[object] = atheris.instrument_imports(
+        include=list(INSTRUMENTED), enable_loader_override=False
+    )
+    return found
 
 
 def mutate_json(data: bytes, maximum_bytes: int, seed: int) -> bytes:

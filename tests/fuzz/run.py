@@ -2,50 +2,40 @@
 
     .venv-fuzz/bin/python -m tests.fuzz.run [--seconds 10] [TARGET ...]
 
-It prints a line for each and ends with status 1 when one failed.
+It prints a line for each and ends with status 1 when one failed. It imports and instruments the
+code once, because this takes over a second; the process of each target begins as a copy of it.
 """
 
 import argparse
+import gc
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 
 from tests.fuzz.catalogue import NAMES
+from tests.fuzz.child import status_of
 from tests.fuzz.folders import ROOT, Folders
 from tests.fuzz.outcome import Outcome
 from tests.fuzz.target import INPUT_TIMEOUT_SECONDS
 
 MEMORY_LIMIT_MEGABYTES = 2048
-# For the start, and for going through what earlier runs have kept.
+# For the seeds, and for going through what earlier runs have kept.
 SECONDS_BESIDES = 120
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "LOG_LEVEL": "CRITICAL", "PYTHONHASHSEED": "0"}
 
 
-def fuzz(name: str, seconds: int) -> Outcome:
+def fuzz(one_target: Callable[[list[str]], None], name: str, seconds: int) -> Outcome:
     """Run one target; whatever it finds, it ends."""
-    command = [
-        sys.executable, "-m", "tests.fuzz.one_target", name,
-        f"-max_total_time={seconds}", f"-timeout={INPUT_TIMEOUT_SECONDS}",
+    arguments = [
+        name, f"-max_total_time={seconds}", f"-timeout={INPUT_TIMEOUT_SECONDS}",
         f"-rss_limit_mb={MEMORY_LIMIT_MEGABYTES}", "-print_final_stats=1",
     ]  # fmt: skip
     folders = Folders(name)
     folders.make()
-    with folders.log.open("wb") as log:
-        try:
-            status = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                env={**os.environ, **_ENVIRONMENT},
-                timeout=seconds + SECONDS_BESIDES,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            log.write(f"\nSUMMARY: libFuzzer: no end after {seconds} seconds\n".encode())
-            status = -signal.SIGKILL
+    status = status_of(partial(one_target, arguments), folders.log, seconds + SECONDS_BESIDES)
     return Outcome.of(name, status, folders.log.read_text(encoding="utf-8", errors="replace"))
 
 
@@ -56,9 +46,19 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if unknown := sorted(set(given.targets) - set(NAMES)):
         parser.error(f"there is no target {unknown[0]}; there are {', '.join(NAMES)}")
+    if not _ENVIRONMENT.items() <= os.environ.items():
+        # Python and numpy read these when they start.
+        command = [sys.executable, "-m", "tests.fuzz.run", *arguments]
+        os.execve(sys.executable, command, {**os.environ, **_ENVIRONMENT})
+    os.chdir(ROOT)
+    names = given.targets or NAMES
+    fuzzer = import_module("tests.fuzz.one_target")  # atheris is in this environment only
+    fuzzer.prepare(names)
+    # A child would copy each page of memory on which its garbage collector marks an object.
+    gc.freeze()
     failed = 0
-    for name in given.targets or NAMES:
-        outcome = fuzz(name, given.seconds)
+    for name in names:
+        outcome = fuzz(fuzzer.main, name, given.seconds)
         print(outcome.line(), flush=True)
         failed += outcome.failure is not None
     return 1 if failed else 0
