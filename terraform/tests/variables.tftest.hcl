@@ -1,5 +1,6 @@
-# Bad settings are refused before anything is planned, each by its own variable. A run can expect
-# many variables to fail but each only once, so a variable's further bad values have separate runs.
+# Bad settings are refused before anything is planned, each by its own variable. A run costs a second
+# or more and can expect many variables to fail, but each only once: the second bad value of each
+# variable is in the second run, and so on.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -86,276 +87,139 @@ run "one_bad_value_of_each" {
   ]
 }
 
-run "layer_without_version" {
+run "second_bad_values" {
   command = plan
 
   variables {
-    extra_layer_arns = { retrieve = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama"] }
+    extra_layer_arns                = { retrieve = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama"] } # no version
+    function_settings               = { fetch = { memory_mb = 64 } }                                       # too little memory
+    retrieve_memory_budget_mb       = 10241                                                                # beyond any function
+    index_maintenance               = { compaction_fan_in = 2.5 }                                          # merges of half a shard
+    additional_model_directories    = ["tests/nowhere"]                                                    # no such folder
+    outbound_allowed_hosts          = ["wiki.example.internal/wiki"]                                       # a path
+    schedule_expression             = "cron(0 6 * * *)"                                                    # one field too few
+    maintenance_schedule_expression = "rate(1 days)"                                                       # one of a plural
+    corpora                         = {}                                                                   # no corpus
   }
 
-  expect_failures = [var.extra_layer_arns]
+  expect_failures = [
+    var.extra_layer_arns,
+    var.function_settings,
+    var.retrieve_memory_budget_mb,
+    var.index_maintenance,
+    var.additional_model_directories,
+    var.outbound_allowed_hosts,
+    var.schedule_expression,
+    var.maintenance_schedule_expression,
+    var.corpora,
+  ]
 }
 
-run "too_little_memory" {
+run "third_bad_values" {
   command = plan
 
   variables {
-    function_settings = { fetch = { memory_mb = 64 } }
+    function_settings            = { fetch = { timeout_seconds = 901 } }                  # too long a time
+    index_maintenance            = { compaction_fan_in = 65 }                             # merges of too many shards
+    additional_model_directories = ["tests/fixtures/other-model", "tests/fixtures/model"] # the same model twice
+    outbound_allowed_hosts       = ["10.2.0.1/16"]                                        # in the middle of its range
+    corpora                      = ["marvel"]                                             # no map
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.function_settings,
+    var.index_maintenance,
+    var.additional_model_directories,
+    var.outbound_allowed_hosts,
+    var.corpora,
+  ]
 }
 
-run "too_long_a_timeout" {
+run "fourth_bad_values" {
   command = plan
 
   variables {
-    function_settings = { fetch = { timeout_seconds = 901 } }
+    function_settings      = { fetch = { maximum_concurrency = 1 } }                                                 # less than two
+    index_maintenance      = { shard_minimum_mb = 0 }                                                                # shards of nothing
+    outbound_allowed_hosts = ["10.0.0.7:65536"]                                                                      # a port that is none
+    corpora                = { Marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" } } } # capitals
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.function_settings,
+    var.index_maintenance,
+    var.outbound_allowed_hosts,
+    var.corpora,
+  ]
 }
 
-run "a_concurrency_of_one" {
+run "fifth_bad_values" {
   command = plan
 
   variables {
-    function_settings = { fetch = { maximum_concurrency = 1 } }
+    function_settings = { retrieve = { timeout_seconds = 30 } }                                                               # too late for the gateway
+    index_maintenance = { shard_minimum_mb = 201 }                                                                            # larger than their maximum
+    corpora           = { abcdefghijklmnopqrstuvwxyz0123456789x = { source = { kind = "jsonl", prefix = "sources/docs/" } } } # a name too long for its rules
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.function_settings,
+    var.index_maintenance,
+    var.corpora,
+  ]
 }
 
-run "an_answer_too_late_for_the_gateway" {
+run "sixth_bad_values" {
   command = plan
 
   variables {
-    function_settings = { retrieve = { timeout_seconds = 30 } }
+    function_settings = { fetch = { timeout_seconds = 239 } } # too little time for a page
+    index_maintenance = { shard_maximum_mb = 1025 }           # shards too large to merge
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.function_settings,
+    var.index_maintenance,
+  ]
 }
 
-run "fetch_with_too_little_time_for_a_page" {
+run "seventh_bad_values" {
   command = plan
 
   variables {
-    function_settings = { fetch = { timeout_seconds = 239 } }
+    enable_snap_start = true                       # retrieve has a /tmp of the default size
+    index_maintenance = { history_kept_days = -1 } # less than no history
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.enable_snap_start,
+    var.index_maintenance,
+  ]
 }
 
-run "merges_of_half_a_shard" {
+run "eighth_bad_values" {
   command = plan
 
   variables {
-    index_maintenance = { compaction_fan_in = 2.5 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "merges_of_too_many_shards" {
-  command = plan
-
-  variables {
-    index_maintenance = { compaction_fan_in = 65 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "shards_of_nothing" {
-  command = plan
-
-  variables {
-    index_maintenance = { shard_minimum_mb = 0 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "shards_larger_than_their_maximum" {
-  command = plan
-
-  variables {
-    index_maintenance = { shard_minimum_mb = 201 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "shards_too_large_to_merge" {
-  command = plan
-
-  variables {
-    index_maintenance = { shard_maximum_mb = 1025 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "less_than_no_history" {
-  command = plan
-
-  variables {
-    index_maintenance = { history_kept_days = -1 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "no_grace_for_readers" {
-  command = plan
-
-  variables {
-    index_maintenance = { removed_grace_hours = 0 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "less_grace_than_messages_live" {
-  command = plan
-
-  variables {
-    index_maintenance = { orphan_grace_days = 17 }
-  }
-
-  expect_failures = [var.index_maintenance]
-}
-
-run "a_budget_beyond_any_function" {
-  command = plan
-
-  variables {
-    retrieve_memory_budget_mb = 10241
-  }
-
-  expect_failures = [var.retrieve_memory_budget_mb]
-}
-
-run "snap_start_with_the_default_tmp" {
-  command = plan
-
-  variables {
-    enable_snap_start = true
-  }
-
-  expect_failures = [var.enable_snap_start]
-}
-
-run "snap_start_with_a_large_tmp" {
-  command = plan
-
-  variables {
-    enable_snap_start = true
+    enable_snap_start = true # retrieve has a /tmp of more than 512 MB
     function_settings = { retrieve = { ephemeral_storage_mb = 513 } }
+    index_maintenance = { removed_grace_hours = 0 } # no grace for readers
   }
 
-  expect_failures = [var.enable_snap_start]
+  expect_failures = [
+    var.enable_snap_start,
+    var.index_maintenance,
+  ]
 }
 
-run "a_further_model_that_is_not_there" {
+run "ninth_bad_values" {
   command = plan
 
   variables {
-    additional_model_directories = ["tests/nowhere"]
+    index_maintenance = { orphan_grace_days = 17 } # less grace than messages live
   }
 
-  expect_failures = [var.additional_model_directories]
-}
-
-run "the_same_model_twice" {
-  command = plan
-
-  variables {
-    additional_model_directories = ["tests/fixtures/other-model", "tests/fixtures/model"]
-  }
-
-  expect_failures = [var.additional_model_directories]
-}
-
-run "a_host_with_a_path" {
-  command = plan
-
-  variables {
-    outbound_allowed_hosts = ["wiki.example.internal/wiki"]
-  }
-
-  expect_failures = [var.outbound_allowed_hosts]
-}
-
-run "a_range_that_begins_in_its_middle" {
-  command = plan
-
-  variables {
-    outbound_allowed_hosts = ["10.2.0.1/16"]
-  }
-
-  expect_failures = [var.outbound_allowed_hosts]
-}
-
-run "a_port_that_is_none" {
-  command = plan
-
-  variables {
-    outbound_allowed_hosts = ["10.0.0.7:65536"]
-  }
-
-  expect_failures = [var.outbound_allowed_hosts]
-}
-
-run "a_schedule_of_five_fields" {
-  command = plan
-
-  variables {
-    schedule_expression             = "cron(0 6 * * *)"
-    maintenance_schedule_expression = "rate(1 days)"
-  }
-
-  expect_failures = [var.schedule_expression, var.maintenance_schedule_expression]
-}
-
-run "no_corpora" {
-  command = plan
-
-  variables {
-    corpora = {}
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "corpora_as_a_list" {
-  command = plan
-
-  variables {
-    corpora = ["marvel"]
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "corpus_in_capitals" {
-  command = plan
-
-  variables {
-    corpora = { Marvel = { source = { kind = "marvel", base_url = "https://gateway.example.com" } } }
-  }
-
-  expect_failures = [var.corpora]
-}
-
-run "corpus_with_a_name_too_long_for_its_rules" {
-  command = plan
-
-  variables {
-    corpora = { abcdefghijklmnopqrstuvwxyz0123456789x = { source = { kind = "jsonl", prefix = "sources/docs/" } } }
-  }
-
-  expect_failures = [var.corpora]
+  expect_failures = [var.index_maintenance]
 }
 
 run "default_corpus_that_is_none" {
