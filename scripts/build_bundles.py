@@ -6,8 +6,9 @@
     python -m scripts.build_bundles --target aws --python 3.13    # into build/aws-python3.13
 
 Writes `build/<target>/functions/*.zip`, `build/<target>/layers/*.zip` and, last, `bundles.json`,
-from which Terraform takes files and hashes. Equal sources make equal bytes. Layers are kept as
-long as their inputs stay the same.
+from which Terraform takes files and hashes. Equal sources make equal bytes, where the same Python
+compiles them: this one, or one on the PATH, if it has the target's version; without, there is no
+bytecode. Layers are kept as long as their inputs stay the same.
 """
 
 import argparse
@@ -16,7 +17,8 @@ import re
 import sys
 import time
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib.util import source_from_cache
 from pathlib import Path
 from typing import get_args
 
@@ -28,6 +30,13 @@ from scripts.build_support import (
     write_whole,
 )
 from scripts.bundling.archives import Archive, describe_archive, read_tree, zip_bytes
+from scripts.bundling.bytecode import (
+    FUNCTION_PREFIX,
+    LAYER_PREFIX,
+    BytecodeCompiler,
+    bytecode_of,
+    find_compiler,
+)
 from scripts.bundling.checks import check_files, check_no_duplicates, check_unzipped_size
 from scripts.bundling.functions import FUNCTIONS, LAYERS, LayerName
 from scripts.bundling.hnswlib_wheel import build_hnswlib
@@ -73,6 +82,7 @@ def _build_bundles(
 ) -> Path:
     chosen = bundle_target(target, python)
     native = native_target(target, python)
+    compiler = find_compiler(chosen.python)
     output = root / "build" / folder_name(target, python)
     for name in functions:
         require_service(root, name)
@@ -80,10 +90,9 @@ def _build_bundles(
     for layer in LAYERS:
         # Every function has `core`, which comes first; no other layer repeats what it holds.
         taken = packages_of(_names(layers["core"])) if layers else set[str]()
-        layers[layer] = _ensure_layer(root, output, layer, chosen, native, headers, taken)
+        layers[layer] = _ensure_layer(root, output, layer, chosen, native, headers, taken, compiler)
     built: dict[str, Archive] = {}
-    for name in functions:
-        files = function_files(root, name)
+    for name, files in compiled_functions(root, functions, compiler).items():
         check_files(name, files, chosen)
         path = output / "functions" / f"{name}.zip"
         _write_if_changed(path, zip_bytes(files))
@@ -92,7 +101,7 @@ def _build_bundles(
         parts = {name: built[name]} | {str(layer): layers[layer] for layer in wanted}
         check_unzipped_size(name, {part: entry.unzipped_bytes for part, entry in parts.items()})
         check_no_duplicates(name, {part: _names(entry) for part, entry in parts.items()})
-    return _write_listing(output, chosen, built, layers, functions)
+    return _write_listing(output, chosen, built, layers, functions, compiler)
 
 
 def require_service(root: Path, name: str) -> None:
@@ -116,6 +125,20 @@ def function_files(root: Path, name: str) -> dict[str, bytes]:
     }
 
 
+def compiled_functions(
+    root: Path, names: Iterable[str], compiler: BytecodeCompiler | None
+) -> dict[str, dict[str, bytes]]:
+    """What the zips of functions hold, with bytecode; the library is compiled once for all."""
+    sources = {name: function_files(root, name) for name in names}
+    every = {path: data for files in sources.values() for path, data in files.items()}
+    made = bytecode_of(every, FUNCTION_PREFIX, compiler)
+    return {
+        name: files
+        | {path: data for path, data in made.items() if source_from_cache(path) in files}
+        for name, files in sources.items()
+    }
+
+
 def folder_name(target: TargetName, python: tuple[int, int] = LAMBDA_PYTHON) -> str:
     """The folder below `build/` that the bundles of a target lie in."""
     if target == "local" or python == LAMBDA_PYTHON:
@@ -131,24 +154,32 @@ def _ensure_layer(
     native: NativeTarget,
     headers: Path | None,
     taken: Collection[str],
+    compiler: BytecodeCompiler | None,
 ) -> Archive:
     path = output / "layers" / f"{name}.zip"
     stamp = path.with_suffix(".inputs")
-    inputs = _layer_inputs(root, name, target, native)
+    inputs = _layer_inputs(root, name, target, native, compiler)
     if not (path.is_file() and stamp.is_file() and stamp.read_text() == inputs):
         stamp.unlink(missing_ok=True)
         hnswlib = build_hnswlib(root, native, headers)
         files = layer_files(root, name, target, hnswlib, taken)
+        files |= bytecode_of(files, LAYER_PREFIX, compiler)
         check_files(name, files, target)
         _write_if_changed(path, zip_bytes(files))
         write_whole(stamp, inputs.encode())
     return describe_archive(path)
 
 
-def _layer_inputs(root: Path, name: LayerName, target: BundleTarget, native: NativeTarget) -> str:
+def _layer_inputs(
+    root: Path,
+    name: LayerName,
+    target: BundleTarget,
+    native: NativeTarget,
+    compiler: BytecodeCompiler | None,
+) -> str:
     locked = {locked_file(root, "core"), locked_file(root, name)}
     code = Path(__file__).parent / "bundling"
-    parts = [name, repr(target), repr(native)]
+    parts = [name, repr(target), repr(native), compiler.version if compiler else "no bytecode"]
     files = [*sorted(locked), *sorted(code.glob("*.py"))]
     return digest_of_inputs(parts, files)
 
@@ -169,11 +200,13 @@ def _write_listing(
     built: Mapping[str, Archive],
     layers: Mapping[LayerName, Archive],
     functions: Mapping[str, tuple[LayerName, ...]],
+    compiler: BytecodeCompiler | None,
 ) -> Path:
     listing = {
         "target": target.name,
         "architecture": target.architecture,
         "runtime": f"python{target.python[0]}.{target.python[1]}",
+        "bytecode": compiler.version if compiler else None,
         "functions": {
             name: {**_describe(archive, output), "layers": list(functions[name])}
             for name, archive in built.items()
@@ -231,9 +264,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BuildError, OSError) as error:
         complain(error, "build_bundles")
         return 1
-    _print_sizes(json.loads(path.read_text()))
+    listing = json.loads(path.read_text())
+    _print_sizes(listing)
+    print(about_bytecode(listing["bytecode"], listing["runtime"]))
     print(f"{path} ({time.monotonic() - started:.1f} s)")
     return 0
+
+
+def about_bytecode(version: str | None, runtime: str) -> str:
+    """Say whether the bundles have bytecode of a Python of this version, and what that means."""
+    if version is None:
+        return (
+            f"no bytecode: every cold start compiles what it imports (no {runtime} is on the PATH)"
+        )
+    return f"with bytecode of CPython {version}"
 
 
 def _print_sizes(listing: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
