@@ -186,8 +186,8 @@ def _functions(
             running[name] = stack.enter_context(
                 running_function(name, machine.interpreter, paths, environment, work)
             )
-        for name, function in running.items():
-            said(f"{name} is imported on {function.wait_until_ready()}")
+            # The next is started after it, and finds the bytecode of their common layers.
+            said(f"{name} is imported on {running[name].wait_until_ready()}")
         yield running
 
 
