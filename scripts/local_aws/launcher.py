@@ -6,13 +6,18 @@ of its own. Every `repair_…` names one defect of one release; when the pin in
 requirements/constraints.txt moves, each is looked at again.
 """
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 import threading
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -218,6 +223,31 @@ def repair_shared_temporary_directory(runtime: Any) -> None:
     _change_worker_script(runtime, given, own + given)
 
 
+def repair_unpacking(runtime: Any, folder: Path) -> None:
+    """1.5.33: every worker unpacks its function and layers again, up to a second of CPU time.
+
+    Zips of equal content are unpacked once into `folder`, which is emptied first, and each worker
+    gets a link: its files are read-only on AWS, so no function writes there.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    unpacking = threading.Lock()
+
+    class SharedZip(zipfile.ZipFile):
+        def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+            with Path(str(self.filename)).open("rb") as opened:
+                shared = folder / hashlib.file_digest(opened, "sha256").hexdigest()
+            with unpacking:
+                if not shared.is_dir():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    partial = tempfile.mkdtemp(dir=folder)
+                    super().extractall(partial)
+                    Path(partial).rename(shared)
+            Path(path).rmdir()
+            Path(path).symlink_to(shared)
+
+    runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
+
+
 def repair_error_types(runtime: Any, lambdas: Any) -> None:
     """1.5.33: every exception of a Python function is reported as `Runtime.HandlerError`.
 
@@ -271,5 +301,6 @@ def main() -> None:
     if DECISIONS_VARIABLE in os.environ:
         record_decisions(iam_evaluator, sts._sessions, Path(os.environ[DECISIONS_VARIABLE]))
     repair_shared_temporary_directory(lambda_runtime)
+    repair_unpacking(lambda_runtime, Path(tempfile.gettempdir()) / "unpacked")
     repair_error_types(lambda_runtime, lambda_svc)
     app.main()

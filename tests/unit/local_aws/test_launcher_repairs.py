@@ -1,5 +1,8 @@
 """What the launcher changes in MiniStack, on stand-ins that have the defect of 1.5.33."""
 
+import shutil
+import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +13,12 @@ from scripts.local_aws.gateway_repairs import (
     repair_mock_integrations,
     repair_usage_plan_updates,
 )
-from scripts.local_aws.launcher import alarm_members, query_xml, repair_iam_actions
+from scripts.local_aws.launcher import (
+    alarm_members,
+    query_xml,
+    repair_iam_actions,
+    repair_unpacking,
+)
 
 
 def test_values_are_written_as_the_query_protocol_wants_them() -> None:
@@ -93,3 +101,21 @@ def test_batches_are_checked_under_the_name_aws_checks(
     actions = SimpleNamespace(extract_iam_action=lambda _service: seen)
     repair_iam_actions(actions)
     assert actions.extract_iam_action("any") == checked
+
+
+def test_workers_share_what_a_zip_holds_and_leave_it_to_one_another(tmp_path: Path) -> None:
+    runtime = SimpleNamespace(zipfile=zipfile)
+    repair_unpacking(runtime, tmp_path / "unpacked")
+    for number in range(3):
+        # Each worker has its own copy of the zip; the last one's has another content.
+        worker = tmp_path / f"worker-{number}"
+        (worker / "code").mkdir(parents=True)
+        with zipfile.ZipFile(worker / "code.zip", "w") as made:
+            entry = zipfile.ZipInfo("deep/x.py")
+            made.writestr(entry, "changed" if number == 2 else "first")
+        with runtime.zipfile.ZipFile(worker / "code.zip") as opened:
+            opened.extractall(worker / "code")
+    shutil.rmtree(tmp_path / "worker-0")
+    read = [(tmp_path / f"worker-{number}/code/deep/x.py").read_text() for number in (1, 2)]
+    assert read == ["first", "changed"]
+    assert len(list((tmp_path / "unpacked").iterdir())) == 2
