@@ -57,8 +57,8 @@ def test_a_child_runs_what_is_left_for_the_exit(tmp_path: Path) -> None:
     run(log, "atexit.register(os.write, 2, b'saved'); raise KeyError('a')")
     said = log.read_text()
     assert "the child says" in said
-    assert "KeyError: 'a'" in said
-    assert said.endswith("saved")
+    # Python writes what it has buffered last, if it buffers at all.
+    assert said.index("KeyError: 'a'") < said.index("saved")
 
 
 def test_a_child_that_does_not_end_is_ended_and_reported(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ RUN_BY_OTHERS = {
     "scripts/arm64/function_worker.py",
     "scripts/arm64/run_isolated.py",
     "scripts/arm64/search_work.py",
+    "scripts/bundling/compile_sources.py",
     "scripts/corpus_schema.py",
     "scripts/environments.py",
     "scripts/local_aws/launcher.py",
