@@ -39,10 +39,15 @@ from scripts.bundling.bytecode import (
 )
 from scripts.bundling.checks import check_files, check_no_duplicates, check_unzipped_size
 from scripts.bundling.functions import FUNCTIONS, LAYERS, LayerName
-from scripts.bundling.hnswlib_wheel import build_hnswlib
 from scripts.bundling.layers import layer_files, packages_of
 from scripts.bundling.locked import locked_file
-from scripts.bundling.native_target import LAMBDA_PYTHON, NativeTarget, TargetName, native_target
+from scripts.bundling.native.hnswlib_wheel import build_hnswlib
+from scripts.bundling.native.native_target import (
+    LAMBDA_PYTHON,
+    NativeTarget,
+    TargetName,
+    native_target,
+)
 from scripts.bundling.targets import BundleTarget, bundle_target
 from shared.platform.command_line import complain, run_command
 
@@ -180,7 +185,7 @@ def _layer_inputs(
     locked = {locked_file(root, "core"), locked_file(root, name)}
     code = Path(__file__).parent / "bundling"
     parts = [name, repr(target), repr(native), compiler.version if compiler else "no bytecode"]
-    files = [*sorted(locked), *sorted(code.glob("*.py"))]
+    files = [*sorted(locked), *sorted(code.rglob("*.py"))]
     return digest_of_inputs(parts, files)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.build_support import BuildError, repository_root, run_pip
-from scripts.bundling.hnswlib_wheel import build_hnswlib
-from scripts.bundling.native_target import native_target
+from scripts.bundling.native.hnswlib_wheel import build_hnswlib
+from scripts.bundling.native.native_target import native_target
 from shared.platform.command_line import complain, run_command
 
 

@@ -34,7 +34,7 @@ STAMP_NAME = "ultron-environment.json"
 HNSWLIB_INPUTS = (
     "requirements/locked/build-tools.txt",
     "scripts/build_hnswlib.py",
-    "scripts/bundling/hnswlib_wheel.py",
+    "scripts/bundling/native/hnswlib_wheel.py",
 )
 BUILT = "requirements/locked/built.txt"
 TORCH_FOR_CPU = "requirements/torch-cpu.txt"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from scripts.build_support import BuildError
-from scripts.bundling.elf import ElfError, ElfFile, is_elf, read_elf
+from scripts.bundling.native.elf import ElfError, ElfFile, is_elf, read_elf
 from scripts.bundling.targets import BundleTarget
 
 # Lambda's limit for a function with its layers, unzipped: 250 MB of 1,048,576 bytes.

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scripts.build_support import BuildError
-from scripts.bundling.elf import Architecture
-from scripts.bundling.native_target import (
+from scripts.bundling.native.elf import Architecture
+from scripts.bundling.native.native_target import (
     LAMBDA_GLIBC,
     LAMBDA_PYTHON,
     MACHINE_OF,

@@ -12,7 +12,7 @@ from typing import Any
 from scripts.build_bundles import build_bundles
 from scripts.build_model import ensure_model
 from scripts.build_support import BuildError
-from scripts.bundling.native_target import TargetName
+from scripts.bundling.native.native_target import TargetName
 from scripts.demo.deployment import (
     ROOT,
     Deployment,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from scripts.bundling.native_target import TargetName
+from scripts.bundling.native.native_target import TargetName
 
 Kind = Literal["MiniStack", "LocalStack", "AWS"]
 AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")

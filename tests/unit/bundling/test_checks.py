@@ -15,8 +15,8 @@ from scripts.bundling.checks import (
     check_no_duplicates,
     check_unzipped_size,
 )
-from scripts.bundling.hnswlib_wheel import check_library
-from scripts.bundling.native_target import native_target
+from scripts.bundling.native.hnswlib_wheel import check_library
+from scripts.bundling.native.native_target import native_target
 from scripts.bundling.targets import bundle_target
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF files of this machine")

@@ -12,8 +12,8 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scripts.bundling.elf import ElfError, is_elf, read_elf
-from scripts.bundling.native_target import local_architecture
+from scripts.bundling.native.elf import ElfError, is_elf, read_elf
+from scripts.bundling.native.native_target import local_architecture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs ELF files of this machine")
 

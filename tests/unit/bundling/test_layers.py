@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scripts.bundling.layers import packages_of, releases_for
 from scripts.bundling.locked import locked_file
-from scripts.bundling.native_target import local_architecture, native_target
+from scripts.bundling.native.native_target import local_architecture, native_target
 from scripts.bundling.targets import bundle_target
 
 HASH = "--hash=sha256:" + "0" * 64

@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 
 from scripts.build_support import BuildError
 from scripts.bundling.functions import LAYERS
-from scripts.bundling.hnswlib_wheel import HNSWLIB_VERSION
 from scripts.bundling.locked import install_locked, locked_file, locked_tool, read_locked
+from scripts.bundling.native.hnswlib_wheel import HNSWLIB_VERSION
 from scripts.environments import ENVIRONMENTS, TORCH_FOR_CPU
 from scripts.lock_requirements import UNCONSTRAINED, names_to_lock
 from scripts.model_export.recipes import RECIPES, PackagedWeights

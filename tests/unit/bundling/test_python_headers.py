@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.build_support import BuildError
-from scripts.bundling.python_headers import (
+from scripts.bundling.native.python_headers import (
     find_headers,
     foreign_include_folders,
     require_headers,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from scripts.build_support import BuildError
-from scripts.bundling.elf import Architecture
+from scripts.bundling.native.elf import Architecture
 
 # Without leave to reorder sums the compiler makes no NEON multiply-adds of hnswlib's plain loops,
 # which has no ARM intrinsics: 2.6 times slower. x86 has intrinsics and needs none of it.

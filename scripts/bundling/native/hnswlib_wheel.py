@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.build_support import BuildError, digest_of_inputs, write_whole
-from scripts.bundling.elf import read_elf
 from scripts.bundling.locked import locked_tool
-from scripts.bundling.native_target import NativeTarget
-from scripts.bundling.python_headers import (
+from scripts.bundling.native.elf import read_elf
+from scripts.bundling.native.native_target import NativeTarget
+from scripts.bundling.native.python_headers import (
     find_headers,
     foreign_include_folders,
     require_headers,
