@@ -21,7 +21,7 @@ from shared.models.manifest import ModelIdentity
 from shared.storage.keys import manifest_version_key
 from shared.storage.memory import MemoryObjectStore
 from shared.storage.object_store import ObjectStore, StoredObject
-from tests.unit.index.failing_store import HookedStore, StoreDownError, failing
+from tests.unit.index.failing_store import HookedStore, StoreDownError, failing, once
 from tests.unit.index.manifest_builders import (
     CORPUS,
     MODEL,
@@ -198,9 +198,25 @@ def test_a_commit_whose_last_attempt_lost_its_answer_is_no_conflict() -> None:
     lost = failing(
         store, 0, "repeated", lambda call: call.key == manifests(store).key and call.is_conditional
     )
-    once = CommitRetry(attempts=1, sleep=lambda _: None)
-    manifest = manifests(lost, once).commit([descriptor("b")], floor=no_floor)
+    one_attempt = CommitRetry(attempts=1, sleep=lambda _: None)
+    manifest = manifests(lost, one_attempt).commit([descriptor("b")], floor=no_floor)
     assert manifest.version == 2
+    assert manifests(store).read().manifest == manifest
+
+
+def test_a_commit_that_two_others_overtook_is_made_again() -> None:
+    """Its version is in the history by then, as that of another committer."""
+    store = MemoryObjectStore()
+    manifests(store).commit([descriptor("a")], floor=no_floor)
+
+    def overtake() -> None:
+        for name in ("b", "c"):
+            manifests(store).commit([descriptor(name)], floor=no_floor)
+
+    hooked = HookedStore(store, before=once("put", manifests(store).key, overtake))
+    manifest = manifests(hooked).commit([descriptor("d")], floor=no_floor)
+    assert manifest.version == 4
+    assert [shard.origin for shard in manifest.shards] == ["a", "b", "c", "d"]
     assert manifests(store).read().manifest == manifest
 
 
