@@ -59,7 +59,7 @@ class Operator:
     world: World
     requests: int = 0
     spoilt: set[int] = field(default_factory=set)
-    given_up: set[str] = field(default_factory=set)
+    given_up: list[IngestRequest] = field(default_factory=list)
     _texts: int = 0
 
     def do(self, operation: Operation) -> None:
@@ -114,14 +114,28 @@ class Operator:
     def start_run(self, mode: RunMode) -> None:
         """Ask for a run, as the schedule does."""
         self.requests += 1
-        request = IngestRequest(
-            corpus=CORPUS.name, mode=mode, request_id=str(self.requests), time=self.world.now()
+        self._send(
+            IngestRequest(
+                corpus=CORPUS.name, mode=mode, request_id=str(self.requests), time=self.world.now()
+            )
         )
+
+    def send_given_up_requests_again(self) -> bool:
+        """Do what `ultron dlq redrive ingest` does; whether there was any.
+
+        Lambda makes a dead-letter message of a request that failed at every attempt.
+        """
+        given_up, self.given_up = self.given_up, []
+        for request in given_up:
+            self._send(request)
+        return bool(given_up)
+
+    def _send(self, request: IngestRequest) -> None:
         self._ask(
-            f"ingest {mode}",
+            f"ingest {request.mode}",
             lambda c: steering(c).planner.plan(request),
             _INGEST_SECONDS,
-            give_up=lambda: self.given_up.add(request.request_hash),
+            give_up=lambda: self.given_up.append(request),
         )
 
     def _cancel(self, argument: int) -> None:
