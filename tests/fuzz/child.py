@@ -1,13 +1,11 @@
 """Makes a call in a child process, which may crash, hang or take too much memory."""
 
 import os
+import select
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-
-_POLL_SECONDS = 0.05
 
 
 def status_of(call: Callable[[], None], log: Path, timeout_seconds: float) -> int:
@@ -24,14 +22,11 @@ def status_of(call: Callable[[], None], log: Path, timeout_seconds: float) -> in
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         call()
         sys.exit(0)
-    status = _ended(child, timeout_seconds)
-    if status is None:
+    if not _has_ended(child, timeout_seconds):
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
         with log.open("ab") as file:
             file.write(f"\nSUMMARY: libFuzzer: no end after {timeout_seconds} seconds\n".encode())
-        return -signal.SIGKILL
-    return status
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _write_to(log: Path) -> None:
@@ -41,11 +36,10 @@ def _write_to(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _ended(child: int, timeout_seconds: float) -> int | None:
-    end = time.monotonic() + timeout_seconds
-    while time.monotonic() < end:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found == child:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(_POLL_SECONDS)
-    return None
+def _has_ended(child: int, timeout_seconds: float) -> bool:
+    """Wait for the end of a child; whether it came in time (pidfd_open(2), Linux only)."""
+    handle = os.pidfd_open(child)
+    try:
+        return bool(select.select([handle], [], [], timeout_seconds)[0])
+    finally:
+        os.close(handle)

@@ -9,6 +9,8 @@ import pytest
 from tests.fuzz.folders import ROOT
 from tests.fuzz.outcome import Outcome
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fuzzing is for Linux only")
+
 # A process without other threads makes the child, as `tests.fuzz.run` does.
 PROGRAM = """
 import atexit, os, signal, sys
