@@ -1,7 +1,7 @@
-"""Bytecode beside the sources of a bundle: who imports them has nothing to compile.
+"""Bytecode beside the sources of a bundle, so that a function that starts compiles nothing.
 
-Lambda's file system is read-only, so without it every cold start compiles all that a function
-imports. A Python takes the bytecode of its own minor version alone, and ignores any other.
+Lambda's file system is read-only, so without bytecode every cold start compiles all that the
+function imports. Python uses only the bytecode of its own minor version, and ignores any other.
 """
 
 import platform
@@ -70,7 +70,7 @@ def bytecode_of(
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(files[name])
-        # A process of its own without anybody's settings: equal sources make equal bytes.
+        # A new process that reads no environment variable, so that equal sources make equal bytes.
         command = [compiler.executable, "-I", "-S", str(COMPILE_SOURCES), str(folder), prefix]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -1,9 +1,10 @@
-"""Compile the sources below a folder, each beside itself; run by the Python that shall import them.
+"""Compile the sources below a folder, with the Python that will import them.
 
     python3.12 -I -S compile_sources.py FOLDER PREFIX
 
-Bytecode is made unchecked (PEP 552): whoever imports it neither looks at its source nor at times.
-It names its source as `PREFIX/…`, not as FOLDER. Stands on Python's own library alone.
+The bytecode lies in `__pycache__` beside each source. It is unchecked (PEP 552): an import compares
+it neither with the source nor with a time. It names its source as `PREFIX/…`, not as FOLDER. This
+file needs only Python's standard library.
 """
 
 import py_compile
