@@ -1,11 +1,14 @@
 """Run a command and say how long it took: `python -m scripts.demo.timed NAME -- COMMAND…`.
 
+The time on the processors is that of the command and of all children that it waited for.
+
 With `--deadline-seconds N` before the `--` the command is ended after that time, with all that it
 started: asked first, so that it can clear up, then killed. What was running is printed, and the
 status is 124.
 """
 
 import argparse
+import resource
 import signal
 import subprocess
 import sys
@@ -50,8 +53,15 @@ def main(arguments: list[str]) -> int:
         verdict = f"ENDED after its deadline of {options.deadline_seconds:.0f} s (status {status})"
     else:
         verdict = "done" if status == 0 else f"FAILED (status {status})"
-    print(f"== {options.name}: {verdict} in {seconds:.0f} s", flush=True)
+    times = f"{seconds:.0f} s, {_processor_seconds():.0f} s of processor"
+    print(f"== {options.name}: {verdict} in {times}", flush=True)
     return status
+
+
+def _processor_seconds() -> float:
+    """The processor time of every child that has ended and was waited for (getrusage(2))."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:

@@ -1,5 +1,6 @@
 """What libFuzzer said of a run, as one line."""
 
+import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ _INPUT = re.compile(r"Test unit written to (\S+)")
 _EXCEPTION = re.compile(r"=== Uncaught Python exception: ===\n(.*)")
 _SUMMARY = re.compile(r"^SUMMARY: libFuzzer: (.*)", re.MULTILINE)
 _LONGEST_REASON = 200
+_LAST_LINES = 30
+_LARGEST_SHOWN_BYTES = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,19 @@ class Outcome:
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         replay = f".venv/bin/python -m tests.fuzz.replay {self.target} {shown}"
         return f"{counts}FAILED: {self.failure}; {replay}"
+
+    def report(self, log: str) -> str:
+        """Say all that is needed to see a failure again on another machine, in some lines.
+
+        CI keeps what is printed and not the files: the failed input is shown in base64.
+        """
+        lines = [self.line(), *log.splitlines()[-_LAST_LINES:]]
+        if self.failed_input is not None and self.failed_input.exists():
+            data = self.failed_input.read_bytes()
+            shown = base64.b64encode(data[:_LARGEST_SHOWN_BYTES]).decode()
+            part = "" if len(data) <= _LARGEST_SHOWN_BYTES else f" (first {_LARGEST_SHOWN_BYTES})"
+            lines.append(f"the input, {len(data)} bytes{part} in base64: {shown}")
+        return "\n".join(lines)
 
 
 def _failure(status: int, log: str) -> str | None:

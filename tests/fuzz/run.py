@@ -2,8 +2,9 @@
 
     .venv-fuzz/bin/python -m tests.fuzz.run [--seconds 10] [TARGET ...]
 
-It prints a line for each and ends with status 1 when one failed. It imports and instruments the
-code once, because this takes over a second; the process of each target begins as a copy of it.
+It prints a line for each, reports each failure at the end, and ends with status 1 when there is
+one. It imports and instruments the code once, because this takes over a second; the process of each
+target begins as a copy of it.
 """
 
 import argparse
@@ -36,7 +37,11 @@ def fuzz(one_target: Callable[[list[str]], None], name: str, seconds: int) -> Ou
     folders = Folders(name)
     folders.make()
     status = status_of(partial(one_target, arguments), folders.log, seconds + SECONDS_BESIDES)
-    return Outcome.of(name, status, folders.log.read_text(encoding="utf-8", errors="replace"))
+    return Outcome.of(name, status, _log(name))
+
+
+def _log(name: str) -> str:
+    return Folders(name).log.read_text(encoding="utf-8", errors="replace")
 
 
 def main(arguments: list[str]) -> int:
@@ -56,11 +61,14 @@ def main(arguments: list[str]) -> int:
     fuzzer.prepare(names)
     # A child would copy each page of memory on which its garbage collector marks an object.
     gc.freeze()
-    failed = 0
+    failed: list[Outcome] = []
     for name in names:
         outcome = fuzz(fuzzer.main, name, given.seconds)
         print(outcome.line(), flush=True)
-        failed += outcome.failure is not None
+        if outcome.failure is not None:
+            failed.append(outcome)
+    for outcome in failed:
+        print(outcome.report(_log(outcome.target)), flush=True)
     return 1 if failed else 0
 
 

@@ -48,7 +48,15 @@ def test_a_timed_command_keeps_its_status(code: int, verdict: str) -> None:
     )
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == code
-    assert re.search(rf"== part: {re.escape(verdict)} in \d+ s\n$", printed)
+    assert re.search(rf"== part: {re.escape(verdict)} in \d+ s, \d+ s of processor\n$", printed)
+
+
+def test_the_processor_time_of_grandchildren_is_counted() -> None:
+    work = "import time\nwhile time.process_time() < 1.5: pass"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    printed, _ = timed("--", sys.executable, "-c", parent).communicate(timeout=60)
+    seconds = re.search(r"(\d+) s of processor", printed)
+    assert seconds is not None and int(seconds[1]) >= 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["--"], ["--deadline-seconds", "x", "--", "true"]])

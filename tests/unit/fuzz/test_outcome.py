@@ -1,4 +1,7 @@
-"""The one line about a target says what libFuzzer said."""
+"""What is said of a target is what libFuzzer said."""
+
+import base64
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +48,13 @@ def test_a_failure_is_named_with_the_command_that_shows_it_again(said: str, reas
 def test_a_process_that_ended_without_a_word_is_no_success() -> None:
     line = Outcome.of("csv", -9, "").line()
     assert "FAILED: it ended with status -9; see .local/fuzz/csv/log.txt" in line
+
+
+def test_a_failure_is_reported_with_its_input_and_the_end_of_the_log(tmp_path: Path) -> None:
+    failed = tmp_path / "crash-ab"
+    failed.write_bytes(b"a,b\r\n\xff")
+    log = f"{PROGRESS}SUMMARY: libFuzzer: deadly signal\nTest unit written to {failed}\n"
+    report = Outcome.of("csv", 77, log).report(log)
+    assert "FAILED: deadly signal" in report
+    assert "#2048\tNEW" in report
+    assert base64.b64decode(report.rpartition(" ")[2]) == b"a,b\r\n\xff"
