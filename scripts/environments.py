@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ def make(environment: Environment, root: Path = ROOT) -> bool:
 
     Raises EnvironmentMakingError, leaving no stamp, when a step fails.
     """
-    with _lock(root):
+    with _lock(environment, root):
         if is_current(environment, root):
             return False
         check_machine(environment)
@@ -211,8 +212,9 @@ def _install(environment: Environment, directory: Path, root: Path) -> None:
     python = str(directory / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     # The lists are complete, so pip resolves nothing. What builds a source distribution would be
-    # fetched without a hash, so pip takes wheels, and builds with what the environment has.
-    pip += ["--no-deps", "--no-build-isolation"]
+    # fetched without a hash, so pip takes wheels, and builds with what the environment has. Python
+    # compiles a module when it is first imported; most never are.
+    pip += ["--no-deps", "--no-build-isolation", "--no-compile"]
     wheels = [*pip, "--require-hashes", "--only-binary=:all:", "--requirement"]
     into = f"into {directory.name}"
     _run([*wheels, str(root / environment.locked)], f"Installing {environment.locked} {into}", root)
@@ -267,13 +269,21 @@ def _text_of(path: Path) -> str | None:
 
 
 @contextmanager
-def _lock(root: Path) -> Iterator[None]:
-    """Let one process at a time make environments in this checkout."""
-    local = root / ".local"
-    local.mkdir(exist_ok=True)
-    with (local / "environments.lock").open("w") as handle:
+def _lock(environment: Environment, root: Path) -> Iterator[None]:
+    """Let one process or thread at a time make this environment."""
+    locks = root / ".local" / "environments"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"{environment.name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _make_aloud(environment: Environment) -> None:
+    begun = time.monotonic()
+    if not is_current(environment):
+        print(f"Making {environment.directory} (a minute or so) ...", flush=True)
+    if make(environment):
+        print(f"Made {environment.directory} in {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -287,14 +297,10 @@ def main(arguments: list[str] | None = None) -> int:
             if name not in ENVIRONMENTS:
                 known = ", ".join(ENVIRONMENTS)
                 raise EnvironmentMakingError(f"There is no environment {name!r}; known: {known}.")
-            environment = ENVIRONMENTS[name]
-            begun = time.monotonic()
-            if not is_current(environment):
-                print(f"Making {environment.directory} (a minute or so) ...", flush=True)
-            if make(environment):
-                print(
-                    f"Made {environment.directory} in {time.monotonic() - begun:.0f} s", flush=True
-                )
+        # Child processes install each; the threads only wait for them.
+        with ThreadPoolExecutor(len(names)) as pool:
+            for made in [pool.submit(_make_aloud, ENVIRONMENTS[name]) for name in names]:
+                made.result()
     except EnvironmentMakingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
