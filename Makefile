@@ -16,8 +16,10 @@ SEEDS ?= 2000
 FIRST_SEED ?= 0
 # Further options for `mutants`, as in `make mutants MUTANT_OPTIONS="--seeds 200 --table"`.
 MUTANT_OPTIONS ?=
-# How long `fuzz` takes for each target, in seconds, and which targets it takes: all without a name.
+# How long `fuzz` takes for each target: in seconds, or in executions, which are the same each time.
+# FUZZ_TARGETS names the targets; without a name it takes all.
 FUZZ_SECONDS ?= 10
+FUZZ_EXECUTIONS ?=
 FUZZ_TARGETS ?=
 # Further options for a benchmark, as in `make bench-quality BENCH_OPTIONS="--collections npl"`.
 BENCH_OPTIONS ?=
@@ -85,7 +87,7 @@ docs: ## the pages of docs/ as a site in build/site; fails on a broken link
 
 fuzz: environments ## hostile input for each parser, FUZZ_SECONDS (10) each (Linux on x86-64 only)
 	@$(PYTHON) scripts/environments.py fuzz
-	@.venv-fuzz/bin/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+	@.venv-fuzz/bin/python -m tests.fuzz.run $(if $(FUZZ_EXECUTIONS),--executions $(FUZZ_EXECUTIONS),--seconds $(FUZZ_SECONDS)) $(FUZZ_TARGETS)
 
 integration: environments ## tests against real parts on this machine
 	@$(RUN) pytest tests/integration $(IN_PARALLEL) $(PYTEST_OPTIONS)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# The option of `tests.fuzz.one_target` that leaves out what earlier runs have kept.
+WITHOUT_KEPT = "--without-kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Folders:
         return self.root / "corpus"
 
     @property
+    def fresh(self) -> Path:
+        """What a run without the kept inputs adds to the seeds; empty at its beginning."""
+        return self.root / "fresh"
+
+    @property
     def seeds(self) -> Path:
         """The inputs of this checkout that every run begins with, made again each time."""
         return self.root / "seeds"
@@ -40,6 +47,7 @@ class Folders:
 
     def make(self) -> None:
         """Make them."""
-        shutil.rmtree(self.seeds, ignore_errors=True)
-        for folder in (self.corpus, self.seeds, self.failures):
+        for folder in (self.seeds, self.fresh):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.corpus, self.seeds, self.fresh, self.failures):
             folder.mkdir(parents=True, exist_ok=True)

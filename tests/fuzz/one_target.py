@@ -1,6 +1,8 @@
 """Fuzzes one target with atheris; `tests.fuzz.run` calls it in a child process for each.
 
-    .venv-fuzz/bin/python -m tests.fuzz.one_target TARGET [-OPTION_OF_LIBFUZZER=VALUE ...]
+    .venv-fuzz/bin/python -m tests.fuzz.one_target TARGET [--without-kept] [-OPTION=VALUE ...]
+
+The options with one dash are those of libFuzzer.
 
 The only module that imports atheris, which is in no other environment.
 """
@@ -15,7 +17,7 @@ from pathlib import Path
 import atheris
 
 from tests.fuzz.catalogue import load, seeds
-from tests.fuzz.folders import Folders
+from tests.fuzz.folders import WITHOUT_KEPT, Folders
 from tests.fuzz.json_mutation import mutated
 
 # Our code, and the libraries in Python that read the input: their branches guide the fuzzer.
@@ -47,8 +49,8 @@ def main(arguments: list[str]) -> None:
         f"-artifact_prefix={folders.failures}/",
         # A seed stays though it reaches no new branch of what is instrumented: pydantic is not.
         "-keep_seed=1",
-        *options,
-        str(folders.corpus),
+        *(option for option in options if option != WITHOUT_KEPT),
+        str(folders.fresh if WITHOUT_KEPT in options else folders.corpus),
         str(folders.seeds),
     ]
     mutator = {"custom_mutator": mutate_json} if target.is_json else {}
