@@ -45,15 +45,15 @@ demo: terraform-tool environments ## from nothing to answers, on a local AWS
 down: ## stop and remove what `make demo` made
 	@if [ -x .venv/bin/python ]; then $(RUN) scripts.demo down; else echo "Nothing runs: there is no .venv."; fi
 
-# Each argument is a lane: its parts follow one another beside those of the other lanes, every part
-# with its deadline in seconds, some five times what it takes on two cores.
+# Two parts run at once, in this order, every part with its deadline in seconds, some five times what
+# it takes on two cores.
 check: environments ## the quick ones: lint, types and unit tests (three minutes)
-	@$(RUN) scripts.side_by_side --command "$(MAKE)" "lint:120 type-check:300" "unit:900"
+	@$(RUN) scripts.side_by_side --command "$(MAKE)" unit:900 lint:120 type-check:300
 
 # The end-to-end suite mostly waits, for Terraform and for messages.
 test: terraform-tool environments ## all checks and all tests
 	@$(RUN) scripts.side_by_side --command "$(MAKE)" \
-		"lint:120 type-check:300 unit:900 integration:1800 terraform-check:900" "e2e:2700"
+		e2e:2700 lint:120 type-check:300 unit:900 integration:1800 terraform-check:900
 
 lint: environments ## style, likely mistakes, and who may import what
 	@$(RUN) ruff check .

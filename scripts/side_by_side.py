@@ -1,12 +1,12 @@
 """Run parts of the work side by side and keep their outputs apart.
 
-    python -m scripts.side_by_side [--keep-going] --command make "lint:60 unit:900" "e2e:2400"
+    python -m scripts.side_by_side [--keep-going] --lanes 2 --command make e2e:2400 lint:60 unit:900
 
-Each argument is a lane: its parts run one after the other, and the lanes at the same time. A part
-is a name, given to the command as its last argument, and a deadline in seconds. What a part prints
-appears whole when it ends. The first part that fails ends the others, and its output comes last;
-its exit status is that of the whole. With --keep-going every other part still runs, and the last
-line names all that failed.
+A part is a name, given to the command as its last argument, and a deadline in seconds. The parts
+begin in the order given, and each lane runs one part at a time: when a part ends, the next one
+takes its lane. What a part prints appears whole when it ends. The first part that fails ends the
+others, and its output comes last; its exit status is that of the whole. With --keep-going every
+other part still runs, and the last line names all that failed.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,20 +53,8 @@ class Part:
         return cls(match[1], float(match[2]))
 
 
-def lane(text: str) -> list[Part]:
-    """Read the parts of a lane.
-
-    Raises:
-        argparse.ArgumentTypeError: there is none, or one cannot be read.
-    """
-    parts = [Part.parse(word) for word in text.split()]
-    if not parts:
-        raise argparse.ArgumentTypeError("a lane has at least one part")
-    return parts
-
-
 class Runner:
-    """Runs lanes; all that the threads of the lanes share is guarded by one lock."""
+    """Runs parts in lanes; all that the threads of the lanes share is guarded by one lock."""
 
     def __init__(self, command: Sequence[str], directory: Path, *, keep_going: bool) -> None:
         self._command = command
@@ -76,9 +65,10 @@ class Runner:
         self._failed: list[tuple[Part, int]] = []
         self._interrupted = False
 
-    def run(self, lanes: Sequence[Sequence[Part]]) -> int:
+    def run(self, parts: Sequence[Part], lanes: int) -> int:
         """Run every part; returns 0, or the status of the first part that failed."""
-        threads = [threading.Thread(target=self._run_lane, args=[parts]) for parts in lanes]
+        waiting = deque(parts)
+        threads = [threading.Thread(target=self._run_lane, args=[waiting]) for _ in range(lanes)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -101,25 +91,24 @@ class Runner:
             self._interrupted = True
             self._end_all()
 
-    def _run_lane(self, parts: Sequence[Part]) -> None:
-        for part in parts:
-            process = self._begin(part)
-            if process is None:
-                return
+    def _run_lane(self, waiting: deque[Part]) -> None:
+        while begun := self._begin_next(waiting):
+            part, process = begun
             self._end(part, process.wait())
 
-    def _begin(self, part: Part) -> subprocess.Popen[bytes] | None:
-        """Start a part, unless everything is about to end."""
-        timed = [sys.executable, "-m", "scripts.demo.timed", part.name]
-        timed += ["--deadline-seconds", str(part.deadline_seconds), "--", *self._command, part.name]
+    def _begin_next(self, waiting: deque[Part]) -> tuple[Part, subprocess.Popen[bytes]] | None:
+        """Start the next part, unless there is none or everything is about to end."""
         with self._lock:
-            if self._interrupted or (self._failed and not self._keep_going):
+            if not waiting or self._interrupted or (self._failed and not self._keep_going):
                 return None
+            part = waiting.popleft()
+            timed = [sys.executable, "-m", "scripts.demo.timed", part.name]
+            timed += ["--deadline-seconds", str(part.deadline_seconds)]
             print(f"== {part.name} begins", flush=True)
             with self._path(part).open("wb") as output:
                 # A separate session: an interrupt from the terminal reaches it from here only.
                 process = subprocess.Popen(
-                    timed,
+                    [*timed, "--", *self._command, part.name],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -127,7 +116,7 @@ class Runner:
                     start_new_session=True,
                 )
             self._running[part.name] = process
-            return process
+            return part, process
 
     def _end(self, part: Part, status: int) -> None:
         """Show what a part printed; the first failure ends the other parts, if it is to."""
@@ -171,15 +160,18 @@ def environment_of_parts(present: dict[str, str] | os._Environ[str]) -> dict[str
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the lanes; returns the exit status."""
+    """Run the parts; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.side_by_side", description=__doc__)
     parser.add_argument("--command", required=True, help="what runs a part, as in `make`")
     parser.add_argument(
         "--keep-going", action="store_true", help="run the other parts when one has failed"
     )
-    parser.add_argument("lanes", nargs="+", type=lane, metavar="LANE", help="name:seconds ...")
+    parser.add_argument("--lanes", type=int, default=2, help="how many parts run at once")
+    parser.add_argument("parts", nargs="+", type=Part.parse, metavar="PART", help="name:seconds")
     options = parser.parse_args(arguments)
-    names = [part.name for parts in options.lanes for part in parts]
+    if options.lanes < 1:
+        parser.error(f"--lanes is {options.lanes}; one part at least must run")
+    names = [part.name for part in options.parts]
     if len(set(names)) < len(names):
         parser.error(f"a part stands there twice: {' '.join(names)}")
     begun = time.monotonic()
@@ -189,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         for number in _SIGNALS:
             signal.signal(number, runner.interrupt)
-        status = runner.run(options.lanes)
+        status = runner.run(options.parts, options.lanes)
     failed = f": {', '.join(runner.failed)}" if runner.failed else ""
     verdict = "done" if status == 0 else f"FAILED (status {status}{failed})"
     print(f"== all {len(names)} parts: {verdict} in {time.monotonic() - begun:.0f} s", flush=True)

@@ -18,8 +18,9 @@ HEAD = """
 import os, pathlib, sys, time
 here = pathlib.Path(__file__).parent
 def write(name, text=""):
-    (here / "new").write_text(text)
-    (here / "new").rename(here / name)
+    new = here / (name + "-new")
+    new.write_text(text)
+    new.rename(here / name)
 def meet(own, other):
     write(own + "-is-here")
     while not (here / (other + "-is-here")).exists():
@@ -41,9 +42,9 @@ def define(directory: Path, name: str, *lines: str) -> None:
     (directory / name).write_text("\n".join((HEAD, *lines)))
 
 
-def run(command: list[str], *lanes: str) -> tuple[int, str]:
+def run(command: list[str], *parts: str) -> tuple[int, str]:
     done = subprocess.run(
-        [*command, *lanes], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*command, *parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     return done.returncode, done.stdout
 
@@ -52,7 +53,7 @@ def order(text: str, *words: str) -> list[int]:
     return [text.index(word) for word in words]
 
 
-def test_lanes_run_at_the_same_time_and_each_output_is_whole(
+def test_parts_run_at_the_same_time_and_each_output_is_whole(
     command: list[str], tmp_path: Path
 ) -> None:
     for own, other in (("left", "right"), ("right", "left")):
@@ -68,12 +69,22 @@ def test_lanes_run_at_the_same_time_and_each_output_is_whole(
     assert "== all 2 parts: done in " in printed
 
 
-def test_the_parts_of_a_lane_follow_one_another(command: list[str], tmp_path: Path) -> None:
+def test_a_lane_runs_one_part_after_the_other(command: list[str], tmp_path: Path) -> None:
     define(tmp_path, "first", "write('first-is-done')")
     define(tmp_path, "second", "print((here / 'first-is-done').exists())")
-    status, printed = run(command, "first:60 second:60")
+    status, printed = run([*command, "--lanes", "1"], "first:60", "second:60")
     assert status == 0, printed
     assert "== second\nTrue\n" in printed
+
+
+def test_the_next_part_takes_the_lane_that_is_free_first(
+    command: list[str], tmp_path: Path
+) -> None:
+    define(tmp_path, "long", "meet('long', 'third')")
+    define(tmp_path, "second", "pass")
+    define(tmp_path, "third", "meet('third', 'long')")
+    status, printed = run(command, "long:60", "second:60", "third:60")
+    assert status == 0, printed
 
 
 def test_a_failure_ends_the_rest_and_its_output_comes_last(
@@ -86,7 +97,7 @@ def test_a_failure_ends_the_rest_and_its_output_comes_last(
         "except KeyboardInterrupt:", "    print('cleared up')", "    raise SystemExit(3)",
     )  # fmt: skip
     define(tmp_path, "later", "write('later-ran')")
-    status, printed = run(command, "slow:60", "broken:60 later:60")
+    status, printed = run(command, "slow:60", "broken:60", "later:60")
     assert status == 7
     places = order(printed, "broken FAILED (status 7); slow must end", "cleared up", "it broke")
     assert places == sorted(places), printed
@@ -98,7 +109,9 @@ def test_every_part_still_runs_when_it_is_to_keep_going(command: list[str], tmp_
     define(tmp_path, "broken", "print('it broke')", "sys.exit(7)")
     define(tmp_path, "broken-too", "print('it broke too')", "sys.exit(8)")
     define(tmp_path, "later", "print('later ran')")
-    status, printed = run([*command, "--keep-going"], "broken:60 broken-too:60 later:60")
+    status, printed = run(
+        [*command, "--keep-going", "--lanes", "1"], "broken:60", "broken-too:60", "later:60"
+    )
     assert status == 7
     places = order(printed, "it broke\n", "it broke too", "later ran", "== all 3 parts: FAILED")
     assert places == sorted(places), printed
@@ -116,7 +129,7 @@ def test_an_interrupt_ends_every_part(command: list[str], tmp_path: Path) -> Non
             "except KeyboardInterrupt:", f"    print('{name} cleared up')", "    raise",
         )  # fmt: skip
     process = subprocess.Popen(
-        [*command, "left:60 later:60", "right:60"], stdout=subprocess.PIPE, text=True
+        [*command, "left:60", "right:60", "later:60"], stdout=subprocess.PIPE, text=True
     )
     paths = [tmp_path / f"{name}-pid" for name in names]
     try:
@@ -133,7 +146,7 @@ def test_an_interrupt_ends_every_part(command: list[str], tmp_path: Path) -> Non
 def test_a_deadline_ends_a_part_and_says_what_ran(command: list[str], tmp_path: Path) -> None:
     define(tmp_path, "endless", "stay()")
     define(tmp_path, "endless-too", "stay()")
-    status, printed = run(command, "endless:0.5", "endless-too:60 unreached:60")
+    status, printed = run(command, "endless:0.5", "endless-too:60", "unreached:60")
     assert status == 124
     assert "== the deadline is over; running then:" in printed
     assert PART[:21] in printed[printed.index("running then:") :]
@@ -141,19 +154,21 @@ def test_a_deadline_ends_a_part_and_says_what_ran(command: list[str], tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("lanes", "words"),
+    ("parts", "words"),
     [
         (["unit"], "'unit' is no part: write its name and its deadline in seconds"),
         (["unit:soon"], "'unit:soon' is no part"),
-        ([" "], "a lane has at least one part"),
-        (["unit:1 lint:1", "unit:2"], "a part stands there twice: unit lint unit"),
+        (["unit:1 lint:1"], "'unit:1 lint:1' is no part"),
+        ([], "the following arguments are required: PART"),
+        (["unit:1", "--lanes", "0"], "--lanes is 0; one part at least must run"),
+        (["unit:1", "lint:1", "unit:2"], "a part stands there twice: unit lint unit"),
     ],
 )
-def test_lanes_that_cannot_be_read_are_said(
-    lanes: list[str], words: str, capsys: pytest.CaptureFixture[str]
+def test_parts_that_cannot_be_read_are_said(
+    parts: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["--command", "true", *lanes])
+        main(["--command", "true", *parts])
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
 
