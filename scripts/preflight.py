@@ -45,7 +45,8 @@ def identify() -> Caller:
         session = boto3.Session()
         if session.region_name is None:
             raise PreflightError(
-                "no region is set; set AWS_REGION, or one in the profile that AWS_PROFILE names"
+                "no region is set; set AWS_DEFAULT_REGION, or one in the profile that AWS_PROFILE "
+                "names"
             )
         # The regional endpoint of STS shows that the region exists and is enabled.
         client = session.client("sts", config=_CONFIG)

@@ -11,7 +11,7 @@ variable "expected_account_id" {
 }
 
 variable "region" {
-  description = "Region to deploy to; null takes AWS_REGION or the profile's."
+  description = "Region to deploy to; null takes AWS_DEFAULT_REGION or the profile's."
   type        = string
   default     = null
 }

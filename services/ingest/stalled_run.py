@@ -52,6 +52,9 @@ class StalledRuns:
         a message on during the check of the queues has recorded it by the end of the check. If a
         message was overlooked all the same, its page may still become done; the run stays failed,
         and the next one reads again what it read.
+
+        A run of which pages are complete and open moves by their end, and is ended later if that
+        did not end it.
         """
         if not self.runs.reader.exists(run_id):
             return False
@@ -62,6 +65,8 @@ class StalledRuns:
             return False
         if self.runs.reader.last_progress(run_id) != moved_at:
             return False
+        if self.runs.ledger.end_complete_pages(self.runs.reader.pages(run_id)):
+            return self.runs.reader.get_run(run_id).is_ended
         logger.warning("a run is ended: no message can move it", extra={"stalled_run_id": run_id})
         if self.runs.endings.awaits_sweep(run_id):
             self.runs.endings.give_up_sweep(run_id, f"it was not swept: {_REASON}")

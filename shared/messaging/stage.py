@@ -18,7 +18,7 @@ from shared.messaging.record_stage import (
 )
 from shared.models.jobs import Job
 from shared.platform.observability import logger
-from shared.runs.page_ledger import StageName
+from shared.runs.page_marks import StageName
 from shared.runs.run_store import RunStore
 
 JobT = TypeVar("JobT", bound=Job)

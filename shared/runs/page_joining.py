@@ -9,6 +9,7 @@ from shared.batching import bounded_batches
 from shared.errors import InvalidJobError, RunCancelledError
 from shared.models.jobs import LARGEST_MESSAGE_BYTES, PageJob
 from shared.models.run import LIVE_STATUSES
+from shared.runs.page_marks import MARKS_VERSION
 from shared.runs.run_reader import RunReader, is_unfetched
 from shared.runs.run_writes import PAGES_AT_ONCE, RunWrites
 from shared.runs.table_keys import counter_row, page_key, run_partition
@@ -179,6 +180,7 @@ class PageJoining:
             "job": page.job.model_dump_json(),
             "endpoint": page.job.endpoint,
             "parent": page.parent,
+            "marks_version": MARKS_VERSION,
         }
         if gap_reason is not None:
             item |= {"outcome": "gap", "ended_at": self._writes.now(), "reason": gap_reason}

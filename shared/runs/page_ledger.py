@@ -6,31 +6,34 @@ transaction.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from shared.errors import InvalidJobError
-from shared.models.jobs import Job
+from shared.models.jobs import Job, PageJob
 from shared.models.run import PageOutcome
+from shared.runs.page_marks import (
+    StageName,
+    former_mark,
+    has_done,
+    has_former_names,
+    is_complete,
+    is_etag_trusted,
+    mark_of,
+    marks_of,
+    outdated_mark,
+    superseded_mark,
+)
 from shared.runs.run_endings import RunEndings
 from shared.runs.run_writes import RunWrites, kept_reason
 from shared.runs.table_keys import corpus_partition, counter_row, page_key, run_partition
 from shared.table.table import ConditionFailedError, StateTable
 from shared.table.typed_values import Item
 
-StageName = Literal["fetch", "derive", "chunker", "embedder", "indexer"]
-"""A stage has the name of its function."""
-
-# The names that the marks of stored pages have had since the first release.
-_MARKS: dict[StageName, str] = {
-    "fetch": "fetch", "derive": "derive", "chunker": "chunk", "embedder": "embed",
-    "indexer": "index",
-}  # fmt: skip
-
-_OUTDATED = "outdated/"
-_SUPERSEDED = "superseded/"
-_WHOLE_PAGE_MARKS = frozenset({"fetch", "derive", "chunk"})
 # Ended pages that a redrive, a retry or a late worker may still turn into done ones.
 _REVOCABLE_OUTCOMES = frozenset({"failed", "gap", "cancelled"})
+
+_HAS_PRESENT_NAMES = "attribute_exists(marks_version)"
+_HAS_FORMER_NAMES = "attribute_exists(PK) AND attribute_not_exists(marks_version)"
 
 
 class PageLedger:
@@ -44,7 +47,7 @@ class PageLedger:
     def is_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
         """Whether a stage has wholly done its work for the job."""
         page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
-        return page is not None and _has_done(page, stage, part)
+        return page is not None and has_done(page, stage, part)
 
     def finish_recorded(self, job: Job, stage: StageName, part: int | None = None) -> bool:
         """As `is_recorded`; then the page is ended too, if every stage has done every part of it.
@@ -52,7 +55,7 @@ class PageLedger:
         The worker that recorded it may have ended before it did that.
         """
         page = self._table.get(run_partition(job.run_id), page_key(job.page_id))
-        if page is None or not _has_done(page, stage, part):
+        if page is None or not has_done(page, stage, part):
             return False
         self._end_if_complete(job, page)
         return True
@@ -67,10 +70,10 @@ class PageLedger:
             run_id, _, rest = origin.partition("/")
             page_id, _, part = rest.rpartition("/")
             page = (run_partition(run_id), page_key(page_id))
-            parts_of_pages.setdefault(page, {})[f"{_MARKS['indexer']}/{part}"] = origin
+            parts_of_pages.setdefault(page, {})[f"{mark_of('indexer')}/{part}"] = origin
         indexed: set[str] = set()
         for item in self._table.get_many(parts_of_pages):
-            marks: set[str] = item.get("stages", set())
+            marks = marks_of(item)
             parts = parts_of_pages[item["PK"], item["SK"]]
             indexed |= {origin for mark, origin in parts.items() if mark in marks}
         return indexed
@@ -86,7 +89,7 @@ class PageLedger:
         Returns:
             False when an earlier delivery had recorded that the part is embedded.
         """
-        marks = (_mark("embedder", part), _mark("indexer", part))
+        marks = (mark_of("embedder", part), mark_of("indexer", part))
         return self._record(job, marks, counts, {"parts": parts})
 
     def record_outdated_part(self, job: Job, *, part: int, parts: int) -> bool:
@@ -98,7 +101,7 @@ class PageLedger:
         Returns:
             False when an earlier delivery had recorded it.
         """
-        marks = (_outdated_mark(part), _mark("embedder", part))
+        marks = (outdated_mark(part), mark_of("embedder", part))
         return self._record(job, marks, {"parts_outdated": 1}, {"parts": parts})
 
     def note_superseded_part(self, job: Job, *, part: int) -> None:
@@ -113,7 +116,7 @@ class PageLedger:
             run_partition(job.run_id),
             page_key(job.page_id),
             "ADD stages :marks",
-            {":marks": {f"{_SUPERSEDED}{part}"}},
+            {":marks": {superseded_mark(part)}},
             "attribute_exists(PK)",
         )
         try:
@@ -144,17 +147,41 @@ class PageLedger:
             InvalidJobError: the run has no such page.
         """
         extra = {"parts": parts, "etag": etag, "query_hash": query_hash}
-        return self._record(job, (_mark(stage, part),), counts, extra)
+        return self._record(job, (mark_of(stage, part),), counts, extra)
 
     def _record(
         self, job: Job, marks: tuple[str, ...], counts: Mapping[str, int], extra: Mapping[str, Any]
     ) -> bool:
-        """Add marks to a page unless it has the first of them, and move the counters."""
+        """Add marks to a page unless it has the first of them, and end it if that was all.
+
+        To a page that an earlier release wrote they are added by their former names: its workers
+        may still be at work on the page, and know no others.
+        """
+        is_first = self._add_marks(job, marks, counts, extra, _HAS_PRESENT_NAMES)
+        page = self._page(job)
+        if not is_first and has_former_names(page):
+            former = tuple(former_mark(mark) for mark in marks)
+            is_first = self._add_marks(job, former, counts, extra, _HAS_FORMER_NAMES)
+            page = self._page(job)
+        self._end_if_complete(job, page)
+        return is_first
+
+    def _add_marks(
+        self,
+        job: Job,
+        marks: tuple[str, ...],
+        counts: Mapping[str, int],
+        extra: Mapping[str, Any],
+        condition: str,
+    ) -> bool:
+        """Add marks and move the counters, or nothing where the page has the first mark."""
         present = {name: value for name, value in extra.items() if value is not None}
         expression = "ADD stages :marks"
         if present:
             expression += " SET " + ", ".join(f"{name} = :{name}" for name in present)
-        values: dict[str, Any] = {":marks": set(marks), ":mark": marks[0]}
+        values: dict[str, Any] = {
+            ":marks": set(marks), ":mark": marks[0], ":former": former_mark(marks[0]),
+        }  # fmt: skip
         values |= {f":{k}": v for k, v in present.items()}
         writes = [
             self._table.update_write(
@@ -162,26 +189,38 @@ class PageLedger:
                 page_key(job.page_id),
                 expression,
                 values,
-                "attribute_exists(PK) AND (attribute_not_exists(stages) OR "
-                "NOT contains(stages, :mark))",
+                f"{condition} AND (attribute_not_exists(stages) OR "
+                "NOT (contains(stages, :mark) OR contains(stages, :former)))",
             ),
             *self._count_writes(job, counts),
         ]
         try:
             self._table.transact(writes)
-            is_first = True
         except ConditionFailedError:
-            is_first = False
-        self.end_page_if_complete(job)
-        return is_first
+            return False
+        return True
 
     def end_page_if_complete(self, job: Job) -> None:
         """End the page if every stage has done every part of it."""
         self._end_if_complete(job, self._page(job))
 
     def _end_if_complete(self, job: Job, page: Item) -> None:
-        if page.get("outcome") in {"done", "unchanged"} or _is_complete(page):
+        if page.get("outcome") in {"done", "unchanged"} or is_complete(page):
             self.end_page(job, "done")
+
+    def end_complete_pages(self, pages: Iterable[Item]) -> bool:
+        """End those of the pages that are open though every stage has done every part of them.
+
+        A worker of an earlier release does not know the present names of marks, so it ends no page
+        of a run that began while its function was being replaced.
+
+        Returns:
+            Whether there was any.
+        """
+        complete = [page for page in pages if "outcome" not in page and is_complete(page)]
+        for page in complete:
+            self.end_page(PageJob.model_validate_json(page["job"]), "done")
+        return bool(complete)
 
     def end_page(self, job: Job, outcome: PageOutcome, reason: str | None = None) -> None:
         """Give the page its outcome, once, and end the run if it was the last page.
@@ -232,7 +271,7 @@ class PageLedger:
             ),
             *self._count_writes(job, counts),
         ]
-        if outcome == "done" and _is_etag_trusted(page):
+        if outcome == "done" and is_etag_trusted(page):
             writes.append(
                 self._table.put_write(
                     {
@@ -267,41 +306,5 @@ _OUTCOME_COUNTER: dict[str, str] = {
 }
 
 
-def _mark(stage: StageName, part: int | None) -> str:
-    mark = _MARKS[stage]
-    return mark if part is None else f"{mark}/{part}"
-
-
-def _has_done(page: Item, stage: StageName, part: int | None) -> bool:
-    marks: set[str] = page.get("stages", set())
-    if _mark(stage, part) in marks:
-        return True
-    return stage == "indexer" and part is not None and _outdated_mark(part) in marks
-
-
-def _is_complete(page: Item) -> bool:
-    """Whether every stage is marked; late marks of early stages too, so counters are exact."""
-    marks: set[str] = page.get("stages", set())
-    parts = page.get("parts")
-    if parts is None or not marks >= _WHOLE_PAGE_MARKS:
-        return False
-    return all(
-        _mark("embedder", n) in marks
-        and not marks.isdisjoint((_mark("indexer", n), _outdated_mark(n)))
-        for n in range(parts)
-    )
-
-
-def _is_etag_trusted(page: Item) -> bool:
-    """Whether a page that is done is wholly indexed, so that its source may answer 304 to it."""
-    marks: set[str] = page.get("stages", set())
-    is_left_out = any(mark.startswith((_OUTDATED, _SUPERSEDED)) for mark in marks)
-    return bool(page.get("etag") and page.get("query_hash")) and not is_left_out
-
-
 def _no_such_page(job: Job) -> InvalidJobError:
     return InvalidJobError(f"run {job.run_id} has no page {job.page_id}")
-
-
-def _outdated_mark(part: int) -> str:
-    return f"{_OUTDATED}{part}"

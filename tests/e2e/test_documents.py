@@ -12,6 +12,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from scripts.demo.deployment import ROOT
+from scripts.environments import interpreter
 from scripts.terraform_tooling import terraform_command
 from shared.models.run import RunProgress
 from tests.e2e.document_commands import PageCommand, commands_of, differences, script_of
@@ -94,6 +95,7 @@ def shell_environment(stack: Stack, programs: list[str], folder: Path) -> dict[s
 def folders_of_programs(folder: Path) -> list[str]:
     """Where a shell finds programs; `terraform` is one also where OpenTofu stands in for it."""
     (folder / "terraform").symlink_to(terraform_command())
+    (folder / "aws").symlink_to(interpreter("local-aws").with_name("aws"))
     return [str(Path(sys.executable).parent), str(folder), os.environ["PATH"]]
 
 

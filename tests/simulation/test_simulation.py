@@ -48,9 +48,9 @@ def test_a_safeguard_that_is_taken_out_is_missed_and_the_seed_is_shrunk() -> Non
     """Pages count as done before their shards are committed."""
 
     def is_complete(page: Item) -> bool:
-        return "chunk" in page.get("stages", ())
+        return "chunker" in page.get("stages", ())
 
-    with mock.patch("shared.runs.page_ledger._is_complete", is_complete):
+    with mock.patch("shared.runs.page_ledger.is_complete", is_complete):
         failed = next(
             outcome
             for outcome in (simulate(Scenario.draw(seed)) for seed in range(200))

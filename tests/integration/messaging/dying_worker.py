@@ -18,7 +18,7 @@ from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob
 from shared.models.run import RunRecord
 from shared.runs.failures import FailureLog
-from shared.runs.page_ledger import StageName
+from shared.runs.page_marks import StageName
 from shared.runs.run_store import open_run_store
 from shared.table.table_clock import ResponseClock, utc_now
 

@@ -16,7 +16,7 @@ from shared.messaging.stage import QueueBatchStage, QueueStage
 from shared.models.jobs import DeriveJob, Job, PageJob
 from shared.models.run import RunRecord
 from shared.runs.failures import FailureLog
-from shared.runs.page_ledger import StageName
+from shared.runs.page_marks import StageName
 from tests.integration.run_stores import hold_corpus, no_sweep, run_store
 
 if TYPE_CHECKING:

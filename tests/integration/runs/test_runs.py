@@ -13,7 +13,7 @@ from shared.corpora.corpus_state import CorpusState, PlannedRun
 from shared.errors import ConflictError, InvalidJobError, LeaseHeldError, NotFoundError
 from shared.models.jobs import PageJob
 from shared.models.run import EndpointCheckpoint, PageOutcome, RunMode, RunRecord
-from shared.runs.page_ledger import StageName
+from shared.runs.page_marks import StageName
 from shared.runs.run_store import open_run_store
 from tests.unit.table.given_time import GivenTime
 

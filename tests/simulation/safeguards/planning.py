@@ -130,6 +130,13 @@ MUTANTS = (
         "A run whose pages are all done and whose sweep was lost ends as incomplete, not failed.",
     ),
     Mutant(
+        "stalled-run-fails-with-complete-pages",
+        _STALLED,
+        "if self.runs.ledger.end_complete_pages(self.runs.reader.pages(run_id)):",
+        "if False:",
+        "A page whose last worker did not end it ends as done, and not as failed with its run.",
+    ),
+    Mutant(
         "run-below-the-floor-goes-on",
         _STEER,
         "if run.seq < self.floor.read(run.corpus):",

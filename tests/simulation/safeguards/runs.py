@@ -3,6 +3,7 @@
 from tests.simulation.safeguards.mutant import Mutant
 
 _RUNS = "shared/runs/page_ledger.py"
+_MARKS = "shared/runs/page_marks.py"
 _PAGES = "shared/runs/page_joining.py"
 _RECORDS = "shared/runs/run_planning.py"
 _CANCELLED = "shared/runs/cancelled_runs.py"
@@ -11,22 +12,42 @@ MUTANTS = (
     Mutant(
         "stage-counted-at-each-delivery",
         _RUNS,
-        '"NOT contains(stages, :mark))",',
-        '"NOT contains(stages, :mark)) OR attribute_not_exists(absent)",',
+        '"NOT (contains(stages, :mark) OR contains(stages, :former)))",',
+        '"NOT (contains(stages, :mark) OR contains(stages, :former)) OR "\n'
+        '                "attribute_not_exists(absent))",',
         "A stage of a page is counted once, however often its job is delivered.",
+    ),
+    Mutant(
+        "former-mark-is-no-mark",
+        _RUNS,
+        '"NOT (contains(stages, :mark) OR contains(stages, :former)))",',
+        '"NOT (contains(stages, :mark) OR (contains(stages, :former) AND "\n'
+        '                "attribute_exists(absent))))",',
+        "What a worker of an earlier release marked is not counted again under the present name.",
+    ),
+    Mutant(
+        "page-of-an-earlier-release-gets-other-marks",
+        _RUNS,
+        "former = tuple(former_mark(mark) for mark in marks)",
+        "former = marks",
+        "The marks on a page keep the names that the workers of the release that wrote it know.",
     ),
     Mutant(
         "counters-moved-after-the-mark",
         _RUNS,
         """\
             self._table.transact(writes)
-            is_first = True
+        except ConditionFailedError:
+            return False
+        return True
 """,
         """\
             self._table.transact(writes[:1])
             if writes[1:]:
                 self._table.transact(writes[1:])
-            is_first = True
+        except ConditionFailedError:
+            return False
+        return True
 """,
         "Counters move in the transaction of the mark, so that a death in between loses no count.",
     ),
@@ -34,12 +55,12 @@ MUTANTS = (
         "part-without-shard-in-two-writes",
         _RUNS,
         """\
-        marks = (_mark("embedder", part), _mark("indexer", part))
+        marks = (mark_of("embedder", part), mark_of("indexer", part))
         return self._record(job, marks, counts, {"parts": parts})
 """,
         """\
-        is_first = self._record(job, (_mark("embedder", part),), counts, {"parts": parts})
-        self._record(job, (_mark("indexer", part),), {}, {"parts": parts})
+        is_first = self._record(job, (mark_of("embedder", part),), counts, {"parts": parts})
+        self._record(job, (mark_of("indexer", part),), {}, {"parts": parts})
         return is_first
 """,
         "One write marks a part without a shard embedded and indexed: it has no index job.",
@@ -47,40 +68,40 @@ MUTANTS = (
     Mutant(
         "outdated-part-counts-as-indexed",
         _RUNS,
-        'marks = (_outdated_mark(part), _mark("embedder", part))',
-        'marks = (_mark("indexer", part), _mark("embedder", part))',
+        'marks = (outdated_mark(part), mark_of("embedder", part))',
+        'marks = (mark_of("indexer", part), mark_of("embedder", part))',
         "What the floor refused does not pass for indexed, so that the next run indexes it.",
     ),
     Mutant(
         "etag-of-an-outdated-page-is-trusted",
-        _RUNS,
+        _MARKS,
         'return bool(page.get("etag") and page.get("query_hash")) and not is_left_out',
         'return bool(page.get("etag") and page.get("query_hash"))',
         "A page of which something was refused is read again by the next run.",
     ),
     Mutant(
         "etag-of-a-superseded-page-is-trusted",
-        _RUNS,
+        _MARKS,
         "mark.startswith((_OUTDATED, _SUPERSEDED))",
         "mark.startswith(_OUTDATED)",
         "A page is read again whose entities a newer job began and perhaps never indexed.",
     ),
     Mutant(
         "page-ends-before-its-late-marks",
-        _RUNS,
+        _MARKS,
         "if parts is None or not marks >= _WHOLE_PAGE_MARKS:",
         "if parts is None:",
         "A page ends once every stage has counted it, also where an early stage records late.",
     ),
     Mutant(
         "page-ends-before-it-is-indexed",
-        _RUNS,
+        _MARKS,
         """\
-        _mark("embedder", n) in marks
-        and not marks.isdisjoint((_mark("indexer", n), _outdated_mark(n)))
+        mark_of("embedder", n) in marks
+        and not marks.isdisjoint((mark_of("indexer", n), outdated_mark(n)))
 """,
         """\
-        _mark("embedder", n) in marks
+        mark_of("embedder", n) in marks
 """,
         "A page is done only when all its parts are in the index.",
     ),
@@ -124,12 +145,12 @@ MUTANTS = (
         "page-ended-by-its-first-recorder-only",
         _RUNS,
         """\
-        self.end_page_if_complete(job)
+        self._end_if_complete(job, page)
         return is_first
 """,
         """\
         if is_first:
-            self.end_page_if_complete(job)
+            self._end_if_complete(job, page)
         return is_first
 """,
         "Whoever records a stage again ends the page, should the first recorder have died.",
@@ -137,14 +158,14 @@ MUTANTS = (
     Mutant(
         "ended-page-does-not-end-its-run",
         _RUNS,
-        'if page.get("outcome") in {"done", "unchanged"} or _is_complete(page):',
-        'if _is_complete(page) and page.get("outcome") not in {"done", "unchanged"}:',
+        'if page.get("outcome") in {"done", "unchanged"} or is_complete(page):',
+        'if is_complete(page) and page.get("outcome") not in {"done", "unchanged"}:',
         "A worker that died between the end of the last page and that of the run is made up for.",
     ),
     Mutant(
         "outdated-part-is-recorded-again",
-        _RUNS,
-        'return stage == "indexer" and part is not None and _outdated_mark(part) in marks',
+        _MARKS,
+        'return stage == "indexer" and part is not None and outdated_mark(part) in marks',
         "return False",
         "An index job that was refused is not done again at each delivery.",
     ),

@@ -18,9 +18,9 @@ HOW_TO = sorted((ROOT / "docs/how-to").glob("*.md"))
 # Pages of docs/how-to without a block of commands that a test runs, and why.
 NOT_RUN = {
     "back-up-and-restore.md": "it says what is kept; restore-an-index.md runs its commands",
-    "estimate-the-bill.md": "test_cost.py calls what its targets of make run",
+    "estimate-the-bill.md": "tests/integration/plan/test_pages.py runs its blocks of `sh`",
     "share-the-state.md": "test_pages.py keeps a state as its block says",
-    "upgrade.md": "the upgrade drill does it",
+    "upgrade.md": "test_pages.py runs its block; the upgrade drill shows what is kept",
     "models.md": "it builds models and bundles, as the tests' own preparation does",
 }
 MARKER = "== ended"

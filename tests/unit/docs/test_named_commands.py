@@ -1,6 +1,7 @@
 """Each command that a document names exists and takes the arguments that it is given there.
 
-The commands of `console` blocks are run instead: tests/e2e/test_documents.py.
+Those of `console` blocks are run instead (tests/e2e/test_documents.py), and those of `sh` blocks
+are run too (tests/integration/plan/test_pages.py).
 """
 
 import argparse
@@ -30,7 +31,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "terr
 MAKEFILE = Makefile.parse((ROOT / "Makefile").read_text(encoding="utf-8"))
 OURS = ("scripts", "tests", "benchmarks", "examples")
 # Of the shell and of other projects, in blocks.
-FOREIGN = {".", "cd", "cp", "export", "git", "source", "unset"}
+FOREIGN = {".", "cd", "cp", "echo", "export", "git", "mkdir", "source", "unset"}
 # Commands of the AWS CLI that are no operation of an API, with the options used here.
 AWS_S3 = {"cp": {"--recursive"}, "sync": set[str]()}
 TERRAFORM = {

@@ -87,7 +87,7 @@ def test_a_missing_region_stops_it(
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert main([]) == 1
-    assert capsys.readouterr().err.startswith("error: no region is set; set AWS_REGION")
+    assert capsys.readouterr().err.startswith("error: no region is set; set AWS_DEFAULT_REGION")
 
 
 def test_missing_credentials_stop_it(
