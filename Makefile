@@ -16,7 +16,7 @@ SEEDS ?= 2000
 FIRST_SEED ?= 0
 # Further options for `mutants`, as in `make mutants MUTANT_OPTIONS="--seeds 200 --table"`.
 MUTANT_OPTIONS ?=
-# How long `fuzz` takes for each target: in seconds, or in executions, which are the same each time.
+# How long `fuzz` takes for each target: in seconds, or in executions with a fixed random seed.
 # FUZZ_TARGETS names the targets; without a name it takes all.
 FUZZ_SECONDS ?= 10
 FUZZ_EXECUTIONS ?=

@@ -3,8 +3,8 @@
     .venv-fuzz/bin/python -m tests.fuzz.run [--seconds 10 | --executions 5000] [TARGET ...]
 
 With seconds, a run goes on from the inputs that earlier ones have kept, and tries others each time.
-With executions it tries the same inputs on every machine: those of the checkout, and as many that
-it makes of them.
+With executions it begins with the inputs of the checkout and makes others with a fixed random seed:
+how many and, nearly, which ones does not depend on the machine.
 
 It prints a line for each, reports each failure at the end, and ends with status 1 when there is
 one. It imports and instruments the code once, because this takes over a second; the process of each
