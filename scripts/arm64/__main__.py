@@ -12,6 +12,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +45,6 @@ class Machines:
     arm64: Machine
     here: Machine
     avx2: Machine | None
-
-    def others(self, precision: Precision) -> list[Machine]:
-        """Which are compared with this machine: AVX2 alone endangers byte products only."""
-        if self.avx2 is None or precision == "fp32":
-            return [self.arm64]
-        return [self.arm64, self.avx2]
 
 
 def machines(cache: Path, root: Path, folder: Path, steps: Steps) -> Machines:
@@ -102,6 +97,37 @@ def require_equal(found: SearchComparison, precision: Precision) -> None:
         )
 
 
+def compare_machines(
+    machines: Machines,
+    models: Mapping[Precision, Path],
+    folder: Path,
+    said: Callable[[str], None],
+) -> None:
+    """Let the machines do the same work, and compare the others with this one.
+
+    AVX2 alone endangers byte products only.
+
+    Raises:
+        FunctionError: it fails on one, or they find something else.
+    """
+    here = machines.here.search_work(models, folder / machines.here.name)
+    others = [machines.arm64.search_work(models, folder / machines.arm64.name)]
+    if machines.avx2 is not None:
+        of_bytes: dict[Precision, Path] = {
+            precision: model for precision, model in models.items() if precision != "fp32"
+        }
+        others.append(machines.avx2.search_work(of_bytes, folder / machines.avx2.name))
+    for other in others:
+        for precision in other.by_precision:
+            found = compare_search(other, here, precision)
+            require_equal(found, precision)
+            said(
+                f"{' and '.join(found.machines)}, {precision}: vectors within {found.vectors:.1e} "
+                f"and a cosine of {found.least_cosine:.5f}, scores of fixed ones within "
+                f"{found.fixed_scores:.1e}, the same ranking"
+            )
+
+
 def run(cache: Path, folder: Path, steps: Steps) -> None:
     """All of it.
 
@@ -111,19 +137,9 @@ def run(cache: Path, folder: Path, steps: Steps) -> None:
     root = repository_root()
     compared = machines(cache, root, folder, steps)
     precisions: tuple[Precision, ...] = ("fp32", "int8-dynamic")
-    for precision in precisions:
-        with steps.step(f"embedding, building and searching a shard, {precision}"):
-            model = ensure_model(root, precision=precision)
-            for other in compared.others(precision):
-                found = compare_search(
-                    (other, compared.here), model, folder / precision / other.name
-                )
-                require_equal(found, precision)
-                steps.detail(
-                    f"{' and '.join(found.machines)}: vectors within {found.vectors:.1e} and a "
-                    f"cosine of {found.least_cosine:.5f}, scores of fixed ones within "
-                    f"{found.fixed_scores:.1e}, the same ranking"
-                )
+    with steps.step("embedding, building and searching shards"):
+        models = {precision: ensure_model(root, precision=precision) for precision in precisions}
+        compare_machines(compared, models, folder, steps.detail)
     with steps.step("one real event for each function"):
         apart = answer_events(compared.arm64, folder, steps.detail)
         steps.detail(

@@ -32,6 +32,7 @@ from scripts.arm64.function_process import (
 from scripts.demo.deployment import Deployment
 from scripts.demo.stack import LiveStack, live_stack
 from scripts.local_aws.account import ACCOUNT_ID, REGION
+from scripts.model_export.recipes import Precision
 from services.cli.deployment.published import PublishedDeployment
 from services.cli.stage.stages import STAGES, StageControl
 from shared.runs.run_reader import RunReader
@@ -48,8 +49,8 @@ class Machine:
     interpreter: Sequence[str]
     bundles: UnpackedBundles
 
-    def search_work(self, model: Path, folder: Path) -> dict[str, Any]:
-        """What `search_work.py` finds there with a model.
+    def search_work(self, models: Mapping[Precision, Path], folder: Path) -> "SearchWork":
+        """What `search_work.py` finds there with each model.
 
         Raises:
             FunctionError: it fails.
@@ -60,7 +61,7 @@ class Machine:
         )
         environment = {"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
         done = subprocess.run(
-            [*command, str(model), str(folder)],
+            [*command, str(folder), *map(str, models.values())],
             capture_output=True,
             text=True,
             check=False,
@@ -69,8 +70,21 @@ class Machine:
         if done.returncode != 0:
             words = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
             raise FunctionError(f"the search on {self.name} failed: {words}")
-        result: dict[str, Any] = json.loads(done.stdout)
-        return result
+        result = json.loads(done.stdout)
+        return SearchWork(
+            f"{self.name} ({result['machine']})",
+            dict(zip(models, result["models"], strict=True)),
+            result["fixed_found"],
+        )
+
+
+@dataclass(frozen=True)
+class SearchWork:
+    """What one machine found: with a model of each precision, and among fixed vectors."""
+
+    machine: str
+    by_precision: Mapping[Precision, Mapping[str, Any]]
+    fixed_found: Any
 
 
 @dataclass(frozen=True)
@@ -84,25 +98,16 @@ class SearchComparison:
     is_ranking_same: bool
 
 
-def compare_search(
-    machines: tuple[Machine, Machine], model: Path, folder: Path
-) -> SearchComparison:
-    """Embed, build, save, load and search on both.
-
-    Raises:
-        FunctionError: it fails on one.
-    """
-    one, other = (machine.search_work(model, folder / machine.name) for machine in machines)
-    pairs = [*zip(one["found"], other["found"], strict=True)]
-    fixed = [*zip(one["fixed_found"], other["fixed_found"], strict=True)]
-    vectors = largest_difference(one["vectors"], other["vectors"])
+def compare_search(one: SearchWork, other: SearchWork, precision: Precision) -> SearchComparison:
+    """How far two machines are apart with the model of a precision."""
+    mine, its = one.by_precision[precision], other.by_precision[precision]
+    pairs = [*zip(mine["found"], its["found"], strict=True)]
+    fixed = [*zip(one.fixed_found, other.fixed_found, strict=True)]
+    vectors = largest_difference(mine["vectors"], its["vectors"])
     return SearchComparison(
-        machines=(
-            f"{machines[0].name} ({one['machine']})",
-            f"{machines[1].name} ({other['machine']})",
-        ),
+        machines=(one.machine, other.machine),
         vectors=vectors,
-        least_cosine=least_cosine(one["vectors"], other["vectors"]),
+        least_cosine=least_cosine(mine["vectors"], its["vectors"]),
         fixed_scores=largest_difference(
             [[score for _, score in ranked] for ranked, _ in fixed],
             [[score for _, score in ranked] for _, ranked in fixed],

@@ -1,9 +1,10 @@
 """Work that needs numpy, onnxruntime, tokenizers and hnswlib at once; run on either architecture.
 
-    python search_work.py MODEL_FOLDER FOLDER
+    python search_work.py FOLDER MODEL_FOLDER ...
 
-Embeds sentences, builds a shard of them, saves it in FOLDER, loads it, searches it by its graph,
-and prints what it found as JSON. Run with nothing but a function and its layers on the path.
+With each model it embeds sentences, builds a shard of them, saves it in FOLDER, loads it, searches
+it by its graph, and prints what it found as JSON. Run with nothing but a function and its layers on
+the path.
 """
 
 import json
@@ -71,20 +72,31 @@ def search(texts: tuple[str, ...], vectors: Vectors, queries: Vectors, folder: P
     return found
 
 
-def main() -> None:
-    """Do the work on the model's vectors, and on fixed ones that no model had a part in."""
-    encoder = OnnxEncoder.from_directory(Path(sys.argv[1]))
-    folder = Path(sys.argv[2])
+def search_sentences(model: Path, folder: Path) -> dict[str, Any]:
+    """The vectors that a model makes of the sentences, and what the questions find among them."""
+    encoder = OnnxEncoder.from_directory(model)
     vectors = encoder.encode_documents(SENTENCES)
     queries = np.vstack([encoder.encode_query(question) for question in QUESTIONS])
+    return {"vectors": vectors.tolist(), "found": search(SENTENCES, vectors, queries, folder)}
+
+
+def search_fixed(folder: Path) -> Any:
+    """What is found among vectors that no model had a part in."""
     fixed = np.random.default_rng(FIXED_SEED).standard_normal((FIXED_ROWS, FIXED_DIMS))
     fixed = (fixed / np.linalg.norm(fixed, axis=1, keepdims=True)).astype(np.float32)
     names = tuple(f"row {number}" for number in range(FIXED_ROWS))
+    return search(names, fixed, fixed[:20], folder)
+
+
+def main() -> None:
+    """Do the work in one process: on an emulator, imports are a large part of it."""
+    folder, models = Path(sys.argv[1]), [Path(model) for model in sys.argv[2:]]
     result = {
         "machine": platform.machine(),
-        "vectors": vectors.tolist(),
-        "found": search(SENTENCES, vectors, queries, folder / "sentences"),
-        "fixed_found": search(names, fixed, fixed[:20], folder / "fixed"),
+        "fixed_found": search_fixed(folder / "fixed"),
+        "models": [
+            search_sentences(model, folder / str(number)) for number, model in enumerate(models)
+        ],
     }
     print(json.dumps(result))
 
