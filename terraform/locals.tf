@@ -106,7 +106,7 @@ locals {
     }
     compactor = {
       description          = "Keeps indexes small and clean: merges shards, sweeps, collects garbage."
-      memory_mb            = 3538 # two processors, and room for the largest shard that may be set
+      memory_mb            = 3008 # all that a new account may have: 1.7 processors, room for the largest shard that may be set
       timeout_seconds      = 900
       ephemeral_storage_mb = 4096 # the shards of a merge, and what they become
       consumes             = "compact-jobs"

@@ -106,11 +106,16 @@ run "defaults" {
       chunker      = [120, 512, 512]
       embedder     = [300, 3008, 2048]
       indexer      = [120, 512, 512]
-      compactor    = [900, 3538, 4096]
+      compactor    = [900, 3008, 4096]
       retrieve     = [29, 2048, 4096]
       orchestrator = [29, 1024, 512]
     }
     error_message = "Timeout (s), memory (MB) and /tmp (MB) are the documented ones."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.memory_mb <= 3008])
+    error_message = "A new account allows a function 3,008 MB of memory at most."
   }
 
   assert {

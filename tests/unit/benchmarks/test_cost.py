@@ -84,7 +84,7 @@ def test_ingest_by_hand() -> None:
     assert quantity(items, "DynamoDB", "write units") == 4 * (4 * 5000 + 2 * 5000) + 2 * 500_000
     # 20,000 s of embedding, 500 s of building, 3,000 s of all before.
     cpu = (20_000 + 500 + 3000) * 1769 / 1024
-    merging = 20 * 20 * 3538 / 1024
+    merging = 20 * 20 * 3008 / 1024
     assert quantity(items, "Lambda", "GB-seconds") == pytest.approx(cpu + merging)
 
 
