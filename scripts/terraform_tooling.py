@@ -26,7 +26,7 @@ TERRAFORM_HOST = "registry.terraform.io"
 TOFU_HOST = "registry.opentofu.org"
 PROVIDER = Path("hashicorp") / "aws"
 # As in terraform/terraform.tf: at least the first, less than the second.
-PROVIDER_VERSIONS = ((5, 100), (7, 0))
+PROVIDER_VERSIONS = ((5, 100), (6, 0))
 TERRAFORM_VERSIONS = ((1, 9), (2, 0))
 
 _COMMANDS = ("terraform", "tofu")
@@ -108,7 +108,7 @@ def terraform_environment(root: Path) -> dict[str, str]:
     variables = {
         "TF_DATA_DIR": str(folder / "data"),
         "TF_PLUGIN_CACHE_DIR": str(cache),
-        # There is no committed lock file, so the cache is all that knows a provider's checksum.
+        # The lock file knows the checksums of archives, and of what is unpacked one platform's only.
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
@@ -219,7 +219,7 @@ def _chosen_mirror(environment: Mapping[str, str], home: Path) -> Path | None:
         mirror = Path(named).expanduser().absolute()
         if not serves_provider(mirror):
             raise TerraformError(
-                f"{MIRROR_VARIABLE} is {named}, which holds no AWS provider from 5.100 to before 7 "
+                f"{MIRROR_VARIABLE} is {named}, which holds no AWS provider from 5.100 to before 6 "
                 f"for {target_platform()}; it must be the folder above {TERRAFORM_HOST}"
             )
         return mirror
