@@ -5,7 +5,7 @@ module "storage" {
   table_name                  = local.table_name
   force_destroy               = var.force_destroy
   deletion_protection_enabled = var.deletion_protection_enabled
-  lifecycle_rules             = var.lifecycle_rules
+  lifecycle_rules             = local.lifecycle_rules
 }
 
 module "models" {
@@ -146,11 +146,11 @@ module "api" {
   }
   api_key_value = var.api_key_value
   plan_throttle = {
-    rate_per_second  = var.api_throttle.plan_rate_per_second
-    burst            = var.api_throttle.plan_burst
-    requests_per_day = coalesce(var.api_throttle.plan_requests_per_day, floor(var.api_throttle.plan_rate_per_second * 86400))
+    rate_per_second  = local.api_throttle.plan_rate_per_second
+    burst            = local.api_throttle.plan_burst
+    requests_per_day = coalesce(local.api_throttle.plan_requests_per_day, floor(local.api_throttle.plan_rate_per_second * 86400))
   }
-  stage_throttle     = { rate_per_second = var.api_throttle.stage_rate_per_second, burst = var.api_throttle.stage_burst }
+  stage_throttle     = { rate_per_second = local.api_throttle.stage_rate_per_second, burst = local.api_throttle.stage_burst }
   log_retention_days = var.log_retention_days
   tracing_enabled    = var.tracing_enabled
   manage_account     = var.manage_api_gateway_account

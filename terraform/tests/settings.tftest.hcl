@@ -77,6 +77,31 @@ run "schedules_off" {
   }
 }
 
+run "schedules_as_eventbridge_takes_them" {
+  command = plan
+
+  assert {
+    condition = [
+      for expression in [
+        "cron(0 6 * * ? *)", "cron(0/15 8-17 ? * MON-FRI *)", "cron(5,35 14 1W JAN,jul ? 2026-2030)", "cron(0 0 L * ? *)",
+        "cron(0 3 ? 1/3 SAT#1 *)", "cron(59 23 ? * 6L *)", "cron(*/10 * 1-7 * ? *)", "rate(1 minute)", "rate(36 hours)",
+      ] : expression if !can(regex(local.schedule_pattern, expression))
+    ] == []
+    error_message = "What EventBridge takes is taken."
+  }
+
+  assert {
+    condition = [
+      for expression in [
+        "cron(0 6 * * * *)", "cron(0 6 ? * ? *)", "cron(0 6 * * SUN *)", "cron(60 6 * * ? *)", "cron(0 24 * * ? *)", "cron(0 6 0 * ? *)",
+        "cron(0 6 32 * ? *)", "cron(0 6 * 13 ? *)", "cron(0 6 ? * 8 *)", "cron(0 6 ? * MO *)", "cron(0 6 ? * SAT#6 *)", "cron(0 6 * * ? 26)",
+        "cron(0/0 6 * * ? *)", "cron(0 6 * * ?)", "cron(0 6 * * ? * *)", "cron(0, 6 * * ? *)", "rate(0 hours)", "rate(1 hours)", "rate(2 hour)",
+      ] : expression if can(regex(local.schedule_pattern, expression))
+    ] == []
+    error_message = "What EventBridge refuses is refused, before an apply."
+  }
+}
+
 run "several_models" {
   variables {
     additional_model_directories = ["tests/fixtures/other-model"]
@@ -188,7 +213,7 @@ run "local_settings" {
 
   variables {
     endpoint_url           = "http://127.0.0.1:4566"
-    architecture           = "x86_64"
+    log_retention_days     = 2557
     tracing_enabled        = false
     alarms_enabled         = false
     publish_copies         = 2
@@ -210,6 +235,11 @@ run "local_settings" {
   assert {
     condition     = alltrue([for function in module.functions : function.configuration.tracing_mode == "PassThrough" && function.configuration.environment.POWERTOOLS_TRACE_DISABLED == "true"])
     error_message = "Tracing can be switched off wholly."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.log_retention_days == 2557])
+    error_message = "Logs can be kept for seven years."
   }
 
   assert {

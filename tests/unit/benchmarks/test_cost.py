@@ -96,7 +96,7 @@ def test_keeping_by_hand() -> None:
 
 
 def test_memory_is_what_terraform_sets() -> None:
-    text = (repository_root() / "terraform" / "locals.tf").read_text()
+    text = (repository_root() / "terraform" / "defaults.tf").read_text()
     for function, memory_mb in cost.MEMORY_MB.items():
         block = re.search(rf"^    {function} = \{{(.*?)^    \}}", text, re.MULTILINE | re.DOTALL)
         assert block is not None
