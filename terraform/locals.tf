@@ -9,8 +9,15 @@ locals {
   account_id = data.aws_caller_identity.current.account_id
   region     = data.aws_region.current.id
 
+  # Names of buckets are known in all accounts and regions.
+  default_bucket_name = (
+    var.name_prefix == "ultron"
+    ? "ultron-embeddings-${local.account_id}"
+    : "${var.name_prefix}-embeddings-${local.account_id}-${local.region}"
+  )
+
   # ARNs are spelled out from names: policies are then known at plan time and wait for nothing.
-  bucket_name           = coalesce(var.bucket_name, "ultron-embeddings-${local.account_id}")
+  bucket_name           = coalesce(var.bucket_name, local.default_bucket_name)
   bucket_arn            = "arn:${local.partition}:s3:::${local.bucket_name}"
   table_name            = coalesce(var.checkpoint_table, "${var.name_prefix}-checkpoints")
   table_arn             = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table_name}"

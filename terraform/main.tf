@@ -67,6 +67,7 @@ module "functions" {
   for_each = local.functions
 
   name         = local.function_names[each.key]
+  region       = local.region
   description  = each.value.description
   handler      = "services.${each.key}.handler.handler"
   runtime      = var.runtime
@@ -150,10 +151,10 @@ module "api" {
     burst            = local.api_throttle.plan_burst
     requests_per_day = coalesce(local.api_throttle.plan_requests_per_day, floor(local.api_throttle.plan_rate_per_second * 86400))
   }
-  stage_throttle     = { rate_per_second = local.api_throttle.stage_rate_per_second, burst = local.api_throttle.stage_burst }
-  log_retention_days = var.log_retention_days
-  tracing_enabled    = var.tracing_enabled
-  manage_account     = var.manage_api_gateway_account
+  stage_throttle      = { rate_per_second = local.api_throttle.stage_rate_per_second, burst = local.api_throttle.stage_burst }
+  log_retention_days  = var.log_retention_days
+  tracing_enabled     = var.tracing_enabled
+  access_logs_enabled = var.api_access_logs_enabled
 }
 
 module "observability" {
@@ -170,6 +171,32 @@ module "observability" {
   oldest_message_seconds = var.oldest_message_alarm_seconds
   duration_share         = 0.8
   action_arns            = var.alarm_topic_arns
+}
+
+# Earlier releases set the account's log role themselves. It stays as it is, since other APIs may use
+# it by now: terraform/account can take it over.
+removed {
+  from = module.api.aws_api_gateway_account.this
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = module.api.aws_iam_role_policy_attachment.access_log
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = module.api.aws_iam_role.access_log
+
+  lifecycle {
+    destroy = false
+  }
 }
 
 # What a client needs to find its way, for those who have no Terraform at hand. No key is in it.

@@ -30,7 +30,7 @@ variable "endpoint_url" {
 # Names ------------------------------------------------------------------------------------------
 
 variable "name_prefix" {
-  description = "First part of every name, so that deployments can share an account."
+  description = "First part of every name: deployments of one account have different ones, or different regions."
   type        = string
   default     = "ultron"
 
@@ -41,7 +41,7 @@ variable "name_prefix" {
 }
 
 variable "bucket_name" {
-  description = "Name of the bucket; null makes it `ultron-embeddings-<account>`."
+  description = "Name of the bucket; null makes it `<name_prefix>-embeddings-<account>-<region>`, and `ultron-embeddings-<account>` for the prefix `ultron`. Another name is another bucket: give a deployment that has one the name of that."
   type        = string
   default     = null
 
@@ -433,10 +433,11 @@ variable "api_throttle" {
   }
 }
 
-variable "manage_api_gateway_account" {
-  description = "Whether to set the role by which API Gateway writes access logs. There is one a region and account: false where another stack set it."
+variable "api_access_logs_enabled" {
+  description = "Whether API Gateway writes access logs. It does so by a role of the account in the region; terraform/account/ sets one where there is none."
   type        = bool
-  default     = true
+  default     = false
+  nullable    = false
 }
 
 # Running it -------------------------------------------------------------------------------------

@@ -45,6 +45,21 @@ run "schedules_of_single_corpora" {
   }
 
   assert {
+    condition     = local.bucket_name == "abcdefghijklmnopqrst-embeddings-123456789012-eu-west-1"
+    error_message = "A deployment of another prefix has another bucket, which is named after its region too."
+  }
+
+  assert {
+    condition     = { for name, function in module.functions : name => function.role_name } == { for name in keys(module.functions) : name => "abcdefghijklmnopqrst-${name}-eu-west-1" }
+    error_message = "Roles, which are known in all regions, are named after prefix and region."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : length(replace(function.role_name, "eu-west-1", "ap-southeast-1")) <= 64]) && length(replace(local.bucket_name, "eu-west-1", "ap-southeast-1")) <= 63
+    error_message = "With the longest prefix and region no name is longer than AWS allows."
+  }
+
+  assert {
     condition     = toset(keys(module.schedule.maintenance_rules)) == toset(keys(var.corpora))
     error_message = "Each index is looked after, however its corpus is ingested."
   }

@@ -47,7 +47,7 @@ variable "tracing_enabled" {
   type        = bool
 }
 
-variable "manage_account" {
-  description = "Whether to set the role by which API Gateway writes logs, one a region and account."
+variable "access_logs_enabled" {
+  description = "Whether API Gateway writes access logs, for which the account needs a role."
   type        = bool
 }

@@ -16,7 +16,7 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
+  name        = "${var.name}-${var.region}"
   description = "Role of the function ${var.name} alone."
 
   assume_role_policy = jsonencode({
@@ -29,6 +29,12 @@ resource "aws_iam_role" "this" {
       }
     ]
   })
+
+  # IAM has one name space for all regions. A role that an earlier release named without its region
+  # keeps its name: another name would be another role, while functions run under this one.
+  lifecycle {
+    ignore_changes = [name]
+  }
 }
 
 resource "aws_iam_role_policy" "this" {

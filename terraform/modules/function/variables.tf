@@ -1,5 +1,10 @@
 variable "name" {
-  description = "Name of the function, of its role and of its log group."
+  description = "Name of the function and of its log group, and first part of its role's."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the function, by which its role is named too."
   type        = string
 }
 
