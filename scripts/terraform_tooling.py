@@ -108,7 +108,7 @@ def terraform_environment(root: Path) -> dict[str, str]:
     variables = {
         "TF_DATA_DIR": str(folder / "data"),
         "TF_PLUGIN_CACHE_DIR": str(cache),
-        # The lock file knows the checksums of archives, and of what is unpacked one platform's only.
+        # The lock file knows the checksums of archives; unpacked, only one platform's.
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",

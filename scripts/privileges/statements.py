@@ -14,7 +14,7 @@ _PARTS_OF_ARN = 6
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement: who holds it (a function, by its role, or the resource whose policy it is) and what it says.
+    """One statement: who holds it (a function or a resource), and what it says.
 
     `condition` has an operator and a key before the values; `principal` is empty for roles.
     """
