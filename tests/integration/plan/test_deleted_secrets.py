@@ -29,7 +29,11 @@ module "corpora" {{
   secret_recovery_window_days = 7
   corpora = {{
     tickets = {{
-      source = {{ kind = "http_json", url = "https://example.com", auth = {{ secret_name = "tickets" }} }}
+      source = {{
+        kind = "http_json"
+        url  = "https://example.com"
+        auth = {{ secret_name = "tickets" }}
+      }}
     }}
   }}
 }}

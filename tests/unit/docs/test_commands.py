@@ -21,6 +21,7 @@ NOT_RUN = {
     "estimate-the-bill.md": "test_cost.py calls what its targets of make run",
     "share-the-state.md": "test_pages.py keeps a state as its block says",
     "upgrade.md": "the upgrade drill does it",
+    "small-accounts.md": "terraform test plans its settings, test_small_account.py computes",
     "models.md": "it builds models and bundles, as the tests' own preparation does",
 }
 MARKER = "== ended"
