@@ -85,13 +85,17 @@ module "functions" {
   timeout_seconds      = each.value.timeout_seconds
   ephemeral_storage_mb = each.value.ephemeral_storage_mb
   reserved_concurrency = each.value.reserved_concurrency
-  environment          = local.environments[each.key]
-  statements           = local.statements[each.key]
-  log_group_arn        = "${local.log_group_arn_prefix}/aws/lambda/${local.function_names[each.key]}"
-  log_retention_days   = var.log_retention_days
-  tracing_enabled      = var.tracing_enabled
-  snap_start_alias     = each.key == "retrieve" ? local.retrieve_qualifier : null
-  dead_letter_arn      = each.key == "ingest" ? "${local.queue_arn_prefix}${local.schedule_dead_letters}" : null
+  environment          = merge(local.environments[each.key], lookup(var.extra_environment, each.key, {}))
+  statements           = concat(local.statements[each.key], local.extra_statements[each.key])
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
+  log_group_arn      = "${local.log_group_arn_prefix}/aws/lambda/${local.function_names[each.key]}"
+  log_retention_days = var.log_retention_days
+  tracing_enabled    = var.tracing_enabled
+  snap_start_alias   = each.key == "retrieve" ? local.retrieve_qualifier : null
+  dead_letter_arn    = each.key == "ingest" ? "${local.queue_arn_prefix}${local.schedule_dead_letters}" : null
 
   event_source = each.value.consumes == null ? null : {
     queue_arn                       = module.queues[each.value.consumes].arn

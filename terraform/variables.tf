@@ -166,6 +166,77 @@ variable "extra_layer_arns" {
   }
 }
 
+variable "extra_statements" {
+  description = "What else a function may do, by function, such as using a key or reading a bucket of yours: {fetch = [{actions = [\"kms:Decrypt\"], resources = [\"arn:…\"]}]}; `conditions` as in a policy: {StringEquals = {key = [values]}}."
+  type = map(list(object({
+    actions    = list(string)
+    resources  = list(string)
+    conditions = optional(map(map(list(string))))
+  })))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.extra_statements), keys(local.stages))) == 0
+    error_message = "extra_statements names a function that there is none of: ${join(", ", setsubtract(keys(var.extra_statements), keys(local.stages)))}."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for statement in flatten(values(var.extra_statements)) : concat(
+        [length(statement.actions) > 0, length(statement.resources) > 0],
+        [for action in statement.actions : can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action))],
+        [for resource in statement.resources : can(regex("^(\\*|arn:[a-z-]+:.+)$", resource))],
+      )
+    ]))
+    error_message = "Each of extra_statements needs actions such as kms:Decrypt and resources that are ARNs, or `*` for services that know none."
+  }
+}
+
+variable "extra_environment" {
+  description = "Further environment variables by function, such as settings that have no variable here: {retrieve = {MANIFEST_RECHECK_SECONDS = \"30\"}}."
+  type        = map(map(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.extra_environment), keys(local.stages))) == 0
+    error_message = "extra_environment names a function that there is none of: ${join(", ", setsubtract(keys(var.extra_environment), keys(local.stages)))}."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for variables in values(var.extra_environment) : [
+        for name in keys(variables) : can(regex("^[A-Za-z][A-Za-z0-9_]*$", name)) && !startswith(name, "AWS_") && !contains(local.own_environment, name)
+      ]
+    ]))
+    error_message = "extra_environment cannot have names that Lambda reserves (AWS_…), or that this configuration sets itself: ${join(", ", local.own_environment)}."
+  }
+}
+
+variable "role_path" {
+  description = "Path of the roles, where the account's policies tell roles by it; another path replaces the roles."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path must begin and end with a slash: /teams/search/."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the account requires one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy: arn:aws:iam::<account>:policy/<name>."
+  }
+}
+
 variable "function_settings" {
   description = "Changes to the functions' defaults in defaults.tf, by function. Units are in the names; maximum_concurrency counts the batches a queue hands out at once, reserved_concurrency the environments a function may have (-1 reserves none)."
   type        = map(map(number))

@@ -336,6 +336,23 @@ run "defaults" {
     error_message = "A source that needs keys has a secret, empty until somebody fills it."
   }
 
+  # What else of the account can refer to.
+
+  assert {
+    condition = {
+      for kind in ["functions", "roles", "log_groups", "layers", "queues", "dead_letter_queues", "rules", "parameters", "secrets", "alarms"] :
+      kind => length(output.arns[kind])
+      } == {
+      functions = 9, roles = 9, log_groups = 10, layers = 4, queues = 6, dead_letter_queues = 7, rules = 4, parameters = 3, secrets = 1, alarms = length(module.observability[0].alarms)
+    }
+    error_message = "Each resource has its ARN among the outputs."
+  }
+
+  assert {
+    condition     = alltrue([for kind in ["bucket", "table", "api", "api_execution", "api_stage"] : output.arns[kind] != ""])
+    error_message = "So have bucket, table, API and stage."
+  }
+
   # Observability.
 
   assert {

@@ -239,6 +239,17 @@ run "local_settings" {
     function_settings = {
       embedder = { maximum_concurrency = 2, memory_mb = 4096 }
     }
+    role_path                = "/teams/search/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    extra_statements = {
+      fetch = [
+        {
+          actions    = ["kms:Decrypt"]
+          resources  = ["arn:aws:kms:eu-west-1:123456789012:key/ours"]
+          conditions = { StringEquals = { "kms:ViaService" = ["s3.eu-west-1.amazonaws.com"] } }
+        }
+      ]
+    }
     extra_layer_arns = { orchestrator = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama:3"] }
   }
 
@@ -288,6 +299,22 @@ run "local_settings" {
       if can(function.configuration.environment.OUTBOUND_ALLOWED_HOSTS)
     } == { for name in ["ingest", "fetch"] : name => "127.0.0.1:4570,wiki.example.internal,10.2.0.0/16,[::1]:8080,fd00::/8" }
     error_message = "Who calls sources is told which private hosts it may call."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.role_path == "/teams/search/" && function.permissions_boundary_arn == "arn:aws:iam::123456789012:policy/boundary"])
+    error_message = "Every role has the path and the boundary of the account."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => [
+        for statement in jsondecode(function.policy).Statement : [statement.Action, statement.Resource, statement.Condition] if startswith(statement.Sid, "Extra")
+      ] if strcontains(function.policy, "kms:")
+      } == {
+      fetch = [[["kms:Decrypt"], ["arn:aws:kms:eu-west-1:123456789012:key/ours"], { StringEquals = { "kms:ViaService" = ["s3.eu-west-1.amazonaws.com"] } }]]
+    }
+    error_message = "A statement that is added is of one function's role alone."
   }
 
   assert {

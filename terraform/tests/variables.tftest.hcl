@@ -263,20 +263,36 @@ run "eleventh_bad_values" {
   command = plan
 
   variables {
-    function_settings = { retrieve = { batch_size = 2 } } # a setting of queues, of a function without one
+    function_settings        = { retrieve = { batch_size = 2 } } # a setting of queues, of a function without one
+    extra_environment        = { nobody = {} }                   # no such function
+    extra_statements         = { nobody = [] }                   # no such function
+    role_path                = "teams"                           # no slashes
+    permissions_boundary_arn = "boundary"                        # a name
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.function_settings,
+    var.extra_environment,
+    var.extra_statements,
+    var.role_path,
+    var.permissions_boundary_arn,
+  ]
 }
 
 run "twelfth_bad_values" {
   command = plan
 
   variables {
-    function_settings = { derive = { reserved_concurrency = 4 } } # fewer than its mapping may ask for
+    function_settings = { derive = { reserved_concurrency = 4 } }                               # fewer than its mapping may ask for
+    extra_environment = { retrieve = { BUCKET_NAME = "another" } }                              # what is set already
+    extra_statements  = { fetch = [{ actions = ["kms:Decrypt"], resources = ["alias/ours"] }] } # no ARN
   }
 
-  expect_failures = [var.function_settings]
+  expect_failures = [
+    var.function_settings,
+    var.extra_environment,
+    var.extra_statements,
+  ]
 }
 
 run "thirteenth_bad_values" {

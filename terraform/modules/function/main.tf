@@ -16,8 +16,10 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name        = "${var.name}-${var.region}"
-  description = "Role of the function ${var.name} alone."
+  name                 = "${var.name}-${var.region}"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Role of the function ${var.name} alone."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -81,6 +81,16 @@ variable "statements" {
   }))
 }
 
+variable "role_path" {
+  description = "Path of the role."
+  type        = string
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the role; null for none."
+  type        = string
+}
+
 variable "log_group_arn" {
   description = "ARN of the function's log group, spelled out."
   type        = string
