@@ -139,6 +139,8 @@ locals {
       plan_requests_per_day = null
       stage_rate_per_second = 50
       stage_burst           = 100
+      open_rate_per_second  = 1
+      open_burst            = 5
     }
   }
 

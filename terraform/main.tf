@@ -155,6 +155,7 @@ module "api" {
     burst            = local.api_throttle.plan_burst
     requests_per_day = coalesce(local.api_throttle.plan_requests_per_day, floor(local.api_throttle.plan_rate_per_second * 86400))
   }
+  open_throttle       = { rate_per_second = local.api_throttle.open_rate_per_second, burst = local.api_throttle.open_burst }
   stage_throttle      = { rate_per_second = local.api_throttle.stage_rate_per_second, burst = local.api_throttle.stage_burst }
   log_retention_days  = var.log_retention_days
   tracing_enabled     = var.tracing_enabled

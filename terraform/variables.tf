@@ -483,7 +483,7 @@ variable "api_key_value" {
 }
 
 variable "api_throttle" {
-  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage). plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
+  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage), and of `GET /health`, which needs no key (open): whoever finds it may cost you that many requests. plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
   type        = map(number)
   default     = {}
   nullable    = false

@@ -47,7 +47,12 @@ run "defaults" {
 
   assert {
     condition     = module.api.throttle.stage_rate_per_second > 0 && module.api.throttle.stage_burst > 0
-    error_message = "Routes without a key are bounded too."
+    error_message = "All callers together are bounded too."
+  }
+
+  assert {
+    condition     = module.api.open_throttle == { "health/GET" = { rate_per_second = 1, burst = 5 } }
+    error_message = "What needs no key has a narrow limit: at 50 requests a second a stranger would cost $450 a month, at one $9."
   }
 
   # Access log.
@@ -97,6 +102,7 @@ run "problem_bodies" {
     routes              = {}
     api_key_value       = null
     plan_throttle       = { rate_per_second = 5, burst = 10, requests_per_day = 1000 }
+    open_throttle       = { rate_per_second = 1, burst = 5 }
     stage_throttle      = { rate_per_second = 50, burst = 100 }
     log_retention_days  = 30
     tracing_enabled     = false

@@ -132,6 +132,27 @@ resource "aws_api_gateway_method_settings" "all" {
   }
 }
 
+# A request without a key is billed too, unless it is refused for being one too many.
+resource "aws_api_gateway_method_settings" "open" {
+  #checkov:skip=CKV_AWS_225:an answer is out of date at the next commit of its index, and a cache costs by the hour
+  for_each = { for name, route in var.routes : name => route if !route.key_required }
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "${each.value.path}/${each.value.method}"
+
+  settings {
+    metrics_enabled        = true
+    logging_level          = "OFF"
+    data_trace_enabled     = false
+    throttling_rate_limit  = var.open_throttle.rate_per_second
+    throttling_burst_limit = var.open_throttle.burst
+  }
+
+  # API Gateway changes a stage for one caller at a time.
+  depends_on = [aws_api_gateway_method_settings.all]
+}
+
 resource "aws_api_gateway_usage_plan" "this" {
   name        = var.name
   description = "What one API key may ask for."

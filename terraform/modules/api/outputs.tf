@@ -70,6 +70,16 @@ output "throttle" {
   }
 }
 
+output "open_throttle" {
+  description = "Limits of each method that needs no key, by its path and method."
+  value = {
+    for settings in aws_api_gateway_method_settings.open : settings.method_path => {
+      rate_per_second = one(settings.settings[*].throttling_rate_limit)
+      burst           = one(settings.settings[*].throttling_burst_limit)
+    }
+  }
+}
+
 output "access_log" {
   description = "Format and retention of the access log."
   value = {

@@ -37,6 +37,11 @@ variable "stage_throttle" {
   type        = object({ rate_per_second = number, burst = number })
 }
 
+variable "open_throttle" {
+  description = "Requests a second, and the burst, of each method that needs no key."
+  type        = object({ rate_per_second = number, burst = number })
+}
+
 variable "log_retention_days" {
   description = "Days for which the access log is kept."
   type        = number
