@@ -301,9 +301,8 @@ variable "function_settings" {
 
   validation {
     condition = alltrue([
-      for name, settings in var.function_settings : try(
-        settings.reserved_concurrency == -1
-        || settings.reserved_concurrency >= try(coalesce(settings.maximum_concurrency), local.function_defaults[name].maximum_concurrency),
+      for name, settings in var.function_settings : try(settings.reserved_concurrency == -1, true) || try(
+        settings.reserved_concurrency >= try(coalesce(settings.maximum_concurrency), local.function_defaults[name].maximum_concurrency),
         true,
       )
     ])
