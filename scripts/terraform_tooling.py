@@ -28,6 +28,8 @@ PROVIDER = Path("hashicorp") / "aws"
 # As in terraform/terraform.tf: at least the first, less than the second.
 PROVIDER_VERSIONS = ((5, 100), (6, 0))
 TERRAFORM_VERSIONS = ((1, 9), (2, 0))
+# The first that leaves what a `removed` block names where it is, if the block says so.
+LOWEST_TOFU = (1, 10)
 
 _COMMANDS = ("terraform", "tofu")
 # Most resources wait for AWS rather than work: Terraform's ten at a time would queue behind them.
@@ -59,7 +61,7 @@ def terraform_command() -> str:
         if path is not None:
             return path
     raise TerraformError(
-        "neither terraform nor tofu is on the PATH; install Terraform 1.9 or later, or OpenTofu"
+        "neither terraform nor tofu is on the PATH; install Terraform 1.9, OpenTofu 1.10 or later"
     )
 
 
@@ -74,9 +76,12 @@ def require_usable_version(command: str) -> None:
     if found is None:
         return
     lowest, beyond = TERRAFORM_VERSIONS
+    if Path(command).stem == "tofu":
+        lowest = LOWEST_TOFU
     if not lowest <= (int(found[1]), int(found[2])) < beyond:
         raise TerraformError(
-            f"{command} is version {int(found[1])}.{int(found[2])}, and 1.9 to before 2 is needed; "
+            f"{command} is version {int(found[1])}.{int(found[2])}, and {lowest[0]}.{lowest[1]} to "
+            "before 2 is needed; "
             "put such a Terraform, or OpenTofu, first on the PATH"
         )
 

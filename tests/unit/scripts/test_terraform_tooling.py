@@ -244,6 +244,16 @@ def test_another_version_is_one_sentence(
         terraform_environment(tmp_path)
 
 
+def test_an_older_tofu_does_not_know_what_the_configuration_says(
+    programs: Program, tmp_path: Path
+) -> None:
+    programs("tofu", 'echo \'{"terraform_version": "1.9.4"}\'')
+    with pytest.raises(TerraformError, match=r"is version 1.9, and 1.10 to before 2 is needed"):
+        terraform_environment(tmp_path)
+    programs("tofu", 'echo \'{"terraform_version": "1.10.0"}\'')
+    assert terraform_environment(tmp_path)
+
+
 @pytest.mark.parametrize("version", ["1.9.0", "1.11.4"])
 def test_a_usable_version_is_no_error(programs: Program, tmp_path: Path, version: str) -> None:
     programs("terraform", f'echo \'{{"terraform_version": "{version}"}}\'')
