@@ -180,5 +180,5 @@ terraform-tool:
 
 clean: down ## remove all that can be made again
 	@rm -rf .venv .venv-local-aws .venv-parity .venv-benchmarks .venv-fuzz .venv-checkov .venv-documents .venv-locking .local build
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/.terraform.lock.hcl
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis terraform/.terraform terraform/account/.terraform
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

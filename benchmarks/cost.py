@@ -24,10 +24,10 @@ MB_PER_CPU = 1769.0
 _MB_PER_GB = 1024.0
 _FREE_STORAGE_MB = 512
 
-# Memory and /tmp of the functions, as terraform/locals.tf sets them.
+# Memory and /tmp of the functions, as terraform/defaults.tf sets them.
 MEMORY_MB = {
     "fetch": 512, "derive": 512, "chunker": 512, "embedder": 3008, "indexer": 512,
-    "compactor": 3538, "retrieve": 2048,
+    "compactor": 3008, "retrieve": 2048,
 }  # fmt: skip
 STORAGE_MB = {"embedder": 2048, "compactor": 4096, "retrieve": 4096}
 

@@ -26,8 +26,10 @@ TERRAFORM_HOST = "registry.terraform.io"
 TOFU_HOST = "registry.opentofu.org"
 PROVIDER = Path("hashicorp") / "aws"
 # As in terraform/terraform.tf: at least the first, less than the second.
-PROVIDER_VERSIONS = ((5, 100), (7, 0))
+PROVIDER_VERSIONS = ((5, 100), (6, 0))
 TERRAFORM_VERSIONS = ((1, 9), (2, 0))
+# The first that leaves what a `removed` block names where it is, if the block says so.
+LOWEST_TOFU = (1, 10)
 
 _COMMANDS = ("terraform", "tofu")
 # Most resources wait for AWS rather than work: Terraform's ten at a time would queue behind them.
@@ -59,7 +61,7 @@ def terraform_command() -> str:
         if path is not None:
             return path
     raise TerraformError(
-        "neither terraform nor tofu is on the PATH; install Terraform 1.9 or later, or OpenTofu"
+        "neither terraform nor tofu is on the PATH; install Terraform 1.9, OpenTofu 1.10 or later"
     )
 
 
@@ -74,9 +76,12 @@ def require_usable_version(command: str) -> None:
     if found is None:
         return
     lowest, beyond = TERRAFORM_VERSIONS
+    if Path(command).stem == "tofu":
+        lowest = LOWEST_TOFU
     if not lowest <= (int(found[1]), int(found[2])) < beyond:
         raise TerraformError(
-            f"{command} is version {int(found[1])}.{int(found[2])}, and 1.9 to before 2 is needed; "
+            f"{command} is version {int(found[1])}.{int(found[2])}, and {lowest[0]}.{lowest[1]} to "
+            "before 2 is needed; "
             "put such a Terraform, or OpenTofu, first on the PATH"
         )
 
@@ -108,7 +113,7 @@ def terraform_environment(root: Path) -> dict[str, str]:
     variables = {
         "TF_DATA_DIR": str(folder / "data"),
         "TF_PLUGIN_CACHE_DIR": str(cache),
-        # There is no committed lock file, so the cache is all that knows a provider's checksum.
+        # The lock file knows the checksums of archives; unpacked, only one platform's.
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
@@ -219,7 +224,7 @@ def _chosen_mirror(environment: Mapping[str, str], home: Path) -> Path | None:
         mirror = Path(named).expanduser().absolute()
         if not serves_provider(mirror):
             raise TerraformError(
-                f"{MIRROR_VARIABLE} is {named}, which holds no AWS provider from 5.100 to before 7 "
+                f"{MIRROR_VARIABLE} is {named}, which holds no AWS provider from 5.100 to before 6 "
                 f"for {target_platform()}; it must be the folder above {TERRAFORM_HOST}"
             )
         return mirror

@@ -9,8 +9,15 @@ locals {
   account_id = data.aws_caller_identity.current.account_id
   region     = data.aws_region.current.id
 
+  # Names of buckets are known in all accounts and regions.
+  default_bucket_name = (
+    var.name_prefix == "ultron"
+    ? "ultron-embeddings-${local.account_id}"
+    : "${var.name_prefix}-embeddings-${local.account_id}-${local.region}"
+  )
+
   # ARNs are spelled out from names: policies are then known at plan time and wait for nothing.
-  bucket_name           = coalesce(var.bucket_name, "ultron-embeddings-${local.account_id}")
+  bucket_name           = coalesce(var.bucket_name, local.default_bucket_name)
   bucket_arn            = "arn:${local.partition}:s3:::${local.bucket_name}"
   table_name            = coalesce(var.checkpoint_table, "${var.name_prefix}-checkpoints")
   table_arn             = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table_name}"
@@ -21,9 +28,6 @@ locals {
   parameter_arn_prefix  = "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter"
   secret_arn_prefix     = "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:"
   schedule_dead_letters = "${var.name_prefix}-ingest-dlq"
-
-  # EventBridge would refuse anything else, but only in the middle of an apply.
-  schedule_pattern = "^(cron\\([^ )]+( [^ )]+){5}\\)|rate\\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\\))$"
 
   corpora_path   = "/${var.name_prefix}/corpora"
   default_corpus = coalesce(var.default_corpus, sort(keys(module.corpora.corpora))[0])
@@ -43,109 +47,8 @@ locals {
 
   bundles = jsondecode(file("${var.bundle_directory}/bundles.json"))
 
-  # What each stage is and where it passes its work on; docs/why/architecture.md has the table. Without
-  # a queue a function is invoked directly; one that can be public gets reserved concurrency, which
-  # caps what a flood of requests can cost.
-  function_defaults = {
-    ingest = {
-      description     = "Plans the pages of a run and publishes a job for each."
-      memory_mb       = 512
-      timeout_seconds = 300
-      publishes       = "page-jobs"
-    }
-    fetch = {
-      description         = "Fetches one page of a source and keeps it as it came."
-      memory_mb           = 512
-      timeout_seconds     = 300 # after two minutes a page hands on what it has not read; a call may take as long
-      consumes            = "page-jobs"
-      publishes           = "derive-jobs"
-      batch_size          = 1
-      maximum_concurrency = 2 # a source deserves politeness
-    }
-    derive = {
-      description         = "Turns raw records into canonical entities and edges."
-      memory_mb           = 512
-      timeout_seconds     = 120
-      consumes            = "derive-jobs"
-      publishes           = "chunk-jobs"
-      batch_size          = 10
-      maximum_concurrency = 5
-      in_vpc              = true
-    }
-    chunker = {
-      description         = "Cuts the entities' text into chunks."
-      memory_mb           = 512
-      timeout_seconds     = 120
-      consumes            = "chunk-jobs"
-      publishes           = "embed-jobs"
-      batch_size          = 10
-      maximum_concurrency = 5
-      in_vpc              = true
-    }
-    embedder = {
-      description          = "Embeds chunks and builds a shard of them."
-      memory_mb            = 3008
-      timeout_seconds      = 300
-      ephemeral_storage_mb = 2048
-      consumes             = "embed-jobs"
-      publishes            = "index-jobs"
-      batch_size           = 1
-      maximum_concurrency  = 20
-      in_vpc               = true
-      uses_model           = true
-    }
-    indexer = {
-      description                     = "Commits finished shards to the manifest, many at a time."
-      memory_mb                       = 512
-      timeout_seconds                 = 120
-      consumes                        = "index-jobs"
-      batch_size                      = 100
-      maximum_batching_window_seconds = 5
-      maximum_concurrency             = 2 # committers only get in each other's way
-      in_vpc                          = true
-    }
-    compactor = {
-      description          = "Keeps indexes small and clean: merges shards, sweeps, collects garbage."
-      memory_mb            = 3538 # two processors, and room for the largest shard that may be set
-      timeout_seconds      = 900
-      ephemeral_storage_mb = 4096 # the shards of a merge, and what they become
-      consumes             = "compact-jobs"
-      batch_size           = 1
-      maximum_concurrency  = 2
-      in_vpc               = true
-      uses_model           = true
-    }
-    retrieve = {
-      description          = "Answers GET /retrieve from the live index."
-      memory_mb            = 2048
-      timeout_seconds      = 29 # longer than the 24 seconds for which a spread search waits for its groups
-      ephemeral_storage_mb = 4096
-      reserved_concurrency = 10
-      in_vpc               = true
-      uses_model           = true
-    }
-    orchestrator = {
-      description          = "Answers POST /chat with sentences from what retrieve found."
-      memory_mb            = 1024
-      timeout_seconds      = 29
-      reserved_concurrency = 5
-      in_vpc               = true
-    }
-  }
-
   functions = {
     for name, defaults in local.function_defaults : name => merge(
-      {
-        ephemeral_storage_mb            = 512
-        consumes                        = null
-        publishes                       = null
-        batch_size                      = null
-        maximum_batching_window_seconds = 0
-        maximum_concurrency             = null
-        reserved_concurrency            = null
-        in_vpc                          = false
-        uses_model                      = false
-      },
       defaults,
       { for setting, value in try(var.function_settings[name], {}) : setting => value if value != null },
     )
@@ -158,16 +61,24 @@ locals {
   # compactions, and the compactor for its own next step.
   asks_for_maintenance = ["ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor"]
 
+  # What was set of each, over its defaults; null is as good as left out.
+  api_throttle      = merge(local.setting_defaults.api_throttle, { for name, value in var.api_throttle : name => value if value != null })
+  index_maintenance = merge(local.setting_defaults.index_maintenance, { for name, value in var.index_maintenance : name => value if value != null })
+  lifecycle_rules = var.lifecycle_rules == null ? null : merge(
+    local.setting_defaults.lifecycle_rules,
+    { for name, value in coalesce(var.lifecycle_rules, {}) : name => value if value != null },
+  )
+
   compaction_settings = {
-    COMPACTION_FAN_IN = tostring(var.index_maintenance.compaction_fan_in)
-    SHARD_MINIMUM_MB  = tostring(var.index_maintenance.shard_minimum_mb)
-    SHARD_MAXIMUM_MB  = tostring(var.index_maintenance.shard_maximum_mb)
+    COMPACTION_FAN_IN = tostring(local.index_maintenance.compaction_fan_in)
+    SHARD_MINIMUM_MB  = tostring(local.index_maintenance.shard_minimum_mb)
+    SHARD_MAXIMUM_MB  = tostring(local.index_maintenance.shard_maximum_mb)
   }
 
   garbage_settings = {
-    HISTORY_KEPT_DAYS   = tostring(var.index_maintenance.history_kept_days)
-    REMOVED_GRACE_HOURS = tostring(var.index_maintenance.removed_grace_hours)
-    ORPHAN_GRACE_DAYS   = tostring(var.index_maintenance.orphan_grace_days)
+    HISTORY_KEPT_DAYS   = tostring(local.index_maintenance.history_kept_days)
+    REMOVED_GRACE_HOURS = tostring(local.index_maintenance.removed_grace_hours)
+    ORPHAN_GRACE_DAYS   = tostring(local.index_maintenance.orphan_grace_days)
   }
 
   # With SnapStart only a published version starts from a snapshot, so callers use an alias of it.

@@ -5,7 +5,7 @@ module "storage" {
   table_name                  = local.table_name
   force_destroy               = var.force_destroy
   deletion_protection_enabled = var.deletion_protection_enabled
-  lifecycle_rules             = var.lifecycle_rules
+  lifecycle_rules             = local.lifecycle_rules
 }
 
 module "models" {
@@ -67,6 +67,7 @@ module "functions" {
   for_each = local.functions
 
   name         = local.function_names[each.key]
+  region       = local.region
   description  = each.value.description
   handler      = "services.${each.key}.handler.handler"
   runtime      = var.runtime
@@ -84,13 +85,17 @@ module "functions" {
   timeout_seconds      = each.value.timeout_seconds
   ephemeral_storage_mb = each.value.ephemeral_storage_mb
   reserved_concurrency = each.value.reserved_concurrency
-  environment          = local.environments[each.key]
-  statements           = local.statements[each.key]
-  log_group_arn        = "${local.log_group_arn_prefix}/aws/lambda/${local.function_names[each.key]}"
-  log_retention_days   = var.log_retention_days
-  tracing_enabled      = var.tracing_enabled
-  snap_start_alias     = each.key == "retrieve" ? local.retrieve_qualifier : null
-  dead_letter_arn      = each.key == "ingest" ? "${local.queue_arn_prefix}${local.schedule_dead_letters}" : null
+  environment          = merge(local.environments[each.key], lookup(var.extra_environment, each.key, {}))
+  statements           = concat(local.statements[each.key], local.extra_statements[each.key])
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
+  log_group_arn      = "${local.log_group_arn_prefix}/aws/lambda/${local.function_names[each.key]}"
+  log_retention_days = var.log_retention_days
+  tracing_enabled    = var.tracing_enabled
+  snap_start_alias   = each.key == "retrieve" ? local.retrieve_qualifier : null
+  dead_letter_arn    = each.key == "ingest" ? "${local.queue_arn_prefix}${local.schedule_dead_letters}" : null
 
   event_source = each.value.consumes == null ? null : {
     queue_arn                       = module.queues[each.value.consumes].arn
@@ -146,14 +151,15 @@ module "api" {
   }
   api_key_value = var.api_key_value
   plan_throttle = {
-    rate_per_second  = var.api_throttle.plan_rate_per_second
-    burst            = var.api_throttle.plan_burst
-    requests_per_day = coalesce(var.api_throttle.plan_requests_per_day, floor(var.api_throttle.plan_rate_per_second * 86400))
+    rate_per_second  = local.api_throttle.plan_rate_per_second
+    burst            = local.api_throttle.plan_burst
+    requests_per_day = coalesce(local.api_throttle.plan_requests_per_day, floor(local.api_throttle.plan_rate_per_second * 86400))
   }
-  stage_throttle     = { rate_per_second = var.api_throttle.stage_rate_per_second, burst = var.api_throttle.stage_burst }
-  log_retention_days = var.log_retention_days
-  tracing_enabled    = var.tracing_enabled
-  manage_account     = var.manage_api_gateway_account
+  open_throttle       = { rate_per_second = local.api_throttle.open_rate_per_second, burst = local.api_throttle.open_burst }
+  stage_throttle      = { rate_per_second = local.api_throttle.stage_rate_per_second, burst = local.api_throttle.stage_burst }
+  log_retention_days  = var.log_retention_days
+  tracing_enabled     = var.tracing_enabled
+  access_logs_enabled = var.api_access_logs_enabled
 }
 
 module "observability" {
@@ -170,6 +176,32 @@ module "observability" {
   oldest_message_seconds = var.oldest_message_alarm_seconds
   duration_share         = 0.8
   action_arns            = var.alarm_topic_arns
+}
+
+# Earlier releases set the account's log role themselves. It stays as it is, since other APIs may use
+# it by now: terraform/account can take it over.
+removed {
+  from = module.api.aws_api_gateway_account.this
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = module.api.aws_iam_role_policy_attachment.access_log
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = module.api.aws_iam_role.access_log
+
+  lifecycle {
+    destroy = false
+  }
 }
 
 # What a client needs to find its way, for those who have no Terraform at hand. No key is in it.

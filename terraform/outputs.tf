@@ -94,6 +94,27 @@ output "deployment_parameter" {
   value       = aws_ssm_parameter.deployment.name
 }
 
+output "arns" {
+  description = "ARN of every resource that something else of the account may refer to: policies, dashboards, a firewall, a domain."
+  value = {
+    functions          = { for name, function in module.functions : name => function.arn }
+    roles              = { for name, function in module.functions : name => function.role_arn }
+    log_groups         = merge({ for name, function in module.functions : name => function.log_group_arn }, { api = module.api.access_log_arn })
+    layers             = { for name, layer in module.layers : name => layer.arn }
+    bucket             = module.storage.bucket_arn
+    table              = module.storage.table_arn
+    queues             = { for name, queue in module.queues : name => queue.arn }
+    dead_letter_queues = merge({ for name, queue in module.queues : name => queue.dead_letter_arn }, { ingest = module.schedule.dead_letter_arn })
+    api                = module.api.arn
+    api_execution      = module.api.execution_arn
+    api_stage          = module.api.stage_arn
+    rules              = module.schedule.rule_arns
+    parameters         = merge(module.corpora.parameter_arns, { deployment = aws_ssm_parameter.deployment.arn })
+    secrets            = module.corpora.secret_arns
+    alarms             = try(module.observability[0].alarm_arns, {})
+  }
+}
+
 output "region" {
   description = "Region of the deployment."
   value       = local.region

@@ -81,6 +81,18 @@ locals {
   # A page may lead to further pages, and one that has to wait is put back with a later date.
   publishes_to_itself = ["fetch"]
 
+  # What a deployment adds, in the form of the others.
+  extra_statements = {
+    for name in keys(local.functions) : name => [
+      for index, statement in lookup(var.extra_statements, name, []) : {
+        Sid       = "Extra${index + 1}"
+        Action    = statement.actions
+        Resource  = statement.resources
+        Condition = statement.conditions
+      }
+    ]
+  }
+
   # A statement without resources is left out.
   statements = {
     for name, settings in local.functions : name => [

@@ -30,7 +30,7 @@ variable "endpoint_url" {
 # Names ------------------------------------------------------------------------------------------
 
 variable "name_prefix" {
-  description = "First part of every name, so that deployments can share an account."
+  description = "First part of every name: deployments of one account have different ones, or different regions."
   type        = string
   default     = "ultron"
 
@@ -41,7 +41,7 @@ variable "name_prefix" {
 }
 
 variable "bucket_name" {
-  description = "Name of the bucket; null makes it `ultron-embeddings-<account>`."
+  description = "Name of the bucket; null makes it `<name_prefix>-embeddings-<account>-<region>`, and `ultron-embeddings-<account>` for the prefix `ultron`. Another name is another bucket: give a deployment that has one the name of that."
   type        = string
   default     = null
 
@@ -77,6 +77,18 @@ variable "bundle_directory" {
   validation {
     condition     = fileexists("${var.bundle_directory}/bundles.json")
     error_message = "bundle_directory holds no bundles.json; build the bundles first (scripts/build_bundles.py)."
+  }
+
+  # The functions of a local AWS run on the Python of its machine, whatever the runtime is called.
+  validation {
+    condition = alltrue([
+      for bundles in try([jsondecode(file("${var.bundle_directory}/bundles.json"))], []) :
+      bundles.architecture == var.architecture && (var.endpoint_url != null || bundles.runtime == var.runtime && bundles.target != "local")
+    ])
+    error_message = join(" ", concat(
+      [for bundles in try([jsondecode(file("${var.bundle_directory}/bundles.json"))], []) : "bundle_directory holds bundles of the target ${bundles.target} for ${bundles.architecture} and ${bundles.runtime}."],
+      ["The variables architecture and runtime say ${var.architecture} and ${var.runtime}, so no function could start: set them, or build other bundles (`make bundles TARGET=aws`, which are for arm64)."],
+    ))
   }
 }
 
@@ -137,10 +149,8 @@ variable "extra_layer_arns" {
   default     = {}
 
   validation {
-    condition = length(setsubtract(keys(var.extra_layer_arns), [
-      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator",
-    ])) == 0
-    error_message = "extra_layer_arns names a function that there is none of."
+    condition     = length(setsubtract(keys(var.extra_layer_arns), keys(local.stages))) == 0
+    error_message = "extra_layer_arns names a function that there is none of: ${join(", ", setsubtract(keys(var.extra_layer_arns), keys(local.stages)))}."
   }
 
   validation {
@@ -149,57 +159,163 @@ variable "extra_layer_arns" {
     ])
     error_message = "extra_layer_arns must be ARNs of layer versions: arn:aws:lambda:<region>:<account>:layer:<name>:<version>."
   }
+
+  validation {
+    condition     = alltrue([for arn in flatten(values(var.extra_layer_arns)) : try(split(":", arn)[3] == local.region, true)])
+    error_message = "extra_layer_arns must be of the region of the deployment, ${local.region}: Lambda takes no layers of another."
+  }
+}
+
+variable "extra_statements" {
+  description = "What else a function may do, by function, such as using a key or reading a bucket of yours: {fetch = [{actions = [\"kms:Decrypt\"], resources = [\"arn:…\"]}]}; `conditions` as in a policy: {StringEquals = {key = [values]}}."
+  type = map(list(object({
+    actions    = list(string)
+    resources  = list(string)
+    conditions = optional(map(map(list(string))))
+  })))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.extra_statements), keys(local.stages))) == 0
+    error_message = "extra_statements names a function that there is none of: ${join(", ", setsubtract(keys(var.extra_statements), keys(local.stages)))}."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for statement in flatten(values(var.extra_statements)) : concat(
+        [length(statement.actions) > 0, length(statement.resources) > 0],
+        [for action in statement.actions : can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action))],
+        [for resource in statement.resources : can(regex("^(\\*|arn:[a-z-]+:.+)$", resource))],
+      )
+    ]))
+    error_message = "Each of extra_statements needs actions such as kms:Decrypt and resources that are ARNs, or `*` for services that know none."
+  }
+}
+
+variable "extra_environment" {
+  description = "Further environment variables by function, such as settings that have no variable here: {retrieve = {MANIFEST_RECHECK_SECONDS = \"30\"}}."
+  type        = map(map(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.extra_environment), keys(local.stages))) == 0
+    error_message = "extra_environment names a function that there is none of: ${join(", ", setsubtract(keys(var.extra_environment), keys(local.stages)))}."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for variables in values(var.extra_environment) : [
+        for name in keys(variables) : can(regex("^[A-Za-z][A-Za-z0-9_]*$", name)) && !startswith(name, "AWS_") && !contains(local.own_environment, name)
+      ]
+    ]))
+    error_message = "extra_environment cannot have names that Lambda reserves (AWS_…), or that this configuration sets itself: ${join(", ", local.own_environment)}."
+  }
+}
+
+variable "role_path" {
+  description = "Path of the roles, where the account's policies tell roles by it; another path replaces the roles."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path must begin and end with a slash: /teams/search/."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the account requires one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy: arn:aws:iam::<account>:policy/<name>."
+  }
 }
 
 variable "function_settings" {
-  description = "Changes to the functions' defaults in locals.tf, by function. Units are in the names; maximum_concurrency counts the batches a queue hands out at once, reserved_concurrency the environments a public function may have (-1 reserves none)."
-  type = map(object({
-    memory_mb                       = optional(number)
-    timeout_seconds                 = optional(number)
-    ephemeral_storage_mb            = optional(number)
-    batch_size                      = optional(number)
-    maximum_batching_window_seconds = optional(number)
-    maximum_concurrency             = optional(number)
-    reserved_concurrency            = optional(number)
-  }))
-  default = {}
+  description = "Changes to the functions' defaults in defaults.tf, by function. Units are in the names; maximum_concurrency counts the batches a queue hands out at once, reserved_concurrency the environments a function may have (-1 reserves none)."
+  type        = map(map(number))
+  default     = {}
+  nullable    = false
 
   validation {
-    condition = length(setsubtract(keys(var.function_settings), [
-      "ingest", "fetch", "derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator",
-    ])) == 0
-    error_message = "function_settings names a function that there is none of."
+    condition     = length(setsubtract(keys(var.function_settings), keys(local.stages))) == 0
+    error_message = "function_settings names a function that there is none of: ${join(", ", setsubtract(keys(var.function_settings), keys(local.stages)))}."
+  }
+
+  validation {
+    condition = alltrue([
+      for settings in values(var.function_settings) : length(setsubtract(keys(settings), keys(local.setting_defaults.function_settings))) == 0
+    ])
+    error_message = "function_settings has settings that there are none of: ${join(", ", setsubtract(flatten([for settings in values(var.function_settings) : keys(settings)]), keys(local.setting_defaults.function_settings)))}. There are ${join(", ", keys(local.setting_defaults.function_settings))}."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, settings in var.function_settings : length(setintersection(compact([for setting, value in settings : value == null ? "" : setting]), local.mapping_settings)) == 0
+      if try(local.function_defaults[name].consumes == null, false)
+    ])
+    error_message = "function_settings gives ${join(", ", local.mapping_settings)} to a function that consumes no queue: ${join(", ", [for name, settings in var.function_settings : name if try(local.function_defaults[name].consumes == null, false)])}."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for settings in values(var.function_settings) : [for value in values(settings) : floor(value) == value if value != null]]))
+    error_message = "The settings of function_settings must be whole numbers."
   }
 
   validation {
     condition = alltrue([
       for settings in values(var.function_settings) :
-      coalesce(settings.memory_mb, 128) >= 128 && coalesce(settings.memory_mb, 128) <= 10240
-      && coalesce(settings.timeout_seconds, 1) >= 1 && coalesce(settings.timeout_seconds, 1) <= 900
-      && coalesce(settings.ephemeral_storage_mb, 512) >= 512 && coalesce(settings.ephemeral_storage_mb, 512) <= 10240
+      try(settings.memory_mb >= 128 && settings.memory_mb <= 10240, true)
+      && try(settings.timeout_seconds >= 1 && settings.timeout_seconds <= 900, true)
+      && try(settings.ephemeral_storage_mb >= 512 && settings.ephemeral_storage_mb <= 10240, true)
+      && try(settings.reserved_concurrency >= -1, true)
     ])
-    error_message = "Lambda allows 128 to 10240 for memory_mb, 1 to 900 for timeout_seconds, 512 to 10240 for ephemeral_storage_mb."
+    error_message = "Lambda allows 128 to 10240 for memory_mb, 1 to 900 for timeout_seconds, 512 to 10240 for ephemeral_storage_mb, -1 or more for reserved_concurrency."
   }
 
   validation {
     condition = alltrue([
       for settings in values(var.function_settings) :
-      coalesce(settings.batch_size, 1) >= 1 && coalesce(settings.batch_size, 1) <= 10000
-      && coalesce(settings.maximum_batching_window_seconds, 1) <= 300
-      && coalesce(settings.maximum_concurrency, 2) >= 2 && coalesce(settings.maximum_concurrency, 2) <= 1000
+      try(settings.batch_size >= 1 && settings.batch_size <= 10000, true)
+      && try(settings.maximum_batching_window_seconds >= 0 && settings.maximum_batching_window_seconds <= 300, true)
+      && try(settings.maximum_concurrency >= 2 && settings.maximum_concurrency <= 1000, true)
     ])
-    error_message = "SQS mappings allow 1 to 10000 for batch_size, at most 300 for maximum_batching_window_seconds, 2 to 1000 for maximum_concurrency."
+    error_message = "SQS mappings allow 1 to 10000 for batch_size, 0 to 300 for maximum_batching_window_seconds, 2 to 1000 for maximum_concurrency."
   }
 
   validation {
     condition = alltrue([
-      for name in ["retrieve", "orchestrator"] : try(coalesce(var.function_settings[name].timeout_seconds, 29), 29) <= 29
+      for name, settings in var.function_settings :
+      try(coalesce(settings.batch_size), local.function_defaults[name].batch_size) <= 10
+      || try(coalesce(settings.maximum_batching_window_seconds), local.function_defaults[name].maximum_batching_window_seconds) >= 1
+      if try(local.function_defaults[name].consumes != null, false)
     ])
+    error_message = "A batch_size of more than 10 needs a maximum_batching_window_seconds of at least 1: in a single answer SQS gives 10 messages at most."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, settings in var.function_settings : try(settings.reserved_concurrency == -1, true) || try(
+        settings.reserved_concurrency >= try(coalesce(settings.maximum_concurrency), local.function_defaults[name].maximum_concurrency),
+        true,
+      )
+    ])
+    error_message = "A reserved_concurrency below maximum_concurrency would let Lambda receive messages that it then cannot run, until they are in the dead-letter queue: lower maximum_concurrency too."
+  }
+
+  validation {
+    condition     = alltrue([for name in ["retrieve", "orchestrator"] : try(var.function_settings[name].timeout_seconds <= 29, true)])
     error_message = "retrieve and orchestrator answer through API Gateway, which waits 29 seconds at most."
   }
 
   validation {
-    condition     = try(coalesce(var.function_settings.fetch.timeout_seconds, 240), 240) >= 240
+    condition     = try(var.function_settings.fetch.timeout_seconds >= 240, true)
     error_message = "fetch needs 240 seconds at least: a page of several calls hands on after two minutes what it has not read, and a call may take as long again; cut off, it would keep nothing."
   }
 }
@@ -252,50 +368,48 @@ variable "model_cache_directory" {
 
 variable "index_maintenance" {
   description = "How indexes are kept small and clean. Shards below shard_minimum_mb are merged compaction_fan_in at a time, none to more than shard_maximum_mb. history_kept_days is how far back an index can be restored; removed_grace_hours and orphan_grace_days say for how long a file must have been out of use before it is deleted: one that an index once named, and one that none ever did."
-  type = object({
-    compaction_fan_in   = optional(number, 8)
-    shard_minimum_mb    = optional(number, 25)
-    shard_maximum_mb    = optional(number, 200)
-    history_kept_days   = optional(number, 7)
-    removed_grace_hours = optional(number, 24)
-    orphan_grace_days   = optional(number, 21)
-  })
-  default  = {}
-  nullable = false
+  type        = map(number)
+  default     = {}
+  nullable    = false
 
   validation {
-    condition     = alltrue([for setting in values(var.index_maintenance) : try(floor(setting) == setting, false)])
+    condition     = length(setsubtract(keys(var.index_maintenance), keys(local.setting_defaults.index_maintenance))) == 0
+    error_message = "index_maintenance has settings that there are none of: ${join(", ", setsubtract(keys(var.index_maintenance), keys(local.setting_defaults.index_maintenance)))}. There are ${join(", ", keys(local.setting_defaults.index_maintenance))}."
+  }
+
+  validation {
+    condition     = alltrue([for setting in values(var.index_maintenance) : floor(setting) == setting if setting != null])
     error_message = "The settings of index_maintenance must be whole numbers."
   }
 
   validation {
-    condition     = try(var.index_maintenance.compaction_fan_in >= 2 && var.index_maintenance.compaction_fan_in <= 64, false)
+    condition     = try(var.index_maintenance.compaction_fan_in >= 2 && var.index_maintenance.compaction_fan_in <= 64, true)
     error_message = "index_maintenance.compaction_fan_in must be 2 to 64."
   }
 
   validation {
-    condition = try(
-      var.index_maintenance.shard_minimum_mb >= 1
-      && var.index_maintenance.shard_minimum_mb <= var.index_maintenance.shard_maximum_mb
-      && var.index_maintenance.shard_maximum_mb <= 1024,
-      false,
-    )
+    condition = alltrue([
+      try(var.index_maintenance.shard_minimum_mb >= 1, true),
+      try(coalesce(var.index_maintenance.shard_minimum_mb), local.setting_defaults.index_maintenance.shard_minimum_mb)
+      <= try(coalesce(var.index_maintenance.shard_maximum_mb), local.setting_defaults.index_maintenance.shard_maximum_mb),
+      try(var.index_maintenance.shard_maximum_mb <= 1024, true),
+    ])
     error_message = "index_maintenance needs 1 <= shard_minimum_mb <= shard_maximum_mb <= 1024: the compactor has no memory or disk for larger ones."
   }
 
   validation {
-    condition     = try(var.index_maintenance.history_kept_days >= 0, false)
+    condition     = try(var.index_maintenance.history_kept_days >= 0, true)
     error_message = "index_maintenance.history_kept_days counts from 0."
   }
 
   validation {
-    condition     = try(var.index_maintenance.removed_grace_hours >= 1, false)
+    condition     = try(var.index_maintenance.removed_grace_hours >= 1, true)
     error_message = "index_maintenance.removed_grace_hours must be at least 1: a search that began before a merge still reads what the merge replaced."
   }
 
   # 4 days in a queue and 14 in its dead-letter queue, see modules/queue.
   validation {
-    condition     = try(var.index_maintenance.orphan_grace_days >= 18, false)
+    condition     = try(var.index_maintenance.orphan_grace_days >= 18, true)
     error_message = "index_maintenance.orphan_grace_days must be at least 18: for so long a message that names a shard can lie in a queue and its dead-letter queue."
   }
 }
@@ -339,15 +453,17 @@ variable "deletion_protection_enabled" {
 
 variable "lifecycle_rules" {
   description = "Days after which old object versions and unfinished uploads go; null sets no rules (the provider waits a minute for them, which a local stack can spare)."
-  type = object({
-    noncurrent_version_days = optional(number, 30)
-    unfinished_upload_days  = optional(number, 7)
-  })
-  default = {}
+  type        = map(number)
+  default     = {}
 
   validation {
-    condition     = var.lifecycle_rules == null || try(var.lifecycle_rules.noncurrent_version_days >= 1 && var.lifecycle_rules.unfinished_upload_days >= 1, false)
-    error_message = "lifecycle_rules count days from 1."
+    condition     = length(setsubtract(try(keys(var.lifecycle_rules), []), keys(local.setting_defaults.lifecycle_rules))) == 0
+    error_message = "lifecycle_rules has settings that there are none of: ${join(", ", setsubtract(try(keys(var.lifecycle_rules), []), keys(local.setting_defaults.lifecycle_rules)))}. There are ${join(", ", keys(local.setting_defaults.lifecycle_rules))}."
+  }
+
+  validation {
+    condition     = alltrue([for days in try(values(var.lifecycle_rules), []) : days >= 1 && floor(days) == days if days != null])
+    error_message = "lifecycle_rules count whole days from 1."
   }
 }
 
@@ -366,26 +482,32 @@ variable "api_key_value" {
 }
 
 variable "api_throttle" {
-  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage). plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
-  type = object({
-    plan_rate_per_second  = optional(number, 5)
-    plan_burst            = optional(number, 10)
-    plan_requests_per_day = optional(number)
-    stage_rate_per_second = optional(number, 50)
-    stage_burst           = optional(number, 100)
-  })
-  default = {}
+  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage), and of `GET /health`, which needs no key (open): whoever finds it may cost you that many requests. plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.api_throttle), keys(local.setting_defaults.api_throttle))) == 0
+    error_message = "api_throttle has settings that there are none of: ${join(", ", setsubtract(keys(var.api_throttle), keys(local.setting_defaults.api_throttle)))}. There are ${join(", ", keys(local.setting_defaults.api_throttle))}."
+  }
 
   validation {
     condition     = alltrue([for limit in values(var.api_throttle) : limit > 0 if limit != null])
     error_message = "The limits of api_throttle must be positive."
   }
+
+  validation {
+    condition     = alltrue([for name, limit in var.api_throttle : floor(limit) == limit if limit != null && !endswith(name, "rate_per_second")])
+    error_message = "The bursts of api_throttle, and plan_requests_per_day, must be whole numbers."
+  }
 }
 
-variable "manage_api_gateway_account" {
-  description = "Whether to set the role by which API Gateway writes access logs. There is one a region and account: false where another stack set it."
+variable "api_access_logs_enabled" {
+  description = "Whether API Gateway writes access logs. It does so by a role of the account in the region; terraform/account/ sets one where there is none."
   type        = bool
-  default     = true
+  default     = false
+  nullable    = false
 }
 
 # Running it -------------------------------------------------------------------------------------
@@ -407,8 +529,11 @@ variable "log_retention_days" {
   default     = 30
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
-    error_message = "log_retention_days must be one of the periods CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731."
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
+    error_message = "log_retention_days must be one of the periods CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557 (seven years), 2922, 3288, 3653 (ten years)."
   }
 }
 
@@ -432,6 +557,11 @@ variable "alarm_topic_arns" {
   validation {
     condition     = alltrue([for arn in var.alarm_topic_arns : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", arn))])
     error_message = "alarm_topic_arns must be ARNs of SNS topics."
+  }
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_topic_arns : try(split(":", arn)[3] == local.region, true)])
+    error_message = "alarm_topic_arns must be of the region of the deployment, ${local.region}: an alarm tells no topic of another."
   }
 }
 

@@ -35,6 +35,11 @@ variable "marvel_private_key" {
   type        = string
   default     = ""
   sensitive   = true
+
+  validation {
+    condition     = (var.marvel_public_key == "") == (var.marvel_private_key == "")
+    error_message = "marvel_public_key and marvel_private_key go together: set both, or leave both out."
+  }
 }
 
 variable "secret_recovery_window_days" {
@@ -65,7 +70,7 @@ variable "schedule_expression" {
 
   validation {
     condition     = can(regex(local.schedule_pattern, var.schedule_expression))
-    error_message = "schedule_expression must be cron(…) with six fields, rate(1 hour) or rate(2 hours)."
+    error_message = "schedule_expression must be cron(…) with six fields of which one of the two days is `?`, as in cron(0 6 * * ? *), or rate(1 hour), or rate(2 hours)."
   }
 }
 
@@ -84,7 +89,7 @@ variable "maintenance_schedule_expression" {
 
   validation {
     condition     = can(regex(local.schedule_pattern, var.maintenance_schedule_expression))
-    error_message = "maintenance_schedule_expression must be cron(…) with six fields, rate(7 days) or the like."
+    error_message = "maintenance_schedule_expression must be cron(…) with six fields of which one of the two days is `?`, as in cron(0 8 ? * SUN *), or rate(7 days) or the like."
   }
 }
 

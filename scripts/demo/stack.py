@@ -105,7 +105,7 @@ def plan_document(deployment: Deployment, variables: Mapping[str, Any]) -> str:
     return run_terraform(deployment, "show", "-json", str(path))
 
 
-def destroy(deployment: Deployment) -> None:
+def destroy(deployment: Deployment, *further_options: str) -> None:
     """Destroy what was deployed; nothing to do when nothing was.
 
     Raises:
@@ -113,7 +113,7 @@ def destroy(deployment: Deployment) -> None:
     """
     if deployment.state_path.exists():
         options = ("-input=false", "-auto-approve", *_state_options(deployment))
-        run_terraform(deployment, "destroy", *options)
+        run_terraform(deployment, "destroy", *options, *further_options)
         forget(deployment)
 
 

@@ -58,5 +58,7 @@ def local_variables(
         "schedule_enabled": False,
         "maintenance_schedule_enabled": False,
         "tracing_enabled": False,
+        # No local AWS asks for the role. Without logs, MiniStack plans a change each time.
+        "api_access_logs_enabled": True,
         **(changes or {}),
     }

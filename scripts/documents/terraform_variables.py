@@ -6,7 +6,7 @@ python -m scripts.documents.terraform_variables --write
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,17 @@ from shared.platform.command_line import run_command
 
 PAGE = Path("docs") / "reference" / "terraform-variables.md"
 FILES = ("variables.tf", "variables_corpora.tf")
+# The keys of the variables that are maps of numbers, with what holds where they are left out.
+DEFAULTS_FILE = "defaults.tf"
 # `terraform fmt`, which `make terraform-check` runs, guarantees these forms.
 _SECTION_OR_VARIABLE = re.compile(
     r'^# (?P<section>[^\n]*?) -{5,}$|^variable "(?P<name>\w+)" \{\n(?P<body>.*?)^\}$', re.M | re.S
 )
 _ARGUMENT = re.compile(r"^  (\w+) += (.*?)(?=^  \w|^\n|\Z)", re.M | re.S)
-_FIELD = re.compile(r"^\s+(\w+) += optional\((\w+)(?:, ([^)]+))?\)$", re.M)
+_DEFAULTS = re.compile(r"^  setting_defaults = \{\n(.*?)^  \}$", re.M | re.S)
+_MAP = re.compile(r"^    (\w+) = \{\n(.*?)^    \}$", re.M | re.S)
+_FIELD = re.compile(r"^      (\w+) += (.+)$", re.M)
+Fields = tuple[tuple[str, str], ...]
 _HEAD = """\
 # Terraform variables
 
@@ -42,26 +47,35 @@ class Variable:
     name: str
     description: str
     type: str
-    fields: tuple[tuple[str, str], ...]
+    fields: Fields
     default: str | None
 
 
-def variables_of(text: str, section: str = "") -> Iterator[Variable]:
+def fields_of(text: str) -> dict[str, Fields]:
+    """The keys and defaults of each variable that is a map, from defaults.tf."""
+    found = _DEFAULTS.search(text)
+    return {} if found is None else {name: _fields(body) for name, body in _MAP.findall(found[1])}
+
+
+def _fields(body: str) -> Fields:
+    return tuple((name, default) for name, default in _FIELD.findall(body))
+
+
+def variables_of(
+    text: str, section: str = "", fields: Mapping[str, Fields] | None = None
+) -> Iterator[Variable]:
     """Each variable of a `.tf` file, with the heading that it is under."""
     for found in _SECTION_OR_VARIABLE.finditer(text):
         if found["section"] is not None:
             section = found["section"]
             continue
         arguments = {name: value.strip() for name, value in _ARGUMENT.findall(found["body"])}
-        type_text = arguments["type"]
         yield Variable(
             section=section,
             name=found["name"],
             description=json.loads(arguments["description"]),
-            type=re.sub(r"object\(\{.*\}\)", "object", type_text, flags=re.S),
-            fields=tuple(
-                (name, default or "null") for name, _, default in _FIELD.findall(type_text)
-            ),
+            type=arguments["type"],
+            fields=(fields or {}).get(found["name"], ()),
             default=re.sub(r"\s+", " ", arguments["default"]) if "default" in arguments else None,
         )
 
@@ -69,8 +83,9 @@ def variables_of(text: str, section: str = "") -> Iterator[Variable]:
 def all_variables() -> list[Variable]:
     """The variables of the whole deployment, in the order of the files."""
     folder = repository_root() / "terraform"
+    fields = fields_of((folder / DEFAULTS_FILE).read_text(encoding="utf-8"))
     texts = [(folder / name).read_text(encoding="utf-8") for name in FILES]
-    return [variable for text in texts for variable in variables_of(text, "Corpora")]
+    return [variable for text in texts for variable in variables_of(text, "Corpora", fields)]
 
 
 def terraform_variables() -> str:

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.local_aws.account import REGION
+
 Plan = Mapping[str, Any]
 _PARTS_OF_ARN = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement: who holds it (a role, or the resource whose policy it is) and what it says.
+    """One statement: who holds it (a function or a resource), and what it says.
 
     `condition` has an operator and a key before the values; `principal` is empty for roles.
     """
@@ -26,28 +28,43 @@ class Statement:
     principal: str = ""
 
 
+def role_of(function: str) -> str:
+    """The name of a function's role, which has the region of the local AWS in it."""
+    return f"{function}-{REGION}"
+
+
+def function_of(role: str) -> str:
+    """The function that a role is of."""
+    function = role.removesuffix(f"-{REGION}")
+    if role_of(function) != role:
+        raise ValueError(f"the role {role} has no region in its name")
+    return function
+
+
 def role_statements(plan: Plan) -> list[Statement]:
-    """The statements of all roles of functions, by role and in the policies' order."""
+    """The statements of all roles of functions, by function and in the policies' order."""
     found: list[Statement] = []
     for resource in resources_of(plan, "aws_iam_role_policy"):
         values = resource["values"]
-        found += _statements(values["role"], values["policy"])
+        found += _statements(function_of(values["role"]), values["policy"])
     return sorted(found, key=lambda statement: statement.holder)
 
 
 def managed_policies(plan: Plan) -> list[tuple[str, str]]:
-    """Each role with each policy of AWS's own that it has."""
+    """Each function with each policy of AWS's own that its role has."""
     attachments = resources_of(plan, "aws_iam_role_policy_attachment")
-    return sorted((one["values"]["role"], one["values"]["policy_arn"]) for one in attachments)
+    return sorted(
+        (function_of(one["values"]["role"]), one["values"]["policy_arn"]) for one in attachments
+    )
 
 
 def trusted_services(plan: Plan) -> dict[str, set[str]]:
-    """Who may take on each role."""
+    """Who may take on the role of each function."""
     found: dict[str, set[str]] = {}
     for resource in resources_of(plan, "aws_iam_role"):
         values = resource["values"]
         trust = _statements(values["name"], values["assume_role_policy"])
-        found[values["name"]] = {statement.principal for statement in trust}
+        found[function_of(values["name"])] = {statement.principal for statement in trust}
     return found
 
 

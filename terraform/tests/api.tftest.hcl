@@ -47,7 +47,12 @@ run "defaults" {
 
   assert {
     condition     = module.api.throttle.stage_rate_per_second > 0 && module.api.throttle.stage_burst > 0
-    error_message = "Routes without a key are bounded too."
+    error_message = "All callers together are bounded too."
+  }
+
+  assert {
+    condition     = module.api.open_throttle == { "health/GET" = { rate_per_second = 1, burst = 5 } }
+    error_message = "What needs no key has a narrow limit: at 50 requests a second a stranger would cost $450 a month, at one $9."
   }
 
   # Access log.
@@ -58,16 +63,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = jsondecode(module.api.access_log.format).status == "$context.status"
-    error_message = "The access log is JSON."
-  }
-
-  assert {
-    condition = !anytrue([
-      for variable in values(jsondecode(module.api.access_log.format)) :
-      can(regex("querystring|header|body|apiKey$|\\.path$|userArn|accessKey", variable))
-    ])
-    error_message = "What a caller sent never reaches the log."
+    condition     = module.api.access_log.format == null
+    error_message = "Nothing is asked of an account that may have no role for access logs."
   }
 
   assert {
@@ -100,15 +97,16 @@ run "problem_bodies" {
   }
 
   variables {
-    name               = "ultron"
-    stage_name         = "prod"
-    routes             = {}
-    api_key_value      = null
-    plan_throttle      = { rate_per_second = 5, burst = 10, requests_per_day = 1000 }
-    stage_throttle     = { rate_per_second = 50, burst = 100 }
-    log_retention_days = 30
-    tracing_enabled    = false
-    manage_account     = false
+    name                = "ultron"
+    stage_name          = "prod"
+    routes              = {}
+    api_key_value       = null
+    plan_throttle       = { rate_per_second = 5, burst = 10, requests_per_day = 1000 }
+    open_throttle       = { rate_per_second = 1, burst = 5 }
+    stage_throttle      = { rate_per_second = 50, burst = 100 }
+    log_retention_days  = 30
+    tracing_enabled     = false
+    access_logs_enabled = true
   }
 
   assert {
@@ -135,7 +133,15 @@ run "problem_bodies" {
   }
 
   assert {
-    condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.access_log) == 0
-    error_message = "The account's own setting can be left alone."
+    condition     = jsondecode(output.access_log.format).status == "$context.status"
+    error_message = "Where the account has a role, there is an access log, in JSON."
+  }
+
+  assert {
+    condition = !anytrue([
+      for variable in values(jsondecode(output.access_log.format)) :
+      can(regex("querystring|header|body|apiKey$|\\.path$|userArn|accessKey", variable))
+    ])
+    error_message = "What a caller sent never reaches the log."
   }
 }

@@ -106,11 +106,16 @@ run "defaults" {
       chunker      = [120, 512, 512]
       embedder     = [300, 3008, 2048]
       indexer      = [120, 512, 512]
-      compactor    = [900, 3538, 4096]
+      compactor    = [900, 3008, 4096]
       retrieve     = [29, 2048, 4096]
       orchestrator = [29, 1024, 512]
     }
     error_message = "Timeout (s), memory (MB) and /tmp (MB) are the documented ones."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.memory_mb <= 3008])
+    error_message = "A new account allows a function 3,008 MB of memory at most."
   }
 
   assert {
@@ -329,6 +334,23 @@ run "defaults" {
   assert {
     condition     = contains(keys(module.corpora.secret_arns), "marvel") && length(module.corpora.secret_arns) == 1 && length(module.corpora.secrets_with_a_value) == 0
     error_message = "A source that needs keys has a secret, empty until somebody fills it."
+  }
+
+  # What else of the account can refer to.
+
+  assert {
+    condition = {
+      for kind in ["functions", "roles", "log_groups", "layers", "queues", "dead_letter_queues", "rules", "parameters", "secrets", "alarms"] :
+      kind => length(output.arns[kind])
+      } == {
+      functions = 9, roles = 9, log_groups = 10, layers = 4, queues = 6, dead_letter_queues = 7, rules = 4, parameters = 3, secrets = 1, alarms = length(module.observability[0].alarms)
+    }
+    error_message = "Each resource has its ARN among the outputs."
+  }
+
+  assert {
+    condition     = alltrue([for kind in ["bucket", "table", "api", "api_execution", "api_stage"] : output.arns[kind] != ""])
+    error_message = "So have bucket, table, API and stage."
   }
 
   # Observability.

@@ -45,6 +45,21 @@ run "schedules_of_single_corpora" {
   }
 
   assert {
+    condition     = local.bucket_name == "abcdefghijklmnopqrst-embeddings-123456789012-eu-west-1"
+    error_message = "A deployment of another prefix has another bucket, which is named after its region too."
+  }
+
+  assert {
+    condition     = { for name, function in module.functions : name => function.role_name } == { for name in keys(module.functions) : name => "abcdefghijklmnopqrst-${name}-eu-west-1" }
+    error_message = "Roles, which are known in all regions, are named after prefix and region."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : length(replace(function.role_name, "eu-west-1", "ap-southeast-1")) <= 64]) && length(replace(local.bucket_name, "eu-west-1", "ap-southeast-1")) <= 63
+    error_message = "With the longest prefix and region no name is longer than AWS allows."
+  }
+
+  assert {
     condition     = toset(keys(module.schedule.maintenance_rules)) == toset(keys(var.corpora))
     error_message = "Each index is looked after, however its corpus is ingested."
   }
@@ -74,6 +89,31 @@ run "schedules_off" {
   assert {
     condition     = local.schedule.default_incremental == null && local.schedule.maintenance == null
     error_message = "Nor shall a corpus that is added later be given rules that fire."
+  }
+}
+
+run "schedules_as_eventbridge_takes_them" {
+  command = plan
+
+  assert {
+    condition = [
+      for expression in [
+        "cron(0 6 * * ? *)", "cron(0/15 8-17 ? * MON-FRI *)", "cron(5,35 14 1W JAN,jul ? 2026-2030)", "cron(0 0 L * ? *)",
+        "cron(0 3 ? 1/3 SAT#1 *)", "cron(59 23 ? * 6L *)", "cron(*/10 * 1-7 * ? *)", "rate(1 minute)", "rate(36 hours)",
+      ] : expression if !can(regex(local.schedule_pattern, expression))
+    ] == []
+    error_message = "What EventBridge takes is taken."
+  }
+
+  assert {
+    condition = [
+      for expression in [
+        "cron(0 6 * * * *)", "cron(0 6 ? * ? *)", "cron(0 6 * * SUN *)", "cron(60 6 * * ? *)", "cron(0 24 * * ? *)", "cron(0 6 0 * ? *)",
+        "cron(0 6 32 * ? *)", "cron(0 6 * 13 ? *)", "cron(0 6 ? * 8 *)", "cron(0 6 ? * MO *)", "cron(0 6 ? * SAT#6 *)", "cron(0 6 * * ? 26)",
+        "cron(0/0 6 * * ? *)", "cron(0 6 * * ?)", "cron(0 6 * * ? * *)", "cron(0, 6 * * ? *)", "rate(0 hours)", "rate(1 hours)", "rate(2 hour)",
+      ] : expression if can(regex(local.schedule_pattern, expression))
+    ] == []
+    error_message = "What EventBridge refuses is refused, before an apply."
   }
 }
 
@@ -188,7 +228,7 @@ run "local_settings" {
 
   variables {
     endpoint_url           = "http://127.0.0.1:4566"
-    architecture           = "x86_64"
+    log_retention_days     = 2557
     tracing_enabled        = false
     alarms_enabled         = false
     publish_copies         = 2
@@ -198,6 +238,17 @@ run "local_settings" {
     outbound_allowed_hosts = ["127.0.0.1:4570", "wiki.example.internal", "10.2.0.0/16", "[::1]:8080", "fd00::/8"]
     function_settings = {
       embedder = { maximum_concurrency = 2, memory_mb = 4096 }
+    }
+    role_path                = "/teams/search/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    extra_statements = {
+      fetch = [
+        {
+          actions    = ["kms:Decrypt"]
+          resources  = ["arn:aws:kms:eu-west-1:123456789012:key/ours"]
+          conditions = { StringEquals = { "kms:ViaService" = ["s3.eu-west-1.amazonaws.com"] } }
+        }
+      ]
     }
     extra_layer_arns = { orchestrator = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama:3"] }
   }
@@ -210,6 +261,11 @@ run "local_settings" {
   assert {
     condition     = alltrue([for function in module.functions : function.configuration.tracing_mode == "PassThrough" && function.configuration.environment.POWERTOOLS_TRACE_DISABLED == "true"])
     error_message = "Tracing can be switched off wholly."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.configuration.log_retention_days == 2557])
+    error_message = "Logs can be kept for seven years."
   }
 
   assert {
@@ -243,6 +299,22 @@ run "local_settings" {
       if can(function.configuration.environment.OUTBOUND_ALLOWED_HOSTS)
     } == { for name in ["ingest", "fetch"] : name => "127.0.0.1:4570,wiki.example.internal,10.2.0.0/16,[::1]:8080,fd00::/8" }
     error_message = "Who calls sources is told which private hosts it may call."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.functions : function.role_path == "/teams/search/" && function.permissions_boundary_arn == "arn:aws:iam::123456789012:policy/boundary"])
+    error_message = "Every role has the path and the boundary of the account."
+  }
+
+  assert {
+    condition = {
+      for name, function in module.functions : name => [
+        for statement in jsondecode(function.policy).Statement : [statement.Action, statement.Resource, statement.Condition] if startswith(statement.Sid, "Extra")
+      ] if strcontains(function.policy, "kms:")
+      } == {
+      fetch = [[["kms:Decrypt"], ["arn:aws:kms:eu-west-1:123456789012:key/ours"], { StringEquals = { "kms:ViaService" = ["s3.eu-west-1.amazonaws.com"] } }]]
+    }
+    error_message = "A statement that is added is of one function's role alone."
   }
 
   assert {

@@ -30,6 +30,7 @@ run "off" {
 run "on" {
   variables {
     enable_snap_start = true
+    extra_environment = { retrieve = { MANIFEST_RECHECK_SECONDS = "30" } }
     function_settings = { retrieve = { ephemeral_storage_mb = 512 } }
   }
 
@@ -66,6 +67,11 @@ run "on" {
       ])
     } == { for name in ["retrieve", "orchestrator"] : name => ["arn:aws:lambda:eu-west-1:123456789012:function:ultron-retrieve:live"] }
     error_message = "Their policies allow just that."
+  }
+
+  assert {
+    condition     = module.functions["retrieve"].configuration.environment.MANIFEST_RECHECK_SECONDS == "30"
+    error_message = "A setting without a variable can be given all the same."
   }
 
   assert {

@@ -1,6 +1,7 @@
 # Bad settings are refused before anything is planned, each by its own variable. A run costs a second
 # or more and can expect many variables to fail, but each only once: the second bad value of each
-# variable is in the second run, and so on.
+# variable is in the second run, and so on. A variable that is compared with another is not looked at
+# where the other is wrong already: those are in later runs.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -24,12 +25,10 @@ run "one_bad_value_of_each" {
     name_prefix                     = "Ultron"
     bucket_name                     = "ultron.embeddings"
     checkpoint_table                = "t"
-    bundle_directory                = "tests/nowhere"
     model_directory                 = "tests/nowhere"
     architecture                    = "riscv64"
     runtime                         = "python3.11"
     outbound_allowed_hosts          = ["https://wiki.example.internal"]
-    extra_layer_arns                = { nobody = [] }
     function_settings               = { nobody = { memory_mb = 512 } }
     publish_copies                  = 0
     retry_delay_seconds             = 901
@@ -45,7 +44,6 @@ run "one_bad_value_of_each" {
     retrieve_memory_budget_mb       = 0
     log_level                       = "LOUD"
     log_retention_days              = 31
-    alarm_topic_arns                = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]
     oldest_message_alarm_seconds    = 1
     vpc_cidr                        = "10.0.0.0/8"
     vpc_zone_count                  = 4
@@ -58,12 +56,10 @@ run "one_bad_value_of_each" {
     var.name_prefix,
     var.bucket_name,
     var.checkpoint_table,
-    var.bundle_directory,
     var.model_directory,
     var.architecture,
     var.runtime,
     var.outbound_allowed_hosts,
-    var.extra_layer_arns,
     var.function_settings,
     var.publish_copies,
     var.retry_delay_seconds,
@@ -79,7 +75,6 @@ run "one_bad_value_of_each" {
     var.retrieve_memory_budget_mb,
     var.log_level,
     var.log_retention_days,
-    var.alarm_topic_arns,
     var.oldest_message_alarm_seconds,
     var.vpc_cidr,
     var.vpc_zone_count,
@@ -91,6 +86,11 @@ run "second_bad_values" {
   command = plan
 
   variables {
+    api_throttle                    = { plan_rate = 5 }                                                    # a misspelt key
+    lifecycle_rules                 = { noncurrent_days = 30 }                                             # a misspelt key
+    architecture                    = "x86_64"                                                             # bundles for another
+    alarm_topic_arns                = ["arn:aws:sns:us-east-1:123456789012:alarms"]                        # another region's
+    marvel_public_key               = "1234"                                                               # half of the keys
     extra_layer_arns                = { retrieve = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama"] } # no version
     function_settings               = { fetch = { memory_mb = 64 } }                                       # too little memory
     retrieve_memory_budget_mb       = 10241                                                                # beyond any function
@@ -103,6 +103,11 @@ run "second_bad_values" {
   }
 
   expect_failures = [
+    var.api_throttle,
+    var.lifecycle_rules,
+    var.bundle_directory,
+    var.alarm_topic_arns,
+    var.marvel_private_key,
     var.extra_layer_arns,
     var.function_settings,
     var.retrieve_memory_budget_mb,
@@ -119,14 +124,22 @@ run "third_bad_values" {
   command = plan
 
   variables {
-    function_settings            = { fetch = { timeout_seconds = 901 } }                  # too long a time
-    index_maintenance            = { compaction_fan_in = 65 }                             # merges of too many shards
-    additional_model_directories = ["tests/fixtures/other-model", "tests/fixtures/model"] # the same model twice
-    outbound_allowed_hosts       = ["10.2.0.1/16"]                                        # in the middle of its range
-    corpora                      = ["marvel"]                                             # no map
+    api_throttle                 = { plan_burst = 2.5 }                                                   # half a request
+    lifecycle_rules              = { unfinished_upload_days = 1.5 }                                       # half a day
+    runtime                      = "python3.13"                                                           # bundles for another
+    extra_layer_arns             = { retrieve = ["arn:aws:lambda:us-east-1:123456789012:layer:llama:3"] } # another region's
+    function_settings            = { fetch = { timeout_seconds = 901 } }                                  # too long a time
+    index_maintenance            = { compaction_fan_in = 65 }                                             # merges of too many shards
+    additional_model_directories = ["tests/fixtures/other-model", "tests/fixtures/model"]                 # the same model twice
+    outbound_allowed_hosts       = ["10.2.0.1/16"]                                                        # in the middle of its range
+    corpora                      = ["marvel"]                                                             # no map
   }
 
   expect_failures = [
+    var.api_throttle,
+    var.lifecycle_rules,
+    var.bundle_directory,
+    var.extra_layer_arns,
     var.function_settings,
     var.index_maintenance,
     var.additional_model_directories,
@@ -139,6 +152,9 @@ run "fourth_bad_values" {
   command = plan
 
   variables {
+    bundle_directory       = "tests/nowhere"                                                                         # no such folder
+    extra_layer_arns       = { nobody = [] }                                                                         # no such function
+    alarm_topic_arns       = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]                                           # a queue
     function_settings      = { fetch = { maximum_concurrency = 1 } }                                                 # less than two
     index_maintenance      = { shard_minimum_mb = 0 }                                                                # shards of nothing
     outbound_allowed_hosts = ["10.0.0.7:65536"]                                                                      # a port that is none
@@ -146,6 +162,9 @@ run "fourth_bad_values" {
   }
 
   expect_failures = [
+    var.bundle_directory,
+    var.extra_layer_arns,
+    var.alarm_topic_arns,
     var.function_settings,
     var.index_maintenance,
     var.outbound_allowed_hosts,
@@ -216,10 +235,94 @@ run "ninth_bad_values" {
   command = plan
 
   variables {
-    index_maintenance = { orphan_grace_days = 17 } # less grace than messages live
+    function_settings = { indexer = { maximum_batching_window_seconds = 0 } } # no window for its 100 messages
+    index_maintenance = { orphan_grace_days = 17 }                            # less grace than messages live
   }
 
-  expect_failures = [var.index_maintenance]
+  expect_failures = [
+    var.function_settings,
+    var.index_maintenance,
+  ]
+}
+
+run "tenth_bad_values" {
+  command = plan
+
+  variables {
+    function_settings = { indexer = { maximum_batching_window_seconds = -1 } } # a window that ends before it begins
+    index_maintenance = { compaction_fanin = 4 }                               # a misspelt key
+  }
+
+  expect_failures = [
+    var.function_settings,
+    var.index_maintenance,
+  ]
+}
+
+run "eleventh_bad_values" {
+  command = plan
+
+  variables {
+    function_settings        = { retrieve = { batch_size = 2 } } # a setting of queues, of a function without one
+    extra_environment        = { nobody = {} }                   # no such function
+    extra_statements         = { nobody = [] }                   # no such function
+    role_path                = "teams"                           # no slashes
+    permissions_boundary_arn = "boundary"                        # a name
+  }
+
+  expect_failures = [
+    var.function_settings,
+    var.extra_environment,
+    var.extra_statements,
+    var.role_path,
+    var.permissions_boundary_arn,
+  ]
+}
+
+run "twelfth_bad_values" {
+  command = plan
+
+  variables {
+    function_settings = { derive = { reserved_concurrency = 4 } }                               # fewer than its mapping may ask for
+    extra_environment = { retrieve = { BUCKET_NAME = "another" } }                              # what is set already
+    extra_statements  = { fetch = [{ actions = ["kms:Decrypt"], resources = ["alias/ours"] }] } # no ARN
+  }
+
+  expect_failures = [
+    var.function_settings,
+    var.extra_environment,
+    var.extra_statements,
+  ]
+}
+
+run "thirteenth_bad_values" {
+  command = plan
+
+  variables {
+    function_settings = { fetch = { memory_mb = 512.5 } } # half a megabyte
+  }
+
+  expect_failures = [var.function_settings]
+}
+
+run "fourteenth_bad_values" {
+  command = plan
+
+  variables {
+    function_settings = { fetch = { memory = 1024 } } # a misspelt key
+  }
+
+  expect_failures = [var.function_settings]
+}
+
+run "fifteenth_bad_values" {
+  command = plan
+
+  variables {
+    function_settings = { derive = { batch_size = 11 } } # more than SQS gives at once
+  }
+
+  expect_failures = [var.function_settings]
 }
 
 run "default_corpus_that_is_none" {

@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.local_aws.server import DECISIONS_NAME
 from scripts.local_aws.workers import kill_and_wait, workers
+from scripts.privileges.statements import role_of
 from tests.e2e.stack import Stack, wait_for
 from tests.integration.conformance.server import SiteServer
 from tests.integration.conformance.site import Site
@@ -20,7 +21,7 @@ _RECYCLE_SECONDS = 30.0
 
 @dataclass
 class Refusals:
-    """The roles of a stack on a local AWS that enforces their policies.
+    """The roles of a stack, each by its function, on a local AWS that enforces their policies.
 
     `iam`, `ssm` and `secrets` are clients; `web` serves the sites of corpora; `names` makes a
     corpus of its own for every piece of work, so that the leases, caches and messages of one cannot
@@ -39,7 +40,7 @@ class Refusals:
     @contextmanager
     def without(self, role: str, *actions: str, sid: str | None = None) -> Iterator[None]:
         """The role lacks these actions, in one statement or in all, for the block."""
-        given = self.iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+        given = self.iam.get_role_policy(RoleName=role_of(role), PolicyName=role)["PolicyDocument"]
         document = json.loads(given) if isinstance(given, str) else given
         kept = []
         for statement in document["Statement"]:
@@ -59,7 +60,7 @@ class Refusals:
         for line in self._decisions()[begun:]:
             decision = json.loads(line)
             if (decision["role"], decision["action"], decision["is_allowed"]) == (
-                role, action, False,
+                role_of(role), action, False,
             ):  # fmt: skip
                 return True
         return False
@@ -126,7 +127,7 @@ class Refusals:
 
     def _put(self, role: str, document: dict[str, Any]) -> None:
         self.iam.put_role_policy(
-            RoleName=role, PolicyName=role, PolicyDocument=json.dumps(document)
+            RoleName=role_of(role), PolicyName=role, PolicyDocument=json.dumps(document)
         )
 
     def _decisions(self) -> list[str]:

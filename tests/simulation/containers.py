@@ -289,7 +289,7 @@ def steering(container: Container) -> Steering:
 
 @dataclass(frozen=True, slots=True)
 class StageFunction:
-    """A function that a queue calls: the figures of terraform/locals.tf."""
+    """A function that a queue calls: the figures of terraform/defaults.tf."""
 
     stage: str
     build: Callable[[Container], Process]

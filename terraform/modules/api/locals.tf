@@ -1,5 +1,3 @@
-data "aws_partition" "current" {}
-
 locals {
   # Errors that API Gateway answers itself, in the form of the functions' own (RFC 9457). The two
   # defaults stand for all other errors, so they leave each its own status.

@@ -86,6 +86,7 @@ resource "aws_api_gateway_deployment" "this" {
   ]
 }
 
+# It stays when access logs are switched off: it holds what was logged.
 resource "aws_cloudwatch_log_group" "access" {
   #checkov:skip=CKV_AWS_158:a key of one's own costs a fee each month and protects no better here than the key of AWS
   #checkov:skip=CKV_AWS_338:the retention is a variable, for operators know what they must keep
@@ -95,7 +96,8 @@ resource "aws_cloudwatch_log_group" "access" {
 
 resource "aws_api_gateway_stage" "this" {
   #checkov:skip=CKV_AWS_120:an answer is out of date at the next commit of its index, and a cache costs by the hour
-  #checkov:skip=CKV2_AWS_4:execution logs would hold query strings and bodies; access logs are on
+  #checkov:skip=CKV_AWS_76:access logs need a role of the account, which a variable says is there
+  #checkov:skip=CKV2_AWS_4:execution logs would hold query strings and bodies
   #checkov:skip=CKV2_AWS_29:keys, a usage plan, a stage throttle and reserved concurrency cap what a flood can do; a firewall costs while idle
   #checkov:skip=CKV2_AWS_51:the integrations are functions, which API Gateway calls by IAM and not by a certificate
   rest_api_id          = aws_api_gateway_rest_api.this.id
@@ -103,13 +105,15 @@ resource "aws_api_gateway_stage" "this" {
   stage_name           = var.stage_name
   xray_tracing_enabled = var.tracing_enabled
 
-  access_log_settings {
-    destination_arn = aws_cloudwatch_log_group.access.arn
-    format          = jsonencode(local.access_log_format)
-  }
+  # AWS refuses access logs until the account has a role to write them with, see terraform/account.
+  dynamic "access_log_settings" {
+    for_each = var.access_logs_enabled ? [aws_cloudwatch_log_group.access.arn] : []
 
-  # AWS refuses access logs until the account has a role to write them with.
-  depends_on = [aws_api_gateway_account.this]
+    content {
+      destination_arn = access_log_settings.value
+      format          = jsonencode(local.access_log_format)
+    }
+  }
 }
 
 resource "aws_api_gateway_method_settings" "all" {
@@ -126,6 +130,27 @@ resource "aws_api_gateway_method_settings" "all" {
     throttling_rate_limit  = var.stage_throttle.rate_per_second
     throttling_burst_limit = var.stage_throttle.burst
   }
+}
+
+# A request without a key is billed too, unless it is refused for being one too many.
+resource "aws_api_gateway_method_settings" "open" {
+  #checkov:skip=CKV_AWS_225:an answer is out of date at the next commit of its index, and a cache costs by the hour
+  for_each = { for name, route in var.routes : name => route if !route.key_required }
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "${each.value.path}/${each.value.method}"
+
+  settings {
+    metrics_enabled        = true
+    logging_level          = "OFF"
+    data_trace_enabled     = false
+    throttling_rate_limit  = var.open_throttle.rate_per_second
+    throttling_burst_limit = var.open_throttle.burst
+  }
+
+  # API Gateway changes a stage for one caller at a time.
+  depends_on = [aws_api_gateway_method_settings.all]
 }
 
 resource "aws_api_gateway_usage_plan" "this" {
@@ -158,39 +183,4 @@ resource "aws_api_gateway_usage_plan_key" "this" {
   usage_plan_id = aws_api_gateway_usage_plan.this.id
   key_id        = aws_api_gateway_api_key.this.id
   key_type      = "API_KEY"
-}
-
-# One role for all APIs of the account in this region: whoever has one already switches this off.
-resource "aws_iam_role" "access_log" {
-  count = var.manage_account ? 1 : 0
-
-  name        = "${var.name}-gateway-log"
-  description = "Lets API Gateway write logs."
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Service = "apigateway.amazonaws.com" }
-        Action    = "sts:AssumeRole"
-      }
-    ]
-  })
-}
-
-# API Gateway accepts the role only with these rights on all log groups, so AWS's own policy it is.
-resource "aws_iam_role_policy_attachment" "access_log" {
-  count = var.manage_account ? 1 : 0
-
-  role       = aws_iam_role.access_log[0].name
-  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-}
-
-resource "aws_api_gateway_account" "this" {
-  count = var.manage_account ? 1 : 0
-
-  cloudwatch_role_arn = aws_iam_role.access_log[0].arn
-
-  depends_on = [aws_iam_role_policy_attachment.access_log]
 }

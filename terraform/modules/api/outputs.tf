@@ -8,6 +8,26 @@ output "stage_name" {
   value       = aws_api_gateway_stage.this.stage_name
 }
 
+output "arn" {
+  description = "ARN of the API."
+  value       = aws_api_gateway_rest_api.this.arn
+}
+
+output "execution_arn" {
+  description = "ARN by which permissions to call the API name it."
+  value       = aws_api_gateway_rest_api.this.execution_arn
+}
+
+output "stage_arn" {
+  description = "ARN of the stage, as a web application firewall names it."
+  value       = aws_api_gateway_stage.this.arn
+}
+
+output "access_log_arn" {
+  description = "ARN of the access log's group."
+  value       = aws_cloudwatch_log_group.access.arn
+}
+
 output "url" {
   description = "Base URL on AWS."
   value       = aws_api_gateway_stage.this.invoke_url
@@ -47,6 +67,16 @@ output "throttle" {
     plan_requests_per_day = one(aws_api_gateway_usage_plan.this.quota_settings[*].limit)
     stage_rate_per_second = one(aws_api_gateway_method_settings.all.settings[*].throttling_rate_limit)
     stage_burst           = one(aws_api_gateway_method_settings.all.settings[*].throttling_burst_limit)
+  }
+}
+
+output "open_throttle" {
+  description = "Limits of each method that needs no key, by its path and method."
+  value = {
+    for settings in aws_api_gateway_method_settings.open : settings.method_path => {
+      rate_per_second = one(settings.settings[*].throttling_rate_limit)
+      burst           = one(settings.settings[*].throttling_burst_limit)
+    }
   }
 }
 

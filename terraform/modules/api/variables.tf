@@ -37,6 +37,11 @@ variable "stage_throttle" {
   type        = object({ rate_per_second = number, burst = number })
 }
 
+variable "open_throttle" {
+  description = "Requests a second, and the burst, of each method that needs no key."
+  type        = object({ rate_per_second = number, burst = number })
+}
+
 variable "log_retention_days" {
   description = "Days for which the access log is kept."
   type        = number
@@ -47,7 +52,7 @@ variable "tracing_enabled" {
   type        = bool
 }
 
-variable "manage_account" {
-  description = "Whether to set the role by which API Gateway writes logs, one a region and account."
+variable "access_logs_enabled" {
+  description = "Whether API Gateway writes access logs, for which the account needs a role."
   type        = bool
 }

@@ -13,6 +13,11 @@ output "parameter_names" {
   value       = { for name, parameter in aws_ssm_parameter.corpus : name => parameter.name }
 }
 
+output "parameter_arns" {
+  description = "ARN of each corpus's parameter."
+  value       = { for name, parameter in aws_ssm_parameter.corpus : name => parameter.arn }
+}
+
 output "parameter_values" {
   description = "The stored document of each corpus, as JSON."
   value       = { for name, parameter in aws_ssm_parameter.corpus : name => parameter.insecure_value }

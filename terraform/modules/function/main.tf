@@ -16,8 +16,10 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "Role of the function ${var.name} alone."
+  name                 = "${var.name}-${var.region}"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Role of the function ${var.name} alone."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -29,6 +31,12 @@ resource "aws_iam_role" "this" {
       }
     ]
   })
+
+  # IAM has one name space for all regions. A role that an earlier release named without its region
+  # keeps its name: another name would be another role, while functions run under this one.
+  lifecycle {
+    ignore_changes = [name]
+  }
 }
 
 resource "aws_iam_role_policy" "this" {

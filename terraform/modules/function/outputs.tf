@@ -8,6 +8,31 @@ output "arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.this.arn
+}
+
+output "role_name" {
+  description = "Name of the function's role."
+  value       = aws_iam_role.this.name
+}
+
+output "log_group_arn" {
+  description = "ARN of the function's log group."
+  value       = aws_cloudwatch_log_group.this.arn
+}
+
+output "permissions_boundary_arn" {
+  description = "Policy that bounds the role; null for none."
+  value       = aws_iam_role.this.permissions_boundary
+}
+
+output "role_path" {
+  description = "Path of the role."
+  value       = aws_iam_role.this.path
+}
+
 output "invoke_arn" {
   description = "ARN by which API Gateway invokes the function, or its alias where it has one."
   value       = try(one(values(aws_lambda_alias.snap_start)).invoke_arn, aws_lambda_function.this.invoke_arn)

@@ -1,5 +1,10 @@
 variable "name" {
-  description = "Name of the function, of its role and of its log group."
+  description = "Name of the function and of its log group, and first part of its role's."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the function, by which its role is named too."
   type        = string
 }
 
@@ -74,6 +79,16 @@ variable "statements" {
     Resource  = list(string)
     Condition = optional(map(map(list(string))))
   }))
+}
+
+variable "role_path" {
+  description = "Path of the role."
+  type        = string
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the role; null for none."
+  type        = string
 }
 
 variable "log_group_arn" {

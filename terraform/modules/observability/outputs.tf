@@ -1,3 +1,8 @@
+output "alarm_arns" {
+  description = "ARN of each alarm."
+  value       = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.arn }
+}
+
 output "alarms" {
   description = "Metric, dimensions and threshold of each alarm."
   value = {

@@ -13,6 +13,11 @@ output "arn" {
   value       = aws_sqs_queue.main.arn
 }
 
+output "dead_letter_arn" {
+  description = "ARN of the dead-letter queue, once it exists."
+  value       = aws_sqs_queue.dead_letter.arn
+}
+
 output "dead_letter_name" {
   description = "Name of the dead-letter queue."
   value       = aws_sqs_queue.dead_letter.name

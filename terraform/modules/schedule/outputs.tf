@@ -11,6 +11,14 @@ output "rules" {
   }
 }
 
+output "rule_arns" {
+  description = "ARN of each rule, for runs and for maintenance."
+  value = merge(
+    { for name, rule in aws_cloudwatch_event_rule.run : name => rule.arn },
+    { for corpus, rule in aws_cloudwatch_event_rule.maintenance : "upkeep-${corpus}" => rule.arn },
+  )
+}
+
 output "rule_permissions" {
   description = "Which rules may invoke the function, by mode."
   value       = { for mode, permission in aws_lambda_permission.run : mode => permission.source_arn }

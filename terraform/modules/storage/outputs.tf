@@ -9,6 +9,16 @@ output "bucket_name" {
   ]
 }
 
+output "bucket_arn" {
+  description = "ARN of the bucket."
+  value       = aws_s3_bucket.data.arn
+}
+
+output "table_arn" {
+  description = "ARN of the table."
+  value       = aws_dynamodb_table.checkpoints.arn
+}
+
 output "table_name" {
   description = "Name of the table."
   value       = aws_dynamodb_table.checkpoints.name

@@ -31,7 +31,7 @@ _MAKE = "{make} -o environments -o terraform-tool"
 class Checkout:
     """A copy of what the pages speak of, in a shell of a separate account.
 
-    `left_out` are the commands of `make` and `git` that are not run.
+    `left_out` are the commands of `make`, `git` and `terraform` that are not run.
     """
 
     def __init__(self, folder: Path, endpoint_url: str, left_out: list[str]) -> None:
@@ -91,13 +91,12 @@ class Checkout:
     @staticmethod
     def _make_programs(programs: Path, left_out: list[str]) -> None:
         (programs / "left-out").write_text("".join(f"{line}\n" for line in left_out), "utf-8")
-        for name in ("make", "git"):
-            real = shutil.which(name) or name
+        reals = {name: shutil.which(name) or name for name in ("make", "git")}
+        for name, real in {**reals, "terraform": terraform_command()}.items():
             command = _MAKE.format(make=real) if name == "make" else real
             text = _LEAVING_OUT.format(left_out=programs / "left-out", command=command)
             (programs / name).write_text(text, "utf-8")
             (programs / name).chmod(0o755)
-        (programs / "terraform").symlink_to(terraform_command())
         (programs / "aws").symlink_to(interpreter("local-aws").with_name("aws"))
 
 

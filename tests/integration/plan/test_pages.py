@@ -47,6 +47,9 @@ BY_NOBODY = {
     "make mutants MUTANT_OPTIONS=--noticed": "minutes on each of two cores",
     "make mutants MUTANT_OPTIONS=--seeds 200 --tests": "hours",
     "make simulate SEEDS=100 FIRST_SEED=5000": "a minute, as `make simulate` with other seeds",
+    "terraform providers lock -fs-mirror=/path/of/the/mirror -platform=linux_arm64": (
+        "needs a mirror with the provider for another platform"
+    ),
 }
 # Targets that pages name in sentences only, and that neither CI nor a block runs.
 NAMED_ONLY = {

@@ -18,6 +18,8 @@ from tests.unit.docs.named_commands import named_commands
 EXAMPLE = ROOT / "terraform" / "production.tfvars.example"
 PLAN_OPTIONS = ("-no-color", "-lock=false")
 IN_VPC = {"derive", "chunker", "embedder", "indexer", "compactor", "retrieve", "orchestrator"}
+# What Lambda allows a function in a new account.
+MOST_MEMORY_MB = 3008
 Resource = dict[str, Any]
 
 
@@ -110,6 +112,7 @@ def test_each_option_is_in_the_plan(plan: Resource) -> None:
         if found["reserved_concurrent_executions"] != -1
     }
     assert reserved == {"retrieve": 40, "orchestrator": 20}
+    assert max(found["memory_size"] for found in functions.values()) == MOST_MEMORY_MB
     assert {found["architectures"][0] for found in functions.values()} == {"arm64"}
     assert len({subnet["availability_zone"] for subnet in planned(plan, "aws_subnet")}) == 3
     alarms = planned(plan, "aws_cloudwatch_metric_alarm")

@@ -11,7 +11,7 @@ from shared.embedding.model_prefixes import ModelPrefixes
 from shared.errors import InvalidInputError, SettingsError
 from shared.index.maintenance.compaction_plan import CompactionPolicy
 
-VARIABLES = Path(__file__).resolve().parents[3] / "terraform" / "variables.tf"
+TERRAFORM = Path(__file__).resolve().parents[3] / "terraform"
 REQUIRED = {
     "BUCKET_NAME": "b",
     "CHECKPOINT_TABLE": "t",
@@ -55,9 +55,8 @@ def test_defaults() -> None:
 )  # fmt: skip
 def test_a_default_is_that_of_the_terraform_variable(name: str) -> None:
     found = re.search(
-        rf'variable "{name}" {{\n(?:  .*\n)*?  default +=(.+)\n|'
-        rf"^    {name} += optional\(number,(.+)\)$",
-        VARIABLES.read_text(encoding="utf-8"),
+        rf'variable "{name}" {{\n(?:  .*\n)*?  default +=(.+)\n|^      {name} += (.+)$',
+        "".join((TERRAFORM / f).read_text("utf-8") for f in ("variables.tf", "defaults.tf")),
         re.M,
     )
     assert found is not None

@@ -21,6 +21,7 @@ NOT_RUN = {
     "estimate-the-bill.md": "tests/integration/plan/test_pages.py runs its blocks of `sh`",
     "share-the-state.md": "test_pages.py keeps a state as its block says",
     "upgrade.md": "test_pages.py runs its block; the upgrade drill shows what is kept",
+    "small-accounts.md": "test_pages.py runs its blocks; test_small_account.py computes",
     "models.md": "it builds models and bundles, as the tests' own preparation does",
 }
 MARKER = "== ended"

@@ -70,6 +70,13 @@ def test_the_page_says_which_settings_terraform_sets() -> None:
     assert names_in(leaves).isdisjoint(set_by_terraform())
 
 
+def test_no_setting_of_a_deployment_can_be_replaced_by_another_variable() -> None:
+    text = (ROOT / "terraform/defaults.tf").read_text(encoding="utf-8")
+    found = re.search(r"^  own_environment = \[\n(.*?)^  \]", text, re.M | re.S)
+    assert found is not None
+    assert re.findall(r'"(\w+)"', found[1]) == sorted(set_by_terraform())
+
+
 def test_each_setting_of_the_command_is_documented() -> None:
     text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     names = {name.upper() for name in CommandSettings.model_fields} - OF_LIBRARIES

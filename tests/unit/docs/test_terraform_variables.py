@@ -7,6 +7,7 @@ from scripts.documents.terraform_variables import (
     FILES,
     PAGE,
     all_variables,
+    fields_of,
     terraform_variables,
     variables_of,
 )
@@ -24,10 +25,7 @@ variable "first" {
 # A comment, no heading.
 variable "second" {
   description = "Of several fields."
-  type = object({
-    small = optional(number, 8)
-    unset = optional(string)
-  })
+  type        = map(number)
   default = {
     small = 9
   }
@@ -36,6 +34,17 @@ variable "second" {
   validation {
     condition     = var.second.small > 0
     error_message = "It must be more."
+  }
+}
+"""
+
+DEFAULTS = """\
+locals {
+  setting_defaults = {
+    second = {
+      small = 8
+      unset = null
+    }
   }
 }
 """
@@ -65,8 +74,12 @@ def test_each_variable_says_what_it_is() -> None:
 
 
 def test_the_parts_of_a_variable_are_read() -> None:
-    first, second = variables_of(TWO)
+    first, second = variables_of(TWO, fields=fields_of(DEFAULTS))
     assert (first.section, first.name, first.default) == ("Names", "first", None)
     assert (first.description, first.type) == ('Says "a" | b.', "list(string)")
-    assert (second.section, second.type, second.default) == ("Names", "object", "{ small = 9 }")
+    assert (second.section, second.type, second.default) == (
+        "Names",
+        "map(number)",
+        "{ small = 9 }",
+    )
     assert second.fields == (("small", "8"), ("unset", "null"))

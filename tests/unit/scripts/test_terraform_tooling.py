@@ -66,12 +66,14 @@ def test_without_either_the_error_says_what_to_install(programs: Program) -> Non
         terraform_command()
 
 
-@pytest.mark.parametrize("version", ["5.100.0", "5.101.2", "6.0.0", "6.99.1"])
+@pytest.mark.parametrize("version", ["5.100.0", "5.101.2", "5.999.0"])
 def test_a_mirror_with_a_usable_version_serves(tmp_path: Path, version: str) -> None:
     assert serves_provider(make_mirror(tmp_path, version))
 
 
-@pytest.mark.parametrize("version", ["5.99.1", "4.0.0", "7.0.0", "6.0.0-beta1", "latest"])
+@pytest.mark.parametrize(
+    "version", ["5.99.1", "4.0.0", "6.0.0", "7.0.0", "5.100.0-beta1", "latest"]
+)
 def test_a_mirror_without_a_usable_version_does_not(tmp_path: Path, version: str) -> None:
     assert not serves_provider(make_mirror(tmp_path, version))
 
@@ -240,6 +242,16 @@ def test_another_version_is_one_sentence(
     programs("terraform", f'echo \'{{"terraform_version": "{version}"}}\'')
     with pytest.raises(TerraformError, match=rf"is version {named}, and 1.9 to before 2 is needed"):
         terraform_environment(tmp_path)
+
+
+def test_an_older_tofu_does_not_know_what_the_configuration_says(
+    programs: Program, tmp_path: Path
+) -> None:
+    programs("tofu", 'echo \'{"terraform_version": "1.9.4"}\'')
+    with pytest.raises(TerraformError, match=r"is version 1.9, and 1.10 to before 2 is needed"):
+        terraform_environment(tmp_path)
+    programs("tofu", 'echo \'{"terraform_version": "1.10.0"}\'')
+    assert terraform_environment(tmp_path)
 
 
 @pytest.mark.parametrize("version", ["1.9.0", "1.11.4"])
