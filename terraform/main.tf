@@ -175,7 +175,32 @@ module "observability" {
   api                    = { name = var.name_prefix, stage = "prod" }
   oldest_message_seconds = var.oldest_message_alarm_seconds
   duration_share         = 0.8
-  action_arns            = var.alarm_topic_arns
+  action_arns            = concat(var.alarm_topic_arns, module.notifications[*].topic_arn)
+}
+
+module "notifications" {
+  source = "./modules/notifications"
+  count  = length(var.alarm_emails) > 0 ? 1 : 0
+
+  name_prefix        = var.name_prefix
+  account_id         = local.account_id
+  emails             = var.alarm_emails
+  monthly_budget_usd = var.monthly_budget_usd
+}
+
+module "dashboard" {
+  source = "./modules/dashboard"
+  count  = var.dashboard_enabled ? 1 : 0
+
+  name_prefix             = var.name_prefix
+  region                  = local.region
+  function_names          = local.function_names
+  log_group_names         = { for name, function in module.functions : name => function.log_group_name }
+  queue_names             = [for queue in keys(local.queues) : "${var.name_prefix}-${queue}"]
+  dead_letter_queue_names = concat([for queue in keys(local.queues) : "${var.name_prefix}-${queue}-dlq"], [local.schedule_dead_letters])
+  table_name              = module.storage.table_name
+  bucket_name             = module.storage.bucket_name
+  api                     = { name = var.name_prefix, stage = "prod" }
 }
 
 # Earlier releases set the account's log role themselves. It stays as it is, since other APIs may use

@@ -112,7 +112,14 @@ output "arns" {
     parameters         = merge(module.corpora.parameter_arns, { deployment = aws_ssm_parameter.deployment.arn })
     secrets            = module.corpora.secret_arns
     alarms             = try(module.observability[0].alarm_arns, {})
+    alarm_topic        = one(module.notifications[*].topic_arn)
+    dashboard          = one(module.dashboard[*].arn)
   }
+}
+
+output "dashboard_url" {
+  description = "Where the dashboard is shown; null without one."
+  value       = one(module.dashboard[*].url)
 }
 
 output "region" {

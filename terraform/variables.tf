@@ -565,6 +565,40 @@ variable "alarm_topic_arns" {
   }
 }
 
+variable "alarm_emails" {
+  description = "Addresses that receive an e-mail at every change of an alarm; AWS asks each once whether it agrees."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
+    error_message = "alarm_emails must be e-mail addresses: [\"search-team@example.com\"]."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "What the deployment may cost a month: at 80 % of it, and when the forecast exceeds it, the addresses of alarm_emails receive an e-mail. Null makes no budget. The account must have the cost allocation tag `deployment`."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd > 0, false)
+    error_message = "monthly_budget_usd must be more than 0."
+  }
+
+  validation {
+    condition     = var.monthly_budget_usd == null || length(var.alarm_emails) > 0
+    error_message = "monthly_budget_usd needs alarm_emails: nobody would be told."
+  }
+}
+
+variable "dashboard_enabled" {
+  description = "Whether there are a CloudWatch dashboard and saved queries of the logs. Beyond the free ones of an account, CloudWatch bills a dashboard, idle or not."
+  type        = bool
+  default     = false
+}
+
 variable "oldest_message_alarm_seconds" {
   description = "Age at which a waiting message raises an alarm."
   type        = number

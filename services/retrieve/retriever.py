@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from services.retrieve.field_filters import require_known
@@ -226,6 +227,7 @@ def _result(hit: SearchHit) -> dict[str, Any]:
 def _log(
     corpus: str, request: RetrieveRequest, result: SearchResult, timings: dict[str, float]
 ) -> None:
+    manifest = result.snapshot.manifest
     # Never the query itself: it may hold anything a person typed.
     logger.info(
         "retrieved",
@@ -235,7 +237,8 @@ def _log(
             "k": request.k,
             "query_characters": len(request.q),
             "results": len(result.hits),
-            "index_version": result.snapshot.manifest.version,
+            "index_version": manifest.version,
+            "index_age_seconds": round((datetime.now(UTC) - manifest.committed_at).total_seconds()),
             "groups": result.groups,
             "groups_searched": result.searched,
             "timing_ms": {name: round(value, 2) for name, value in timings.items()},

@@ -209,12 +209,18 @@ run "index_settings" {
   }
 }
 
-run "keys_given" {
+run "keys_and_topics_given" {
   command = plan
 
   variables {
+    alarm_topic_arns   = ["arn:aws:sns:eu-west-1:123456789012:on-call"]
     marvel_public_key  = "1234"
     marvel_private_key = "abcd"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in module.observability[0].alarms : alarm.actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])])
+    error_message = "Every alarm is sent to the topics that are given."
   }
 
   assert {

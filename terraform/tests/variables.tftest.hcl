@@ -90,6 +90,7 @@ run "second_bad_values" {
     lifecycle_rules                 = { noncurrent_days = 30 }                                             # a misspelt key
     architecture                    = "x86_64"                                                             # bundles for another
     alarm_topic_arns                = ["arn:aws:sns:us-east-1:123456789012:alarms"]                        # another region's
+    alarm_emails                    = ["search-team"]                                                      # no address
     marvel_public_key               = "1234"                                                               # half of the keys
     extra_layer_arns                = { retrieve = ["arn:aws:lambda:eu-west-1:123456789012:layer:llama"] } # no version
     function_settings               = { fetch = { memory_mb = 64 } }                                       # too little memory
@@ -107,6 +108,7 @@ run "second_bad_values" {
     var.lifecycle_rules,
     var.bundle_directory,
     var.alarm_topic_arns,
+    var.alarm_emails,
     var.marvel_private_key,
     var.extra_layer_arns,
     var.function_settings,
@@ -155,6 +157,7 @@ run "fourth_bad_values" {
     bundle_directory       = "tests/nowhere"                                                                         # no such folder
     extra_layer_arns       = { nobody = [] }                                                                         # no such function
     alarm_topic_arns       = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]                                           # a queue
+    monthly_budget_usd     = 50                                                                                      # and nobody to tell
     function_settings      = { fetch = { maximum_concurrency = 1 } }                                                 # less than two
     index_maintenance      = { shard_minimum_mb = 0 }                                                                # shards of nothing
     outbound_allowed_hosts = ["10.0.0.7:65536"]                                                                      # a port that is none
@@ -165,6 +168,7 @@ run "fourth_bad_values" {
     var.bundle_directory,
     var.extra_layer_arns,
     var.alarm_topic_arns,
+    var.monthly_budget_usd,
     var.function_settings,
     var.index_maintenance,
     var.outbound_allowed_hosts,

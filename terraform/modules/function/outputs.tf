@@ -18,6 +18,11 @@ output "role_name" {
   value       = aws_iam_role.this.name
 }
 
+output "log_group_name" {
+  description = "Name of the log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
 output "log_group_arn" {
   description = "ARN of the function's log group."
   value       = aws_cloudwatch_log_group.this.arn

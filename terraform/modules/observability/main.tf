@@ -1,7 +1,7 @@
 locals {
   dead_letters = {
     for name in var.dead_letter_queue_names : "${name}-not-empty" => {
-      description = "Messages were given up; the table's items DLQ#<stage> say why."
+      description = "Messages were given up. `ultron dlq list` says why; remove the cause, then `ultron dlq redrive STAGE --all`."
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
       dimensions  = { QueueName = name }
@@ -14,7 +14,7 @@ locals {
 
   waiting = {
     for name in var.queue_names : "${name}-waits" => {
-      description = "Messages wait longer than they should: the stage is stuck or too slow."
+      description = "Messages wait longer than they should. `ultron stage list` says whether the stage is paused; else raise its maximum_concurrency in function_settings."
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
       dimensions  = { QueueName = name }
@@ -27,7 +27,7 @@ locals {
 
   errors = {
     for name in keys(var.function_timeouts_seconds) : "${name}-errors" => {
-      description = "Invocations ended in an error."
+      description = "Invocations ended in an error. Read the function's log group; messages of a batch are delivered again without help."
       namespace   = "AWS/Lambda"
       metric      = "Errors"
       dimensions  = { FunctionName = name }
@@ -40,7 +40,7 @@ locals {
 
   throttles = {
     for name in keys(var.function_timeouts_seconds) : "${name}-throttles" => {
-      description = "Invocations were refused: the concurrency is used up."
+      description = "Invocations were refused: the concurrency is used up. Raise reserved_concurrency in function_settings or the account's quota."
       namespace   = "AWS/Lambda"
       metric      = "Throttles"
       dimensions  = { FunctionName = name }
@@ -53,7 +53,7 @@ locals {
 
   durations = {
     for name, timeout_seconds in var.function_timeouts_seconds : "${name}-p95-duration" => {
-      description = "The slowest twentieth of the invocations comes near the timeout."
+      description = "The slowest twentieth of the invocations comes near the timeout. Raise timeout_seconds or memory_mb in function_settings, or lower batch_size."
       namespace   = "AWS/Lambda"
       metric      = "Duration"
       dimensions  = { FunctionName = name }
@@ -66,7 +66,7 @@ locals {
 
   api_errors = {
     "${var.name_prefix}-api-5xx" = {
-      description = "The API answered with server errors."
+      description = "The API answered with server errors. The logs of retrieve and orchestrator have the request id of each answer."
       namespace   = "AWS/ApiGateway"
       metric      = "5XXError"
       dimensions  = { ApiName = var.api.name, Stage = var.api.stage }

@@ -22,6 +22,7 @@ NOT_RUN = {
     "share-the-state.md": "test_pages.py keeps a state as its block says",
     "upgrade.md": "test_pages.py runs its block; the upgrade drill shows what is kept",
     "small-accounts.md": "test_pages.py runs its blocks; test_small_account.py computes",
+    "watch.md": "it has settings only, which terraform test plans",
     "models.md": "it builds models and bundles, as the tests' own preparation does",
 }
 MARKER = "== ended"

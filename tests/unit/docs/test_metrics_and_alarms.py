@@ -102,3 +102,25 @@ def test_terraform_has_no_alarm_elsewhere() -> None:
     files = (ROOT / "terraform").rglob("*.tf")
     alarms = [p for p in files if '"aws_cloudwatch_metric_alarm"' in p.read_text(encoding="utf-8")]
     assert alarms == [ROOT / "terraform/modules/observability/main.tf"]
+
+
+def test_the_dashboard_shows_metrics_that_the_code_emits() -> None:
+    dashboard = (ROOT / "terraform/modules/dashboard/main.tf").read_text(encoding="utf-8")
+    shown = re.findall(r'\{ metric = "(\w+)", service = "(\w+)" \}', dashboard)
+    assert len(shown) >= 8
+    assert set(shown) <= {(name, emitter) for name, _, emitter in emitted()}
+
+
+def test_saved_queries_look_for_messages_that_the_code_logs() -> None:
+    dashboard = (ROOT / "terraform/modules/dashboard/main.tf").read_text(encoding="utf-8")
+    logged = {
+        ast.literal_eval(call.args[0])
+        for folder in ("services", "shared")
+        for path in (ROOT / folder).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == "logger.info"
+        and isinstance(call.args[0], ast.Constant)
+    }
+    wanted = set(re.findall(r"message = '([^']+)'", dashboard))
+    assert wanted and wanted <= logged
