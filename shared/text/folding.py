@@ -1,6 +1,7 @@
 """One form for texts that readers take for the same: for the index, queries and chat alike."""
 
 import re
+import unicodedata
 
 from shared.text.marks import normalised
 
@@ -20,3 +21,11 @@ def folded(text: str) -> str:
         return text.lower()
     visible = _INVISIBLE.sub("", text)
     return normalised("NFKC", normalised("NFKC", visible).casefold())
+
+
+def unaccented(text: str) -> str:
+    """Return the text as `folded` does, and without the marks of its letters."""
+    plain = folded(text)
+    if plain.isascii():
+        return plain
+    return "".join(c for c in normalised("NFKD", plain) if unicodedata.category(c) != "Mn")

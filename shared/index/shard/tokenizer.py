@@ -10,8 +10,9 @@ import re
 import sqlite3
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 from shared.text.folding import folded
 
@@ -24,6 +25,10 @@ CREATE VIRTUAL TABLE source USING fts5(
   text, content='', tokenize='porter unicode61 remove_diacritics 2'
 );
 CREATE VIRTUAL TABLE tokens USING fts5vocab(source, 'instance');
+CREATE VIRTUAL TABLE whole_source USING fts5(
+  text, content='', tokenize='unicode61 remove_diacritics 2'
+);
+CREATE VIRTUAL TABLE whole_tokens USING fts5vocab(whole_source, 'instance');
 """
 # Letters of scripts without spaces: Thai to Myanmar, Khmer, kana, Bopomofo, Han and Hangul.
 _UNSPACED = re.compile(
@@ -33,6 +38,13 @@ _UNSPACED = re.compile(
 )
 # Vowel signs, tone marks and the like, which belong to the letter before them.
 _MARK_CATEGORIES = frozenset({"Mn", "Mc"})
+
+
+class Written(NamedTuple):
+    """A word as it is written, without case and diacritics, and its stem, which is compared."""
+
+    word: str
+    stem: str
 
 
 class Tokenizer:
@@ -59,22 +71,40 @@ class Tokenizer:
         """
         return self._words(text, _pairs_or_letter)
 
-    def _words(self, text: str, cut: Callable[[str], list[str]]) -> list[str]:
-        # No lone surrogates, of which SQLite takes none.
-        clean = folded(text).encode(errors="replace").decode()
-        if clean.isascii():
-            return self._spaced(clean)
-        runs = _UNSPACED.findall(clean)
-        spaced = self._spaced(_UNSPACED.sub(" ", clean) if runs else clean)
-        return [*spaced, *(word for run in runs for word in cut(run))]
+    def written(self, text: str) -> tuple[list[Written], list[str]]:
+        """The words of a text that spaces part, as they are written, and the runs of the others."""
+        spaced, runs = _parted(text)
+        words = self._spaced(spaced, "whole_source", "whole_tokens")
+        stems = self._spaced(spaced, "source", "tokens")
+        return list(map(Written, words, stems)), runs
 
-    def _spaced(self, text: str) -> list[str]:
+    def stems(self, words: Iterable[str]) -> dict[str, str]:
+        """The stems of single words that `written` gave, or of their parts; none of no word."""
+        found, _ = self.written(" ".join(words))
+        return dict(found)
+
+    def _words(self, text: str, cut: Callable[[str], list[str]]) -> list[str]:
+        spaced, runs = _parted(text)
+        words = self._spaced(spaced, "source", "tokens")
+        return [*words, *(word for run in runs for word in cut(run))]
+
+    def _spaced(self, text: str, source: str, tokens: str) -> list[str]:
         with self._lock:
             run = self._connection.execute
-            run("INSERT INTO source(rowid, text) VALUES (1, ?)", (text,))
-            rows = run("SELECT term FROM tokens ORDER BY offset").fetchall()
-            run("INSERT INTO source(source) VALUES ('delete-all')")
+            run(f"INSERT INTO {source}(rowid, text) VALUES (1, ?)", (text,))  # noqa: S608 - ours
+            rows = run(f"SELECT term FROM {tokens} ORDER BY offset").fetchall()  # noqa: S608 - ours
+            run(f"INSERT INTO {source}({source}) VALUES ('delete-all')")  # noqa: S608 - ours
         return [row[0] for row in rows]
+
+
+def _parted(text: str) -> tuple[str, list[str]]:
+    """The text with its words that spaces part, and the runs of letters without spaces."""
+    # No lone surrogates, of which SQLite takes none.
+    clean = folded(text).encode(errors="replace").decode()
+    if clean.isascii():
+        return clean, []
+    runs = _UNSPACED.findall(clean)
+    return _UNSPACED.sub(" ", clean) if runs else clean, runs
 
 
 def _letters(run: str) -> list[str]:
@@ -116,6 +146,11 @@ _FUNCTION_WORDS = frozenset(
         """
     )
 )
+
+
+def is_function_word(word: str) -> bool:
+    """Whether it is one of those that count only in a query that has no other word."""
+    return word in _FUNCTION_WORDS
 
 
 def query_terms(text: str) -> tuple[str, ...]:
