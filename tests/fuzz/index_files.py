@@ -26,7 +26,10 @@ from shared.index.graph.hnsw_file import GraphFile, MarkedGraph, write_graph
 from shared.index.manifest.manifest_format import encode_manifest, parse_manifest, salvaged_version
 from shared.index.shard.lexical import SearchedRow, build_tables
 from shared.index.shard.sidecar import Document, Sidecar, write_sidecar
+from shared.index.shard.spelling import suggest
+from shared.index.shard.suggestions import Unknown
 from shared.index.shard.vector_file import StoredVectors, decode_vectors, encode_vectors
+from shared.index.shard.vocabulary import Vocabulary
 from shared.models.chunk import ChunkMetadata
 from shared.models.entity import NO_CONTENT, EntityVersion, Scalar
 from shared.models.manifest import ModelIdentity
@@ -38,6 +41,7 @@ ROWS = 40
 DIMS = 4
 MODEL = ModelIdentity(id="fuzz", revision="1", dims=DIMS)
 KEY = "the-key"
+UNKNOWN = Unknown(("wrod", "oftenword"), ("numberx",))
 FILTERS = (
     SearchFilters(source_ids=("é1",), entity_types=("t",)),
     SearchFilters(fields=(FieldFilter("price", minimum="0.5", maximum="1e3"),)),
@@ -205,6 +209,7 @@ def read_every_way(opened: Sidecar) -> None:
         lambda: opened.titles_with(["titl"]),
         lambda: list(opened.every_posting("postings")),
         lambda: list(opened.every_posting("titles")),
+        lambda: suggest(opened, lambda: Vocabulary(opened.word_lists()), UNKNOWN, None),
     ):
         with suppress(CorruptObjectError):
             read()

@@ -26,6 +26,7 @@ from shared.errors import (
 from shared.index.search.group_messages import GroupScope
 from shared.index.search.remote_group import RemoteGroup
 from shared.index.search.shard_group import GroupQuery
+from shared.index.shard.suggestions import Unknown
 from shared.messaging.maintenance_stage import parse_maintenance_job
 from shared.messaging.stage import job_part, parse_job
 from shared.models.chunk import chunk_file_line
@@ -124,6 +125,7 @@ def group_answer(data: bytes) -> None:
     query = GroupQuery(depth=5, least=5, breadth=10, by_entity=True, passages=2, terms=("a",))
     asks: tuple[Callable[[], object], ...] = (
         lambda: group.statistics(["a"], by_entity=True),
+        lambda: group.suggest(Unknown(("a",), ("ab",))),
         lambda: group.passages(query, group.search(query).units),
         lambda: group.sample(3, 1),
     )

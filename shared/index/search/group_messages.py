@@ -13,9 +13,11 @@ from pydantic import Field, TypeAdapter
 from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.correction import MAXIMUM_CORRECTED, MAXIMUM_JOINED
 from shared.index.search.shard_group import FoundPassage, FoundUnit, GroupQuery, Sample
 from shared.index.shard.lexical import TermStatistics
 from shared.index.shard.sidecar import StoredChunk
+from shared.index.shard.suggestions import Suggestions
 from shared.index.shard.tokenizer import MAXIMUM_TERMS
 from shared.models.base import MAXIMUM_PASSAGES, Contract, CorpusName
 from shared.models.maintenance import ShardId
@@ -40,6 +42,15 @@ class StatisticsRequest(Contract):
     scope: GroupScope
     by_entity: bool
     terms: Terms
+
+
+class SpellingRequest(Contract):
+    """What may stand for words that the whole index does not know. See `Unknown`."""
+
+    ask: Literal["spelling"] = "spelling"
+    scope: GroupScope
+    words: Annotated[tuple[str, ...], Field(max_length=MAXIMUM_CORRECTED)]
+    joined: Annotated[tuple[str, ...], Field(max_length=MAXIMUM_JOINED)]
 
 
 class SearchRequest(Contract):
@@ -105,7 +116,7 @@ class SampleRequest(Contract):
     seed: Annotated[int, Field(ge=0)]
 
 
-GroupRequest = StatisticsRequest | SearchRequest | SampleRequest
+GroupRequest = StatisticsRequest | SpellingRequest | SearchRequest | SampleRequest
 group_request: TypeAdapter[GroupRequest] = TypeAdapter(
     Annotated[GroupRequest, Field(discriminator="ask")]
 )
@@ -182,6 +193,7 @@ class SearchAnswer(Contract):
 
 
 statistics_answer: TypeAdapter[TermStatistics] = TypeAdapter(TermStatistics)
+spelling_answer: TypeAdapter[Suggestions] = TypeAdapter(Suggestions)
 search_answer: TypeAdapter[SearchAnswer] = TypeAdapter(SearchAnswer)
 sample_answer: TypeAdapter[Sample] = TypeAdapter(Sample)
 

@@ -21,9 +21,11 @@ from shared.index.search.group_messages import (
     SampleRequest,
     SearchAnswer,
     SearchRequest,
+    SpellingRequest,
     StatisticsRequest,
     sample_answer,
     search_answer,
+    spelling_answer,
     statistics_answer,
 )
 from shared.index.search.shard_group import (
@@ -35,6 +37,7 @@ from shared.index.search.shard_group import (
     ShardGroup,
 )
 from shared.index.shard.lexical import TermStatistics
+from shared.index.shard.suggestions import NOTHING_SUGGESTED, Suggestions, Unknown
 
 AnswerT = TypeVar("AnswerT")
 
@@ -70,6 +73,14 @@ class RemoteGroup:
         """Ask for the counts."""
         request = StatisticsRequest(scope=self._scope, by_entity=by_entity, terms=tuple(terms))
         return self._ask(request, statistics_answer)
+
+    def suggest(self, unknown: Unknown) -> Suggestions:
+        """Ask for suggestions; a process of an earlier release does not know the question."""
+        request = SpellingRequest(scope=self._scope, words=unknown.words, joined=unknown.joined)
+        try:
+            return self._ask(request, spelling_answer)
+        except InvalidInputError:
+            return NOTHING_SUGGESTED
 
     def search(self, query: GroupQuery) -> GroupAnswer:
         """Ask for the best units; their passages come with them."""
@@ -107,6 +118,12 @@ def answer_group_request(group: ShardGroup, request: GroupRequest) -> dict[str, 
             group.statistics(request.terms, by_entity=request.by_entity), mode="json"
         )
         return counts
+    if isinstance(request, SpellingRequest):
+        suggestions: dict[str, Any] = spelling_answer.dump_python(
+            group.suggest(Unknown(request.words, request.joined)),
+            mode="json",
+        )
+        return suggestions
     if isinstance(request, SampleRequest):
         drawn: dict[str, Any] = sample_answer.dump_python(
             group.sample(request.count, request.seed), mode="json"

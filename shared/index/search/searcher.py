@@ -13,6 +13,7 @@ import numpy.typing as npt
 from shared.errors import CorruptObjectError, DamagedIndexError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.correction import Correction, QueryWords, unknown_terms
 from shared.index.search.group_calls import GroupCalls, Round
 from shared.index.search.shard_group import (
     FoundPassage,
@@ -28,6 +29,7 @@ from shared.index.shard.damage import damaged_shard, is_about
 from shared.index.shard.lexical import TermStatistics, combine
 from shared.index.shard.shard_reader import SearchTuning
 from shared.index.shard.sidecar import StoredChunk
+from shared.index.shard.suggestions import combine_suggestions
 from shared.index.shard.tokenizer import search_terms
 from shared.models.base import MAXIMUM_RESULTS
 from shared.models.manifest import Manifest
@@ -51,7 +53,8 @@ class SearchQuery:
     holds every word of the query is a hit too. Hits are entities, each with its best
     `passages`, or single passages without `by_entity`. `exact` compares the vector with every row
     instead of asking the graphs. `partial` says that where a shard is damaged or a group
-    of shards fails, the hits of the others will do.
+    of shards fails, the hits of the others will do. With `spelling` known words stand for those
+    that the index does not know, with `threshold` as well.
     """
 
     text: str
@@ -64,6 +67,7 @@ class SearchQuery:
     threshold: float | None = None
     exact: bool = False
     partial: bool = False
+    spelling: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ class SearchResult:
     """Hits, best first, and the state of the index they come from.
 
     The index is searched in `groups` parts, of which `searched` answered; shards that are left
-    out of the part here are named in `snapshot.damage`.
+    out of the part here are named in `snapshot.damage`. `corrected` says which words of the query
+    others stand for.
     """
 
     hits: tuple[SearchHit, ...]
@@ -107,6 +112,7 @@ class SearchResult:
     searched: int
     groups: int
     milliseconds: SearchTimes
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +250,12 @@ class Search:
         self._tuning = tuning
         self._terms = terms
         self._by_entity = by_entity
-        self._counting: Round[TermStatistics] | None = None
-        if terms:
-            self._counting = groups.start(
-                lambda group: group.statistics(terms, by_entity=by_entity)
-            )
+        self._corrected: Mapping[str, str] = {}
+        self._counting = self._count() if terms else None
+
+    def _count(self) -> Round[TermStatistics]:
+        terms, by_entity = self._terms, self._by_entity
+        return self._groups.start(lambda group: group.statistics(terms, by_entity=by_entity))
 
     def finish(self, query: SearchQuery) -> SearchResult:
         """Search with the vector; `query` has the text and the mode that this was begun with.
@@ -284,12 +291,18 @@ class Search:
             groups=self._groups.waited_ms,
             hydrate=(time.perf_counter() - ranked) * 1000.0,
         )
-        return SearchResult(hits, self._snapshot, len(answers), self._groups.count, times)
+        return SearchResult(
+            hits, self._snapshot, len(answers), self._groups.count, times, self._corrected
+        )
 
     def _question(self, query: SearchQuery) -> GroupQuery:
         statistics = None
         if self._counting is not None:
             statistics = combine(self._groups.finish(self._counting).values())
+            correction = self._correction(query, statistics) if query.spelling else None
+            if correction is not None:
+                self._corrected, self._terms = correction.replaced, correction.terms
+                statistics = combine(self._groups.finish(self._count()).values())
         # Of the whole index, so that the hits do not depend on its partition into groups.
         with_rows = (shard for shard in self._snapshot.manifest.shards if shard.vectors)
         is_many = len(list(islice(with_rows, _MANY_SHARDS))) == _MANY_SHARDS
@@ -305,6 +318,17 @@ class Search:
             filters=query.filters,
             exact=query.exact,
         )
+
+    def _correction(self, query: SearchQuery, statistics: TermStatistics) -> Correction | None:
+        lacking = unknown_terms(self._terms, statistics.units_with)
+        if not lacking:
+            return None
+        words = QueryWords(query.text, lacking)
+        unknown = words.unknown()
+        if not unknown.words:
+            return None
+        asked = self._groups.start(lambda group: group.suggest(unknown))
+        return words.corrected(combine_suggestions(self._groups.finish(asked).values()))
 
     def _hydrated(
         self, question: GroupQuery, best: Sequence[tuple[_Candidate, float]]

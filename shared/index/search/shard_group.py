@@ -18,6 +18,7 @@ from shared.index.graph.hnsw_file import Labels, Vectors
 from shared.index.shard.lexical import Bm25, TermStatistics, combine
 from shared.index.shard.shard_reader import Shard
 from shared.index.shard.sidecar import StoredChunk
+from shared.index.shard.suggestions import Suggestions, Unknown, combine_suggestions
 from shared.index.shard.word_search import LookedUp
 
 ResultT = TypeVar("ResultT")
@@ -91,6 +92,10 @@ class ShardGroup(Protocol):
         """What the live units of the group add to the statistics of the index."""
         ...
 
+    def suggest(self, unknown: Unknown) -> Suggestions:
+        """What the group knows that may stand for words that no group knows."""
+        ...
+
     def search(self, query: GroupQuery) -> GroupAnswer:
         """The best units of the group."""
         ...
@@ -143,6 +148,13 @@ class LocalGroup:
     def statistics(self, terms: Sequence[str], *, by_entity: bool) -> TermStatistics:
         """Look the words up; the search that follows finds them looked up already."""
         return combine(part.statistics for part in self._look_up(tuple(terms), by_entity))
+
+    def suggest(self, unknown: Unknown) -> Suggestions:
+        """Ask every shard for itself."""
+        shards = self._shards
+        return combine_suggestions(
+            self._spread(lambda number: shards[number].suggest(unknown), len(shards))
+        )
 
     def search(self, query: GroupQuery) -> GroupAnswer:
         """Search every shard for itself, and complete the scores of the best units of all."""

@@ -16,7 +16,10 @@ from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import GraphFile, Labels, MarkedGraph, RowMask, Vectors
 from shared.index.shard.lexical import Bm25
 from shared.index.shard.sidecar import Sidecar, StoredChunk
+from shared.index.shard.spelling import suggest
+from shared.index.shard.suggestions import NOTHING_SUGGESTED, Suggestions, Unknown
 from shared.index.shard.units import Units
+from shared.index.shard.vocabulary import Vocabulary
 from shared.index.shard.word_search import (
     LookedUp,
     WordScores,
@@ -107,6 +110,14 @@ class OpenFiles:
                 has_titles=catalog.has_titles,
             )
         self._units: dict[bool, Units] = {}
+        self._vocabulary: Vocabulary | None = None
+
+    def vocabulary(self) -> Vocabulary:
+        """The words of the shard, read at the first that it does not know."""
+        if self._vocabulary is None:
+            lists = [] if self.sidecar is None else self.sidecar.word_lists()
+            self._vocabulary = Vocabulary(lists)
+        return self._vocabulary
 
     def units(self, *, by_entity: bool) -> Units:
         """What is ranked: the entities of the shard, or its rows by themselves."""
@@ -330,6 +341,13 @@ class Shard:
         if self._files.sidecar is None:
             return nothing_found(units)
         return look_up(self._files.sidecar, units, terms, self._is_live)
+
+    def suggest(self, unknown: Unknown) -> Suggestions:
+        """What the shard knows that may stand for words that no shard knows."""
+        sidecar = self._files.sidecar
+        if sidecar is None:
+            return NOTHING_SUGGESTED
+        return suggest(sidecar, self._files.vocabulary, unknown, self._is_live)
 
     def best_matches(
         self, looked_up: LookedUp, ranking: Bm25, count: int, candidates: Labels | None

@@ -291,7 +291,7 @@ def search_everything(store: MemoryObjectStore, folder: Path) -> None:
     modes: tuple[SearchMode, ...] = ("dense", "lexical", "hybrid")
     for mode in modes:
         for narrowed in filters:
-            query = SearchQuery("word often number7", vector, k=20, mode=mode, filters=narrowed)
+            query = SearchQuery("word oftne number7", vector, k=20, mode=mode, filters=narrowed)
             for hit in reader.search(query).hits:
                 if not np.isfinite(hit.score) or not isinstance(hit.chunk.text, str):
                     raise ValueError(f"a hit with score {hit.score} is no answer")

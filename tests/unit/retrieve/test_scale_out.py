@@ -130,7 +130,7 @@ def test_the_words_of_a_query_travel_but_not_the_query(
     split.invoke({"q": "w4, Swordfish!", "mode": "hybrid"})
     assert "Swordfish" not in json.dumps(others.events)
     asked = [event["group"]["ask"] for event in others.events]
-    assert sorted(asked) == ["search"] * 4 + ["statistics"] * 2
+    assert sorted(asked) == ["search"] * 4 + ["spelling"] * 2 + ["statistics"] * 2
 
 
 def throttled(event: dict[str, Any]) -> None:
