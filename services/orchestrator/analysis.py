@@ -6,7 +6,7 @@ with one name too many, and the answer still quotes only what was found.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -100,6 +100,17 @@ def shorten(text: str, maximum_characters: int) -> str:
         return text
     cut = text[: maximum_characters + 1].rpartition(" ")[0]
     return cut or text[:maximum_characters]
+
+
+def with_corrected(text: str, corrected: Mapping[str, str]) -> str:
+    """Put the words that were searched for in the place of others, as names where those are."""
+    for words, instead in corrected.items():
+        parts = r"\W+".join(map(re.escape, words.split()))
+        pattern = re.compile(rf"(?<!\w){parts}(?!\w)", re.I)
+        if match := pattern.search(text):
+            known = instead.title() if match.group()[0].isupper() else instead
+            text = pattern.sub(known.replace("\\", r"\\"), text)
+    return text
 
 
 def _is_greeting(tokens: Sequence[Token]) -> bool:

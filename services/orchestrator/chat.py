@@ -40,6 +40,7 @@ def answer(graph: ChatGraph, request: ChatRequest) -> dict[str, Any]:
     total_milliseconds = (time.perf_counter() - started) * 1_000
     return {
         "session_id": session_id,
+        **({"corrected": dict(corrected)} if (corrected := reply.retrieved.corrected) else {}),
         "answer": reply.draft.answer,
         "citations": [_citation(citation) for citation in reply.draft.citations],
         "results": list(reply.retrieved.results),

@@ -3,7 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from shared.models.base import (
     DEFAULT_RESULTS,
@@ -11,6 +18,7 @@ from shared.models.base import (
     MAXIMUM_RESULTS,
     Contract,
     CorpusName,
+    without_absent,
 )
 from shared.models.forms import form
 
@@ -88,12 +96,20 @@ class ChatCitation(Contract):
 
 
 class ChatAnswer(Contract):
-    """The answer of a turn; `results` are those of `/retrieve`, times are milliseconds."""
+    """The answer of a turn; `results` are those of `/retrieve`, times are milliseconds.
+
+    `corrected` only where other words stood for some of the question.
+    """
 
     session_id: str
+    corrected: dict[str, str] | None = None
     answer: str
     citations: tuple[ChatCitation, ...]
     results: tuple[dict[str, Any], ...]
     mode: str
     attribution: str | None
     timing_ms: dict[str, float]
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_absent(dump(self), "corrected")

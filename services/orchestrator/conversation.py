@@ -15,7 +15,7 @@ from langgraph.channels import UntrackedValue
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
-from services.orchestrator.analysis import Analysis, Turn, analyse, shorten
+from services.orchestrator.analysis import Analysis, Turn, analyse, shorten, with_corrected
 from services.orchestrator.chat_request import ChatRequest
 from services.orchestrator.generator import NOTHING_FOUND, Draft, Generator, Passage
 from services.orchestrator.retrieve_client import RetrieveCall, Retrieved
@@ -145,7 +145,7 @@ class ChatGraph:
         passages = state["retrieved"].passages
         draft = NOTHING_FOUND
         if any(self._is_near(passage) for passage in passages):
-            draft = self._generator.generate(state["analysis"].query, passages)
+            draft = self._generator.generate(_question(state), passages)
         return {"draft": draft, "generate_milliseconds": self._since(started)}
 
     def _respond(self, state: ChatState) -> ChatState:
@@ -168,12 +168,17 @@ def _next_of_analysis(state: ChatState) -> Literal["retrieve", "respond"]:
     return "retrieve" if state["analysis"].route == "question" else "respond"
 
 
+def _question(state: ChatState) -> str:
+    """The question in the words that were searched for."""
+    return with_corrected(state["analysis"].query, state["retrieved"].corrected)
+
+
 def _turn(state: ChatState) -> Turn:
     draft = state["draft"]
     titles = (citation.passage.title for citation in draft.citations)
     return Turn(
         message=state["request"].message,
-        query=state["analysis"].query,
+        query=_question(state),
         answer=shorten(draft.answer, _MAXIMUM_ANSWER_CHARACTERS) if draft.citations else "",
         titles=[shorten(title, _MAXIMUM_TITLE_CHARACTERS) for title in titles],
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -86,15 +86,20 @@ class _Result(_ResultPassage):
 
 class _Answer(BaseModel):
     results: list[_Result]
+    corrected: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Retrieved:
-    """`results` as `retrieve` gave them, for the response; `passages` the same, for a generator."""
+    """`results` as `retrieve` gave them, for the response; `passages` the same, for a generator.
+
+    `corrected` says which words were searched for instead of unknown ones.
+    """
 
     results: tuple[Mapping[str, Any], ...] = ()
     passages: tuple[Passage, ...] = ()
     attribution: str | None = None
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
 
 class RetrieveFunction:
@@ -161,6 +166,7 @@ def read_answer(body: bytes) -> Retrieved:
             for passage in (result, *result.passages)
         ),
         attribution=_attribution(answer),
+        corrected=answer.corrected,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from shared.index.search.searcher import SearchMode
-from shared.models.base import Contract
+from shared.models.base import Contract, without_absent
 from shared.models.manifest import ModelIdentity
 
 
@@ -65,11 +65,7 @@ class IndexState(Contract):
 
     @model_serializer(mode="wrap")
     def _without_what_is_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        document: dict[str, Any] = dump(self)
-        for name in ("groups", "damaged_shards"):
-            if document[name] is None:
-                del document[name]
-        return document
+        return without_absent(dump(self), "groups", "damaged_shards")
 
 
 class RetrieveAnswer(Contract):
@@ -78,10 +74,12 @@ class RetrieveAnswer(Contract):
     `timing_ms` has milliseconds: `embed` the query, `search` until the hits are ranked, of it
     `groups` waiting for other functions (only where there are several groups), `hydrate` reading
     texts, and `total`. The call that loads them also has `model`, and `shards` for fetching and
-    opening shards, which happen side by side.
+    opening shards, which happen side by side. `corrected` only where other words stood for some of
+    the query.
     """
 
     query: str
+    corrected: dict[str, str] | None = None
     k: int
     mode: SearchMode
     filters: dict[str, Any]
@@ -90,3 +88,7 @@ class RetrieveAnswer(Contract):
     model: ModelIdentity
     index: IndexState
     timing_ms: dict[str, float]
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_absent(dump(self), "corrected")

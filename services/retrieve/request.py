@@ -131,6 +131,8 @@ class RetrieveRequest(Contract):
 
     `partial`: when a shard is damaged, or a part of an index that several functions search does
     not answer, the results of the others will do.
+
+    `spelling`: a word that the index does not know is split, joined or replaced by a known one.
     """
 
     q: Annotated[str, Field(max_length=MAXIMUM_QUERY_CHARACTERS), AfterValidator(_require_content)]
@@ -141,6 +143,7 @@ class RetrieveRequest(Contract):
     mode: SearchMode = DEFAULT_MODE
     corpus: CorpusName | None = None
     partial: bool = False
+    spelling: bool = True
     filters: RetrieveFilters = RetrieveFilters()
 
     def search_query(self, vector: Vectors | None) -> SearchQuery:
@@ -155,6 +158,7 @@ class RetrieveRequest(Contract):
             filters=self.filters.search_filters(),
             threshold=self.threshold,
             partial=self.partial,
+            spelling=self.spelling,
         )
 
     @model_validator(mode="after")

@@ -186,6 +186,7 @@ def _body(
         index["damaged_shards"] = len(result.snapshot.damage)
     return {
         "query": request.q,
+        **({"corrected": dict(result.corrected)} if result.corrected else {}),
         "k": request.k,
         "mode": request.mode,
         "filters": request.filters.given(),
@@ -237,6 +238,7 @@ def _log(
             "k": request.k,
             "query_characters": len(request.q),
             "results": len(result.hits),
+            "corrected": len(result.corrected),
             "index_version": manifest.version,
             "index_age_seconds": round((datetime.now(UTC) - manifest.committed_at).total_seconds()),
             "groups": result.groups,

@@ -1,6 +1,7 @@
 """What all contracts share: strictness and the names that appear in keys."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -61,3 +62,10 @@ class StoredRecord(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def without_absent(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The members of a document without those of these names that are None."""
+    return {
+        name: value for name, value in document.items() if name not in names or value is not None
+    }

@@ -1,6 +1,10 @@
 """What a consumer of the API gets, over HTTP through API Gateway."""
 
+import json
 import uuid
+from pathlib import Path
+
+import pytest
 
 from shared.models.run import RunProgress
 from tests.e2e.stack import Stack
@@ -36,6 +40,28 @@ def test_a_title_finds_its_entity_first(stack: Stack, marvel_run: RunProgress) -
     for mode in ("lexical", "hybrid"):
         answer = stack.retrieve("Ultron", mode=mode, **{"filter.entity": "character"})
         assert answer.body["results"][0]["meta"]["title"] == "Ultron"
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_misspelt_names_are_among_the_first_three(
+    stack: Stack, marvel_run: RunProgress, mode: str
+) -> None:
+    file = Path(__file__).parents[1] / "misspelt_names.json"
+    names: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    missed = {}
+    for name, title in names.items():
+        question = {"q": name, "k": 3, "mode": mode}
+        results = stack.invoke("retrieve", {"retrieve": question})["results"]
+        found = [result["meta"]["title"] for result in results]
+        if title not in found:
+            missed[name] = found
+    assert len(names) - len(missed) >= 40, missed
+
+
+def test_chat_understands_a_misspelt_name(stack: Stack, marvel_run: RunProgress) -> None:
+    answer = stack.chat("Who created Ulton?")
+    assert answer.body["corrected"] == {"ulton": "ultron"}
+    assert "Pym" in answer.body["answer"]
 
 
 def test_chat_answers_with_a_cited_sentence(stack: Stack, marvel_run: RunProgress) -> None:

@@ -57,6 +57,11 @@ def _add_retrieve(commands: Commands) -> None:
         action="store_true",
         help="accept an incomplete answer when a part of a large index does not answer",
     )
+    retrieve.add_argument(
+        "--no-spelling",
+        action="store_true",
+        help="search for the words as they are, also those that the index does not know",
+    )
     add_json(retrieve)
 
 
@@ -81,6 +86,8 @@ def _retrieve(options: argparse.Namespace, target: Target) -> int:
     parameters |= {f"filter.{name}": value for name, value in options.filter}
     if options.partial:
         parameters["partial"] = "true"
+    if options.no_spelling:
+        parameters["spelling"] = "false"
     if options.no_group:
         parameters["group"] = "false"
     show(options, target.api().retrieve(options.query, parameters), retrieve_lines)

@@ -15,6 +15,7 @@ def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"without the damaged shards of the index: {damaged}"
         if groups := index.get("groups"):
             yield f"only {groups.get('searched')} of {groups.get('of')} parts of the index answered"
+    yield from _corrected(answer)
     if not results:
         yield "nothing found"
     for number, result in enumerate(results, 1):
@@ -29,6 +30,7 @@ def retrieve_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def chat_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """The answer of `POST /chat` with its citations and its session."""
+    yield from _corrected(answer)
     first, *others = str(answer["answer"]).splitlines() or [""]
     yield first
     # Indented, so that no line of an answer passes for a citation or for the session.
@@ -37,3 +39,11 @@ def chat_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         url = f"  {citation['url']}" if citation.get("url") else ""
         yield f"[{citation['n']}] {citation.get('title') or citation['id']}{url}"
     yield f"session {answer['session_id']}"
+
+
+def _corrected(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Which words were searched for instead of unknown ones."""
+    corrected = answer.get("corrected") or {}
+    if corrected:
+        instead = ", ".join(f"{known} for {word}" for word, known in corrected.items())
+        yield f"searched for {instead}"

@@ -85,6 +85,27 @@ def test_a_partial_answer_says_how_much_answered(
     assert second.startswith("1. 0.710  Ultron")
 
 
+@pytest.mark.parametrize(("options", "sent"), [([], None), (["--no-spelling"], ["false"])])
+def test_words_are_searched_as_they_are_when_that_is_said(
+    api: FakeApi, options: list[str], sent: list[str] | None
+) -> None:
+    assert main(["retrieve", "x", *options]) == 0
+    [asked] = api.asked
+    assert asked["query"].get("spelling") == sent
+
+
+def test_an_answer_to_other_words_says_so(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    corrected = {"ulton": "ultron", "warmachine": "war machine"}
+    api.answer = (200, json.dumps({"results": [RESULT], "corrected": corrected}).encode())
+    assert main(["retrieve", "ulton warmachine"]) == 0
+    said = "searched for ultron for ulton, war machine for warmachine"
+    assert capsys.readouterr().out.splitlines()[0] == said
+    answer = {"session_id": "s-1", "answer": "Hank Pym", "corrected": {"ulton": "ultron"}}
+    api.answer = (200, json.dumps(answer).encode())
+    assert main(["chat", "Who created Ulton?"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "searched for ultron for ulton"
+
+
 def test_json_shows_the_whole_answer(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     answer = {"results": [RESULT], "timing_ms": {"total": 1}}
     api.answer = (200, json.dumps(answer).encode())

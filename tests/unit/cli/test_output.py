@@ -57,11 +57,13 @@ STAGE = {"stage": FOREIGN, "state": "disabled", "waiting": 1, "in_flight": 2, "d
 MODEL = {"id": FOREIGN, "revision": FOREIGN, "dims": 4}
 ANSWERS: list[tuple[Lines, dict[str, Any]]] = [
     (retrieve_lines, {
+        "corrected": {FOREIGN: FOREIGN},
         "partial": True, "index": {"groups": {"searched": FOREIGN, "of": FOREIGN}},
         "results": [{"id": FOREIGN, "score": 0.5, "snippet": FOREIGN,
                      "meta": {"entity": FOREIGN, "id": FOREIGN, "title": FOREIGN}},
                     {"id": FOREIGN, "score": 0.5}]}),
-    (chat_lines, {"answer": BENIGN, "session_id": FOREIGN, "citations": [
+    (chat_lines, {
+        "corrected": {FOREIGN: FOREIGN}, "answer": BENIGN, "session_id": FOREIGN, "citations": [
         {"n": FOREIGN, "id": FOREIGN, "title": FOREIGN, "url": FOREIGN}]}),
     (corpus_rendering.corpora_lines, {"corpora": [CORPUS, CORPUS]}),
     (corpus_rendering.corpus_lines, CORPUS),

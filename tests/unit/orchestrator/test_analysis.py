@@ -8,6 +8,7 @@ from services.orchestrator.analysis import (
     analyse,
     normalise,
     shorten,
+    with_corrected,
 )
 
 
@@ -127,3 +128,21 @@ def test_any_message_in_any_session_is_analysed(message: str, history: list[Turn
     analysis = analyse(message, history)
     assert len(analysis.query) <= MAXIMUM_SEARCHED_CHARACTERS
     assert bool(analysis.query) == (analysis.route == "question")
+
+
+@pytest.mark.parametrize(
+    ("text", "corrected", "expected"),
+    [
+        ("Who created Ulton?", {"ulton": "ultron"}, "Who created Ultron?"),
+        ("who is spiderman's aunt", {"spiderman": "spider man"}, "who is spider man's aunt"),
+        ("Is Spiderman old?", {"spiderman": "spider man"}, "Is Spider Man old?"),
+        ("Who fears Dare-Devil?", {"dare devil": "daredevil"}, "Who fears Daredevil?"),
+        ("an ant and antman", {"ant": "aunt"}, "an aunt and antman"),
+        ("x.y xzy", {"x.y": r"\1 z"}, r"\1 z xzy"),
+        ("Ülton", {"ulton": "ultron"}, "Ülton"),
+    ],
+)
+def test_words_that_were_searched_for_take_the_place_of_others(
+    text: str, corrected: dict[str, str], expected: str
+) -> None:
+    assert with_corrected(text, corrected) == expected

@@ -61,6 +61,19 @@ def test_a_follow_up_is_searched_with_its_subject(make_graph: MakeGraph) -> None
     assert reply.draft.answer.startswith("Hank Pym is a biochemist. [1]")
 
 
+def test_a_question_is_answered_in_the_words_that_were_searched_for(
+    make_graph: MakeGraph, sessions: InMemorySaver
+) -> None:
+    client = ScriptedLambda({"results": [ULTRON, PYM], "corrected": {"ulton": "ultron"}})
+    graph = make_graph(client)
+    reply = graph.run(SESSION, ask("Who created Ulton?"))
+    assert client.searches[-1]["q"] == "Who created Ulton?"
+    assert reply.retrieved.corrected == {"ulton": "ultron"}
+    assert reply.draft.answer.startswith("Hank Pym created Ultron in 1968. [1]")
+    [turn] = kept_turns(sessions)
+    assert (turn["message"], turn["query"]) == ("Who created Ulton?", "Who created Ultron?")
+
+
 def test_a_session_does_not_know_another(make_graph: MakeGraph) -> None:
     client = ScriptedLambda()
     graph = make_graph(client)

@@ -50,6 +50,8 @@ def test_a_whole_answer_is_sent_as_it_is() -> None:
     index = {"version": 1, "shards": 9, "groups": {"searched": 2, "of": 3}}
     partial = GOOD | {"partial": True, "index": index}
     assert get(partial) == (200, partial)
+    corrected = GOOD | {"corrected": {"ulton": "ultron"}}
+    assert get(corrected) == (200, corrected)
 
 
 @pytest.mark.parametrize(

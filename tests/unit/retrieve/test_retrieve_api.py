@@ -55,6 +55,18 @@ def test_the_body_holds_all_that_is_promised(deployment: Deployment) -> None:
     assert len(body["results"]) == 2
 
 
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_the_answer_says_which_words_stood_for_others(deployment: Deployment, mode: str) -> None:
+    deployment.commit({"hero:9": ("ultron w9", None)}, origin="run/page/1", seq=1)
+    _, body, _ = deployment.get(q="Ulton", mode=mode)
+    assert (body["query"], body["corrected"]) == ("Ulton", {"ulton": "ultron"})
+    assert ids(body)[0] == "hero:9-001"
+    _, body, _ = deployment.get(q="Ulton", mode=mode, spelling="false")
+    assert "corrected" not in body
+    _, body, _ = deployment.get(q="Ulton", mode="dense")
+    assert "corrected" not in body
+
+
 def test_cold_parts_show_only_in_the_call_they_happened_in(deployment: Deployment) -> None:
     warm = {"embed", "search", "hydrate", "total"}
     assert set(deployment.get(q=QUERY)[1]["timing_ms"]) == warm | {"model", "shards"}

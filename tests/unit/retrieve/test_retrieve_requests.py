@@ -16,7 +16,7 @@ from shared.errors import InvalidInputError, TextTooLongError, UltronError
 from shared.index.catalog.filters import SearchFilters
 
 NAMES = (
-    "q", "k", "threshold", "group", "passages", "mode", "corpus", "partial",
+    "q", "k", "threshold", "group", "passages", "mode", "corpus", "partial", "spelling",
     "filter.entity", "filter.id", "filter.since", "filter.until",
 )  # fmt: skip
 ALLOWED = (*NAMES, "filter.<field>", "filter.<field>.min", "filter.<field>.max")
@@ -25,7 +25,7 @@ ALLOWED = (*NAMES, "filter.<field>", "filter.<field>.min", "filter.<field>.max")
 def test_a_question_alone_has_defaults() -> None:
     request = parse_query_string({"q": ["Who created Ultron?"]})
     assert (request.k, request.mode, request.threshold, request.corpus) == (5, "hybrid", None, None)
-    assert (request.group, request.passages) == (True, 1)
+    assert (request.group, request.passages, request.spelling) == (True, 1, True)
     assert request.filters.given() == {}
     assert request.filters.search_filters().is_empty
 
@@ -41,6 +41,7 @@ def test_all_parameters_are_read() -> None:
             "mode": ["dense"],
             "corpus": ["marvel"],
             "partial": ["true"],
+            "spelling": ["false"],
             "filter.entity": ["comic,series", "event"],
             "filter.id": ["a,b"],
             "filter.since": ["2024-01-31"],
@@ -50,6 +51,7 @@ def test_all_parameters_are_read() -> None:
     assert (request.k, request.threshold, request.corpus) == (100, -0.25, "marvel")
     assert (request.group, request.passages) == (True, 5)
     assert request.partial
+    assert not request.spelling
     assert request.filters.search_filters() == SearchFilters(
         entity_types=("comic", "series", "event"),
         source_ids=("a,b",),
@@ -90,6 +92,8 @@ def test_all_parameters_are_read() -> None:
         ("threshold", "inf"),
         ("partial", ""),
         ("partial", "maybe"),
+        ("spelling", ""),
+        ("spelling", "maybe"),
         ("mode", ""),
         ("mode", "magic"),
         ("mode", "Dense"),
