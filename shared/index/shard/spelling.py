@@ -1,8 +1,4 @@
-"""Looks in a shard for what may stand for the words of a query that no shard knows.
-
-Stems are looked up, and what is found is compared as it is written in some row: the stems of
-"dislocation" and "disposable" are near, the words are not.
-"""
+"""Looks in a shard for what may stand for the words of a query that no shard knows."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +13,15 @@ from shared.index.shard.tokenizer import TOKENIZER, is_function_word
 from shared.index.shard.vocabulary import MOST_EDITS, Near, Vocabulary, distances
 from shared.text.folding import unaccented
 
-# From so many letters on a word may have one edit, or two: below, most words are near to others.
-_LETTERS_FOR_ONE, _LETTERS_FOR_TWO = 5, 9
+# From so many letters on a word may have one edit, and its stem one or two: below, most are near to
+# others. Stems are what is compared: those of "dislocation" and "disposable" have two edits.
+_LETTERS_FOR_ONE, _LETTERS_OF_STEM_FOR_ONE, _LETTERS_OF_STEM_FOR_TWO = 5, 4, 9
 # No word of a language is longer, and each place where one may be cut costs two look-ups.
 MAXIMUM_LETTERS = 40
 _SHORTEST_CUT = 4
 _LONG_PART = 3
-# Of what may stand for one word, so much is counted, and of the most frequent so much compared with
-# what is written in so many rows.
+# Of what may stand for one word, so much is counted, and of the most frequent so much looked up in
+# so many rows.
 _COUNTED, _COMPARED, _ROWS_READ = 50, 5, 4
 _DIGIT = re.compile(r"\d")
 _BETWEEN_KINDS = re.compile(r"(?<=\d)(?=\D)|(?<=\D)(?=\d)")
@@ -57,9 +54,10 @@ def suggest(
     for word in unknown.words:
         if known := _splits(rows, holding, cuts[word], stems):
             splits[word] = known
-        if (edits := _edits(word)) and (stem := stems.get(word)):
+        stem = stems.get(word, "")
+        if edits := _edits(word, stem):
             candidates = vocabulary().near(stem, edits)
-            if offered := _near(rows, candidates, word, edits):
+            if offered := _near(rows, candidates, word):
                 near[word] = offered
     joined = {
         word: len(holding[stems[word]]) for word in unknown.joined if stems.get(word, "") in holding
@@ -147,15 +145,17 @@ def _both(some: Labels, others: Labels) -> Labels:
     return others[is_among[others]]
 
 
-def _edits(word: str) -> int:
-    """How many edits a word may have: none with digits, where each stands for something else."""
+def _edits(word: str, stem: str) -> int:
+    """How many edits a stem may have: none with digits, where each stands for something else."""
     if not word.isalpha() or not _LETTERS_FOR_ONE <= len(word) <= MAXIMUM_LETTERS:
         return 0
-    return MOST_EDITS if len(word) >= _LETTERS_FOR_TWO else 1
+    if len(stem) < _LETTERS_OF_STEM_FOR_ONE:
+        return 0
+    return MOST_EDITS if len(stem) >= _LETTERS_OF_STEM_FOR_TWO else 1
 
 
-def _near(rows: _Rows, candidates: Sequence[Near], word: str, edits: int) -> tuple[NearWord, ...]:
-    """The nearest words that some row has at so many edits, the most frequent first.
+def _near(rows: _Rows, candidates: Sequence[Near], word: str) -> tuple[NearWord, ...]:
+    """The most frequent of the nearest words, as they are written.
 
     The same first letter makes nearer, and five letters are too few for another one.
     """
@@ -169,14 +169,13 @@ def _near(rows: _Rows, candidates: Sequence[Near], word: str, edits: int) -> tup
         if not is_function_word(near.term)
         and (near.term[0] == word[0] or len(word) > _LETTERS_FOR_ONE)
     ]
-    for _, equally_near in groupby(sorted(wanted, key=rank), key=rank):
+    for (distance, _), equally_near in groupby(sorted(wanted, key=rank), key=rank):
         holding = rows.holding([near.term for near in equally_near][:_COUNTED])
         frequent = sorted(holding, key=lambda term: (-len(holding[term]), term))[:_COMPARED]
         offered = [
-            NearWord(term, written, distance, len(holding[term]))
+            NearWord(term, written, distance, distance_as_written, len(holding[term]))
             for term in frequent
-            for distance, written in _as_written(rows.written(holding[term]), term, word)
-            if distance <= edits
+            for distance_as_written, written in _as_written(rows.written(holding[term]), term, word)
         ]
         if offered:
             return tuple(offered)

@@ -18,16 +18,21 @@ class Unknown:
 
 
 class NearWord(NamedTuple):
-    """A known word that is near to an unknown one, as it is written, and how often rows hold it."""
+    """A known word that is near to an unknown one, as it is written, and how often rows hold it.
+
+    `distance` is that of the stems, `distance_as_written` that of the words.
+    """
 
     term: str
     written: str
     distance: int
+    distance_as_written: int
     rows: int
 
-    def rank(self, word: str) -> tuple[int, bool, int, str]:
+    def rank(self, word: str) -> tuple[int, bool, int, int, str]:
         """How near it is to the word; the smaller, the nearer."""
-        return self.distance, self.written[0] != word[0], -self.rows, self.term
+        is_other = self.written[0] != word[0]
+        return self.distance, is_other, self.distance_as_written, -self.rows, self.term
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +73,5 @@ def combine_suggestions(parts: Iterable[Suggestions]) -> Suggestions:
 
 def _added(one: NearWord, other: NearWord) -> NearWord:
     """The same word in other shards; where it is written otherwise, the nearer writing counts."""
-    nearest = min(one, other, key=lambda near: (near.distance, near.written))
+    nearest = min(one, other, key=lambda near: (near.distance_as_written, near.written))
     return nearest._replace(rows=one.rows + other.rows)

@@ -27,7 +27,7 @@ def corrected(
 
 
 def near(written: str, distance: int = 1, rows: int = 1) -> NearWord:
-    return NearWord(written, written, distance, rows)
+    return NearWord(written, written, distance, distance, rows)
 
 
 def test_a_word_is_split_before_it_is_edited() -> None:
@@ -55,6 +55,11 @@ def test_of_near_words_the_distance_the_first_letter_and_the_frequency_decide() 
     assert corrected("ultrom", "ultrom", near=(near("ultrob"), near("ultroa"))) == {
         "ultrom": "ultroa"
     }
+
+
+def test_of_equal_stems_the_word_as_it_is_written_decides_before_its_frequency() -> None:
+    offered = (NearWord("warlik", "warlike", 1, 2, 90), NearWord("warlock", "warlock", 1, 1, 2))
+    assert corrected("warlok", "warlok", near=offered) == {"warlok": "warlock"}
 
 
 def test_of_splits_the_most_frequent_one_is_taken() -> None:
@@ -112,15 +117,15 @@ def test_function_words_and_whole_queries_are_never_unknown() -> None:
 
 def test_what_shards_offer_is_added_up() -> None:
     one = Suggestions(
-        {"avangers": (NearWord("aveng", "avenging", 2, 3),)}, {"xmen": {"x men": 1}}, {"x23": 1}
+        {"avangers": (NearWord("aveng", "avenging", 1, 3, 3),)}, {"xmen": {"x men": 1}}, {"x23": 1}
     )
     other = Suggestions(
-        {"avangers": (NearWord("aveng", "avengers", 1, 4), NearWord("avant", "avant", 2, 1))},
+        {"avangers": (NearWord("aveng", "avengers", 1, 1, 4), NearWord("avant", "avant", 2, 2, 1))},
         {"xmen": {"x men": 2, "xm en": 1}},
         {},
     )
     expected = Suggestions(
-        {"avangers": (NearWord("aveng", "avengers", 1, 7), NearWord("avant", "avant", 2, 1))},
+        {"avangers": (NearWord("aveng", "avengers", 1, 1, 7), NearWord("avant", "avant", 2, 2, 1))},
         {"xmen": {"x men": 3, "xm en": 1}},
         {"x23": 1},
     )
