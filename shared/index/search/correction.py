@@ -8,7 +8,7 @@ For each such word the first of these that there is:
 4. a known word at one edit that begins with the same letter;
 5. two shorter words that it consists of;
 6. a known word at one edit that begins with another letter;
-7. a known word at two edits that begins with the same letter.
+7. a known word at two edits that begins with the same letter, and whose stem is long.
 
 Parts are known words, none of them a function word, that stand beside each other in some row. Among
 several possibilities the most frequent one is taken. A query whose words are all known does not
@@ -114,7 +114,7 @@ class QueryWords:
         """The best split or the nearest word; see above for the order."""
         offered = suggestions.near.get(word, ()) if self._may_be_misspelt else ()
         near = min(offered, key=lambda one: one.rank(word), default=None)
-        is_close = near is not None and near.distance <= 1 and near.written[0] == word[0]
+        is_close = near is not None and near.is_close(word)
         split = _best_split(suggestions, word, is_long=True)
         if split is None and not is_close:
             split = _best_split(suggestions, word)

@@ -1,6 +1,7 @@
 """Looks in a shard for what may stand for the words of a query that no shard knows."""
 
 import re
+import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 
@@ -19,13 +20,14 @@ _LETTERS_FOR_ONE, _LETTERS_OF_STEM_FOR_ONE, _LETTERS_OF_STEM_FOR_TWO = 5, 4, 9
 # No word of a language is longer, and each place where one may be cut costs two look-ups.
 MAXIMUM_LETTERS = 40
 _SHORTEST_CUT = 4
+_LONGEST_EDITED = 20
 _LONG_PART = 3
-# Of what may stand for one word, so much is counted, and of the most frequent so much looked up in
-# so many rows.
-_COUNTED, _COMPARED, _ROWS_READ = 50, 5, 4
+# Of what may stand for one word, so much of the most frequent is looked up in so many rows.
+_COMPARED, _ROWS_READ = 5, 3
 _DIGIT = re.compile(r"\d")
 _BETWEEN_KINDS = re.compile(r"(?<=\d)(?=\D)|(?<=\D)(?=\d)")
 _WORD = re.compile(r"[^\W_]+")
+_LETTERS = string.ascii_lowercase
 
 
 def has_digit(word: str) -> bool:
@@ -46,18 +48,22 @@ def suggest(
 ) -> Suggestions:
     """Look for what may stand for unknown words among the live rows of a shard."""
     cuts = {word: list(_cuts(word)) for word in unknown.words}
-    parts = {part for of_word in cuts.values() for cut in of_word for part in cut}
-    stems = TOKENIZER.stems((*unknown.words, *unknown.joined, *sorted(parts)))
+    # Sorted, as the order of a set is another in each process.
+    parts = sorted({part for of_word in cuts.values() for cut in of_word for part in cut})
+    stems = TOKENIZER.stems((*unknown.words, *unknown.joined, *parts))
     rows = _Rows(sidecar, is_live)
-    holding = rows.holding(stems[word] for word in (*unknown.joined, *parts) if word in stems)
+    asked = (stems[word] for word in (*unknown.joined, *parts) if word in stems)
+    holding = rows.holding(stem for stem in asked if not is_function_word(stem))
     splits, near = {}, {}
     for word in unknown.words:
         if known := _splits(rows, holding, cuts[word], stems):
             splits[word] = known
         stem = stems.get(word, "")
         if edits := _edits(word, stem):
-            candidates = vocabulary().near(stem, edits)
-            if offered := _near(rows, candidates, word):
+            offered = _near(rows, vocabulary().near(stem, edits), word)
+            if not any(one.is_close(word) for one in offered):
+                offered = _near(rows, _stemmed_otherwise(word, stem), word) or offered
+            if offered:
                 near[word] = offered
     joined = {
         word: len(holding[stems[word]]) for word in unknown.joined if stems.get(word, "") in holding
@@ -91,8 +97,8 @@ class _Rows:
         return found
 
     def written(self, labels: Labels) -> list[list[str]]:
-        """The words in titles and texts of the first of some rows, as they are written."""
-        wanted = dict.fromkeys(labels[:_ROWS_READ].tolist())
+        """The words in titles and texts of some rows, as they are written."""
+        wanted = dict.fromkeys(labels.tolist())
         read = self._sidecar.documents(wanted)
         texts = (f"{read[label].metadata.title}\n{read[label].text}" for label in wanted)
         return [_WORD.findall(unaccented(text)) for text in texts]
@@ -123,7 +129,7 @@ def _splits(
         if stem_of_left not in holding or stem not in holding:
             continue
         both = _both(holding[stem_of_left], holding[stem])
-        if len(both) and not (is_function_word(stem_of_left) or is_function_word(stem)):
+        if len(both):
             beginning = stem if right.startswith(stem) else right
             known.append((f"{left} {right}", left, beginning, both))
     known.sort(key=lambda one: (not has_long_parts(one[0]), -len(one[-1]), one[0]))
@@ -132,7 +138,7 @@ def _splits(
         for parts, left, beginning, both in known[:_COMPARED]
         if any(
             word == left and following.startswith(beginning)
-            for written in rows.written(both)
+            for written in rows.written(both[:_ROWS_READ])
             for word, following in pairwise(written)
         )
     }
@@ -154,6 +160,30 @@ def _edits(word: str, stem: str) -> int:
     return MOST_EDITS if len(stem) >= _LETTERS_OF_STEM_FOR_TWO else 1
 
 
+def _stemmed_otherwise(word: str, stem: str) -> list[Near]:
+    """The stems of words at one edit that begin alike, where they are not stems at one edit.
+
+    An edit may change how much of an English word is its stem: the stem of "secruity" has all its
+    letters, that of "security" the first five.
+    """
+    if not word.isascii() or len(word) > _LONGEST_EDITED:
+        return []
+    ends = [(word[:place], word[place:]) for place in range(1, len(word) + 1)]
+    edited = {
+        *(left + right[1:] for left, right in ends if right),
+        *(left + right[1] + right[0] + right[2:] for left, right in ends if len(right) > 1),
+        *(left + letter + right[1:] for left, right in ends if right for letter in _LETTERS),
+        *(left + letter + right for left, right in ends for letter in _LETTERS),
+    }
+    ending = len(word) - len(stem)
+    return [
+        Near(other, 1)
+        for one, other in zip(edited, TOKENIZER.words(" ".join(edited)), strict=True)
+        # But for its last letter, which is another where y becomes i.
+        if len(other) >= _LETTERS_OF_STEM_FOR_ONE and other[:-1] != one[: len(one) - ending - 1]
+    ]
+
+
 def _near(rows: _Rows, candidates: Sequence[Near], word: str) -> tuple[NearWord, ...]:
     """The most frequent of the nearest words, as they are written.
 
@@ -170,20 +200,31 @@ def _near(rows: _Rows, candidates: Sequence[Near], word: str) -> tuple[NearWord,
         and (near.term[0] == word[0] or len(word) > _LETTERS_FOR_ONE)
     ]
     for (distance, _), equally_near in groupby(sorted(wanted, key=rank), key=rank):
-        holding = rows.holding([near.term for near in equally_near][:_COUNTED])
+        holding = rows.holding(near.term for near in equally_near)
         frequent = sorted(holding, key=lambda term: (-len(holding[term]), term))[:_COMPARED]
+        written = _as_written(rows, [holding[term] for term in frequent], frequent, word)
         offered = [
-            NearWord(term, written, distance, distance_as_written, len(holding[term]))
+            NearWord(term, *written[term], distance, len(holding[term]))
             for term in frequent
-            for distance_as_written, written in _as_written(rows.written(holding[term]), term, word)
+            if term in written
         ]
         if offered:
             return tuple(offered)
     return ()
 
 
-def _as_written(texts: Iterable[Iterable[str]], term: str, word: str) -> list[tuple[int, str]]:
-    """The nearest word of which `term` is the stem, with its distance; none where there is none."""
-    likely = sorted({one for text in texts for one in text if one.startswith(term[:-1])})
-    written = [one.word for one in TOKENIZER.written(" ".join(likely))[0] if one.stem == term]
-    return sorted(zip(distances(word, written), written, strict=True))[:1]
+def _as_written(
+    rows: _Rows, holding: Sequence[Labels], terms: Sequence[str], word: str
+) -> dict[str, tuple[str, int]]:
+    """The nearest word of which each term is the stem, and its distance, out of some rows."""
+    if not terms:
+        return {}
+    texts = rows.written(np.concatenate([labels[:_ROWS_READ] for labels in holding]))
+    beginnings = tuple(term[:-1] for term in terms)
+    stems = TOKENIZER.stems(
+        sorted({one for text in texts for one in text if one.startswith(beginnings)})
+    )
+    found: dict[str, tuple[str, int]] = {}
+    for distance, written in sorted(zip(distances(word, list(stems)), stems, strict=True)):
+        found.setdefault(stems[written], (written, distance))
+    return found

@@ -25,9 +25,13 @@ class NearWord(NamedTuple):
 
     term: str
     written: str
-    distance: int
     distance_as_written: int
+    distance: int
     rows: int
+
+    def is_close(self, word: str) -> bool:
+        """Whether one edit makes it of the word, which begins alike."""
+        return self.distance <= 1 and self.written[0] == word[0]
 
     def rank(self, word: str) -> tuple[int, bool, int, int, str]:
         """How near it is to the word; the smaller, the nearer."""

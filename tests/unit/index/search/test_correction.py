@@ -58,7 +58,7 @@ def test_of_near_words_the_distance_the_first_letter_and_the_frequency_decide() 
 
 
 def test_of_equal_stems_the_word_as_it_is_written_decides_before_its_frequency() -> None:
-    offered = (NearWord("warlik", "warlike", 1, 2, 90), NearWord("warlock", "warlock", 1, 1, 2))
+    offered = (NearWord("warlik", "warlike", 2, 1, 90), NearWord("warlock", "warlock", 1, 1, 2))
     assert corrected("warlok", "warlok", near=offered) == {"warlok": "warlock"}
 
 
@@ -117,7 +117,7 @@ def test_function_words_and_whole_queries_are_never_unknown() -> None:
 
 def test_what_shards_offer_is_added_up() -> None:
     one = Suggestions(
-        {"avangers": (NearWord("aveng", "avenging", 1, 3, 3),)}, {"xmen": {"x men": 1}}, {"x23": 1}
+        {"avangers": (NearWord("aveng", "avenging", 3, 1, 3),)}, {"xmen": {"x men": 1}}, {"x23": 1}
     )
     other = Suggestions(
         {"avangers": (NearWord("aveng", "avengers", 1, 1, 4), NearWord("avant", "avant", 2, 2, 1))},
