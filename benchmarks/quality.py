@@ -33,6 +33,7 @@ from services.retrieve.request import MAXIMUM_QUERY_CHARACTERS, RetrieveRequest
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import UltronError
+from shared.index.search.correction import IsWord, no_word
 from shared.index.search.searcher import Searcher, SearchMode
 from shared.models.chunk import Chunk
 from shared.models.corpus import ChunkingSettings
@@ -78,6 +79,7 @@ def pipeline_rankings(
     encoder: Encoder,
     encode: Callable[[Sequence[str]], Vectors],
     modes: Sequence[SearchMode] = MODES,
+    is_word: IsWord = no_word,
 ) -> dict[SearchMode, Rankings]:
     """Index a collection and search it with every query, in each mode.
 
@@ -86,6 +88,7 @@ def pipeline_rankings(
         encoder: encodes the queries, and says of which model the vectors are.
         encode: encodes the passages: `encoder.encode_documents`, or the same with a cache.
         modes: how to search.
+        is_word: which words the encoder has in its vocabulary.
     """
     chunks = collection_chunks(collection.documents)
     vectors = encode([passage_for_embedding(chunk) for chunk in chunks])
@@ -98,7 +101,7 @@ def pipeline_rankings(
     ):
         return {
             mode: {
-                query.id: answered_documents(searcher, query.text, vector, mode)
+                query.id: answered_documents(searcher, query.text, vector, mode, is_word)
                 for query, vector in queries
             }
             for mode in modes
@@ -106,14 +109,14 @@ def pipeline_rankings(
 
 
 def answered_documents(
-    searcher: Searcher, text: str, vector: Vectors, mode: SearchMode
+    searcher: Searcher, text: str, vector: Vectors, mode: SearchMode, is_word: IsWord
 ) -> list[str]:
     """The documents of the answer with k=10, and behind them those that k=100 adds."""
 
     def documents(k: int) -> list[str]:
         # A client has to cut a longer question; the API refuses it.
         request = RetrieveRequest(q=text[:MAXIMUM_QUERY_CHARACTERS], k=k, mode=mode)
-        hits = searcher.search(request.search_query(vector)).hits
+        hits = searcher.search(request.search_query(vector, is_word)).hits
         return [hit.chunk.metadata.source_id for hit in hits]
 
     first, all_of_them = documents(NDCG_DEPTH), documents(RECALL_DEPTH)
@@ -149,10 +152,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(collection: Collection, encoder: Encoder) -> None:
+def _measure(collection: Collection, encoder: OnnxEncoder) -> None:
     cache = EmbeddingCache()
     ours = pipeline_rankings(
-        collection, encoder, lambda texts: cache.encode_documents(encoder, "onnx", texts)
+        collection,
+        encoder,
+        lambda texts: cache.encode_documents(encoder, "onnx", texts),
+        is_word=encoder.has_word,
     )
     baselines: dict[str, Baseline] = {
         "bm25s, whole documents": rank_by_bm25s,

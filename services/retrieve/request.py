@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from services.retrieve.field_filters import FieldCondition
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
+from shared.index.search.correction import IsWord
 from shared.index.search.searcher import SearchMode, SearchQuery
 from shared.models.base import (
     DEFAULT_RESULTS,
@@ -146,7 +147,7 @@ class RetrieveRequest(Contract):
     spelling: bool = True
     filters: RetrieveFilters = RetrieveFilters()
 
-    def search_query(self, vector: Vectors | None) -> SearchQuery:
+    def search_query(self, vector: Vectors | None, is_word: IsWord) -> SearchQuery:
         """The search of the index that answers it, with the vector of the text where needed."""
         return SearchQuery(
             text=self.q,
@@ -159,6 +160,7 @@ class RetrieveRequest(Contract):
             threshold=self.threshold,
             partial=self.partial,
             spelling=self.spelling,
+            is_word=is_word,
         )
 
     @model_validator(mode="after")

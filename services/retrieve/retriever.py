@@ -88,7 +88,9 @@ class Retriever:
             snapshot=opened.snapshot,
         )
         vector, timings["embed"] = _timed(lambda: _embed(request, opened.model))
-        result = search.finish(request.search_query(vector))
+        # In the lexical mode the model is loaded at the first word that may be misspelt.
+        query = request.search_query(vector, lambda word: opened.model.encoder().has_word(word))
+        result = search.finish(query)
         timings["search"] = result.milliseconds.search
         if result.groups > 1:
             timings["groups"] = result.milliseconds.groups

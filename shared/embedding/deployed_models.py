@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.embedding.encoder import Encoder
 from shared.embedding.model_files import load_model_bundle, model_prefix, read_model_identity
 from shared.embedding.model_prefixes import ModelPrefixes
 from shared.embedding.onnx_encoder import OnnxEncoder
@@ -33,7 +32,7 @@ class DeployedModel:
         self._directory = directory
         self._lock = threading.Lock()
         self._identity: ModelIdentity | None = None
-        self._encoder: Encoder | None = None
+        self._encoder: OnnxEncoder | None = None
 
     @property
     def is_loaded(self) -> bool:
@@ -51,7 +50,7 @@ class DeployedModel:
             self._identity = read_model_identity(self._store(), self._prefix)
         return self._identity
 
-    def encoder(self) -> Encoder:
+    def encoder(self) -> OnnxEncoder:
         """The loaded model.
 
         Raises:
@@ -68,7 +67,7 @@ class DeployedModel:
         """Drop the weights; a call that uses them goes on, and the next call loads them again."""
         self._encoder = None  # without the lock: no thread must wait for a load
 
-    def _load(self) -> Encoder:
+    def _load(self) -> OnnxEncoder:
         try:
             model = load_model_bundle(self._store(), self._prefix, self._directory)
         except NotFoundError as error:

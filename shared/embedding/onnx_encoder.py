@@ -108,6 +108,15 @@ class OnnxEncoder:
         """Return the unit-length vector of a question."""
         return cast(Vectors, self._run(self._tokenize([self._bundle.query_prefix + text]))[0])
 
+    def has_word(self, word: str) -> bool:
+        """Whether a lower-case word is one token, as it is or as a name is written."""
+        for written in (word, word.capitalize()):
+            ids = self._tokenizer.encode(written, add_special_tokens=False).ids
+            # The token of what is unknown is decoded to nothing.
+            if len(ids) == 1 and self._tokenizer.decode(ids).strip().lower() == word:
+                return True
+        return False
+
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, cut at the model's limit.
 

@@ -10,6 +10,9 @@ For each such word the first of these that there is:
 6. a known word at one edit that begins with another letter;
 7. a known word at two edits that begins with the same letter, and whose stem is long.
 
+A word that the model has whole in its vocabulary is spelt right: only one that repeats a letter
+once more or less than it, or exchanges two neighbouring ones, stands for it.
+
 Parts are known words, none of them a function word, that stand beside each other in some row. Among
 several possibilities the most frequent one is taken. A query whose words are all known does not
 change, and neither does one that is the whole title, id or key of an entity. Where more than two
@@ -17,16 +20,19 @@ words and most of the query are unknown, it is of another subject or language: e
 some known one, so none is taken for it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 
+from shared.index.shard.lexical import TermStatistics
 from shared.index.shard.spelling import MAXIMUM_LETTERS, has_digit, has_long_parts
-from shared.index.shard.suggestions import Suggestions, Unknown
+from shared.index.shard.suggestions import NearWord, Suggestions, Unknown
 from shared.index.shard.tokenizer import TOKENIZER, is_function_word, is_whole, search_terms
 
 MAXIMUM_CORRECTED = 16
 MAXIMUM_JOINED = 2 * MAXIMUM_CORRECTED
+# Says whether a word is one that people write, although the index does not know it.
+IsWord = Callable[[str], bool]
 # So many unknown words may be misspelt in any query, and more in one with as many known ones.
 _MISSPELT = 2
 
@@ -55,11 +61,36 @@ def unknown_terms(terms: Iterable[str], units_with: Mapping[str, int]) -> set[st
     return {term for term in lacking if not (is_whole(term) or is_function_word(term))}
 
 
+def no_word(_: str) -> bool:
+    """Takes every word that the index does not know for misspelt."""
+    return False
+
+
+def held_back(
+    statistics: TermStatistics, given: Collection[str], searched: Collection[str]
+) -> TermStatistics:
+    """Let no word that stands for another weigh more than every known word of the query.
+
+    What a word seems to mean is less certain than what is written, so a rare word that stands for
+    another must not outrank what the query says. Rare words weigh more, so it passes for as
+    frequent as the rarest known word; a query without one stays as it is.
+    """
+    units_with = statistics.units_with
+    words = [term for term in searched if not is_whole(term)]
+    known = [units_with[term] for term in words if term in given and units_with.get(term)]
+    if not known:
+        return statistics
+    least = min(known)
+    instead = {term: max(units_with.get(term, 0), least) for term in words if term not in given}
+    return replace(statistics, units_with={**units_with, **instead})
+
+
 class QueryWords:
     """The words of a query, some of which the index does not know."""
 
-    def __init__(self, text: str, lacking: Collection[str]) -> None:
+    def __init__(self, text: str, lacking: Collection[str], is_word: IsWord = no_word) -> None:
         """See which words have a term that no unit holds; the first 16 of them are replaced."""
+        self._is_word = is_word
         self._words, self._runs = TOKENIZER.written(text)
         content = {one.word: one.stem for one in self._words if not is_function_word(one.stem)}
         unknown = [word for word, stem in content.items() if stem in lacking]
@@ -112,8 +143,7 @@ class QueryWords:
 
     def _instead(self, suggestions: Suggestions, word: str) -> str | None:
         """The best split or the nearest word; see above for the order."""
-        offered = suggestions.near.get(word, ()) if self._may_be_misspelt else ()
-        near = min(offered, key=lambda one: one.rank(word), default=None)
+        near = min(self._near(suggestions, word), key=lambda one: one.rank(word), default=None)
         is_close = near is not None and near.is_close(word)
         split = _best_split(suggestions, word, is_long=True)
         if split is None and not is_close:
@@ -121,6 +151,18 @@ class QueryWords:
         if split is not None:
             return split
         return None if near is None else near.written
+
+    def _near(self, suggestions: Suggestions, word: str) -> Sequence[NearWord]:
+        offered = suggestions.near.get(word, ()) if self._may_be_misspelt else ()
+        if offered and self._is_word(word):
+            return [one for one in offered if _is_slip(word, one.written)]
+        return offered
+
+
+def _is_slip(word: str, meant: str) -> bool:
+    """Whether only a repeated letter or the order of the letters differs."""
+    once = [[letter for letter, _ in groupby(one)] for one in (word, meant)]
+    return once[0] == once[1] or sorted(word) == sorted(meant)
 
 
 def _best_split(suggestions: Suggestions, word: str, *, is_long: bool = False) -> str | None:

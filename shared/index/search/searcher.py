@@ -13,7 +13,14 @@ import numpy.typing as npt
 from shared.errors import CorruptObjectError, DamagedIndexError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
-from shared.index.search.correction import Correction, QueryWords, unknown_terms
+from shared.index.search.correction import (
+    Correction,
+    IsWord,
+    QueryWords,
+    held_back,
+    no_word,
+    unknown_terms,
+)
 from shared.index.search.group_calls import GroupCalls, Round
 from shared.index.search.shard_group import (
     FoundPassage,
@@ -54,7 +61,8 @@ class SearchQuery:
     `passages`, or single passages without `by_entity`. `exact` compares the vector with every row
     instead of asking the graphs. `partial` says that where a shard is damaged or a group
     of shards fails, the hits of the others will do. With `spelling` known words stand for those
-    that the index does not know, with `threshold` as well.
+    that the index does not know, with `threshold` as well; `is_word` says which of these people
+    write all the same.
     """
 
     text: str
@@ -68,6 +76,7 @@ class SearchQuery:
     exact: bool = False
     partial: bool = False
     spelling: bool = True
+    is_word: IsWord = no_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +310,10 @@ class Search:
             statistics = combine(self._groups.finish(self._counting).values())
             correction = self._correction(query, statistics) if query.spelling else None
             if correction is not None:
-                self._corrected, self._terms = correction.replaced, correction.terms
+                given, self._terms = self._terms, correction.terms
+                self._corrected = correction.replaced
                 statistics = combine(self._groups.finish(self._count()).values())
+                statistics = held_back(statistics, given, self._terms)
         # Of the whole index, so that the hits do not depend on its partition into groups.
         with_rows = (shard for shard in self._snapshot.manifest.shards if shard.vectors)
         is_many = len(list(islice(with_rows, _MANY_SHARDS))) == _MANY_SHARDS
@@ -323,7 +334,7 @@ class Search:
         lacking = unknown_terms(self._terms, statistics.units_with)
         if not lacking:
             return None
-        words = QueryWords(query.text, lacking)
+        words = QueryWords(query.text, lacking, query.is_word)
         unknown = words.unknown()
         if not unknown.words:
             return None

@@ -99,3 +99,8 @@ def test_processes_may_fill_one_folder_at_once(
         np.testing.assert_allclose(vector, encoder.encode_query("Ultron")[:8], atol=1e-6)
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"model.onnx", "tokenizer.json", "model.json"}
+
+
+def test_words_that_people_write_are_known(encoder: OnnxEncoder) -> None:
+    words = ("france", "module", "content", "ulton", "avangers", "hercuels", "robit", "")
+    assert [word for word in words if encoder.has_word(word)] == ["france", "module", "content"]

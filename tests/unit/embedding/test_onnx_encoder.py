@@ -137,3 +137,9 @@ def test_identity_is_that_of_the_bundle(bundle_folder: Path) -> None:
     document = json.loads((bundle_folder / "model.json").read_text())
     encoder = OnnxEncoder.from_directory(bundle_folder, OnnxOptions(threads=1))
     assert encoder.identity.model_dump() == document["identity"]
+
+
+def test_a_word_is_known_that_is_one_token(bundle_folder: Path) -> None:
+    encoder = OnnxEncoder.from_directory(bundle_folder)
+    known = ("w5", "w59", "w5 w6", "ultron", "[unk]", "[cls]", "", " ", "大", "x" * 1000)
+    assert [word for word in known if encoder.has_word(word)] == ["w5", "w59"]

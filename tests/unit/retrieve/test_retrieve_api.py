@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.retrieve.request import RetrieveRequest
+from shared.embedding.onnx_encoder import OnnxEncoder
 from shared.errors import SettingsError
 from shared.models.manifest import ModelIdentity
 from shared.storage.keys import manifest_key
@@ -65,6 +67,40 @@ def test_the_answer_says_which_words_stood_for_others(deployment: Deployment, mo
     assert "corrected" not in body
     _, body, _ = deployment.get(q="Ulton", mode="dense")
     assert "corrected" not in body
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_a_word_that_the_model_knows_is_not_misspelt(
+    deployment: Deployment, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.commit({"hero:9": ("ultron w9", None)}, origin="run/page/1", seq=1)
+    monkeypatch.setattr(OnnxEncoder, "has_word", lambda _, word: word == "ulton")
+    assert "corrected" not in deployment.get(q="Ulton", mode=mode)[1]
+    assert deployment.get(q="Ultran", mode=mode)[1]["corrected"] == {"ultran": "ultron"}
+
+
+WORDS_OF_NO_INDEX = [a + b for a in "abcdefghijklmnopq" for b in "abcdefghijklmnopqr"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "?!…", ".", "the of and", "q", "ß", "大" * 1000, "カ" * 999, "\u200b?", "w" * 1000,
+        " ".join(WORDS_OF_NO_INDEX[:300]), " ".join(one * 3 for one in WORDS_OF_NO_INDEX[:142]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["lexical", "dense", "hybrid"])
+def test_a_query_without_a_known_word_is_answered_in_bounded_time(
+    deployment: Deployment, mode: str, text: str
+) -> None:
+    deployment.get(q=QUERY, mode=mode)
+    started = time.process_time()
+    status, body, _ = deployment.get(q=text, mode=mode)
+    assert time.process_time() - started < 1.0
+    assert status == 200
+    assert "corrected" not in body
+    # The titles of the corpus hold an "of".
+    assert bool(body["results"]) == (mode != "lexical" or text == "the of and")
 
 
 def test_cold_parts_show_only_in_the_call_they_happened_in(deployment: Deployment) -> None:

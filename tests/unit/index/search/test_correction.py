@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from shared.index.search.correction import QueryWords, unknown_terms
+from shared.index.search.correction import QueryWords, held_back, unknown_terms
+from shared.index.shard.lexical import TermStatistics
 from shared.index.shard.suggestions import (
     NearWord,
     Suggestions,
@@ -130,3 +131,22 @@ def test_what_shards_offer_is_added_up() -> None:
         {"x23": 1},
     )
     assert combine_suggestions([one, other]) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "searched", "expected"),
+    [
+        (["who", "ulton", "old"], ["who", "ultron", "old"], {"who": 9, "ultron": 4, "old": 4}),
+        (["ulton", "=ulton"], ["ultron", "=ultron"], {"ultron": 1, "=ultron": 1}),
+        (["old", "robit"], ["old", "robot"], {"old": 4, "robot": 7}),
+        (["old", "ulton", "ultron"], ["old", "ultron", "ultron"], {"old": 4, "ultron": 1}),
+        (["new", "ulton"], ["new", "ultron"], {"ultron": 1}),
+        (["old", "ulton"], ["old", "ultron", "=old ultron"], {"ultron": 4, "=old ultron": 1}),
+    ],
+)
+def test_what_stands_for_a_word_is_taken_for_no_rarer_than_the_known_words(
+    given: list[str], searched: list[str], expected: Mapping[str, int]
+) -> None:
+    units_with = {"who": 9, "old": 4, "robot": 7, "ultron": 1, "=ultron": 1, "=old ultron": 1}
+    found = held_back(TermStatistics(10, 10, 99, 9, units_with), given, searched)
+    assert {term: found.units_with[term] for term in expected} == expected

@@ -107,6 +107,9 @@ def titles(result: SearchResult) -> list[str]:
         ("jormungadr", {"jormungadr": "jormungandr"}, "Jörmungandr"),
         ("Jörmungadr", {"jormungadr": "jormungandr"}, "Jörmungandr"),
         ("robit", {"robit": "robot"}, "Ultron"),
+        # The edit changes how much of the word is its stem.
+        ("learend", {"learend": "learned"}, "Ultron"),
+        ("thinsk", {"thinsk": "thinks"}, "X51"),
     ],
 )
 def test_known_words_stand_for_unknown_ones(
@@ -269,3 +272,33 @@ def test_a_process_of_an_earlier_release_offers_nothing(index: Index) -> None:
         invoker = Invoker(snapshot, is_earlier=is_earlier)
         group = RemoteGroup(_scope(snapshot.manifest, shard_ids), invoker)
         assert (group.suggest(unknown) == NOTHING_SUGGESTED) is is_earlier
+
+
+def test_a_word_that_people_write_is_replaced_only_by_a_slip_of_the_hand(index: Index) -> None:
+    written = {"robit", "thundre", "spideer", "warmachine"}
+    for text, corrected in (
+        ("robit", {}),
+        ("thundre", {"thundre": "thunder"}),
+        ("spideer", {"spideer": "spider"}),
+        ("warmachine", {"warmachine": "war machine"}),
+    ):
+        assert index.search(text, is_word=written.__contains__).corrected == corrected, text
+
+
+def test_what_a_correction_finds_does_not_outrank_what_the_query_says(tmp_path: Path) -> None:
+    names = {str(number): (f"City {number}", "A capital by the sea.") for number in range(5)}
+    names["9"] = ("The wedding", "Her fiance is late.")
+    names["10"] = ("Nice", "A town in the far south of the country, with a harbour.")
+    store = MemoryObjectStore()
+    chunks = chunks_of(names)
+    shard = build_shard(store, chunks, unit_vectors(len(chunks), 1))
+    manifests(store).commit([shard], floor=no_floor)
+    reader = searcher(store, tmp_path)
+    result = reader.search(SearchQuery("capital france", None, k=9, mode="lexical"))
+    assert result.corrected == {"france": "fiance"}
+    scores = {hit.chunk.metadata.title: hit.score for hit in result.hits}
+    assert scores["The wedding"] == pytest.approx(scores["City 1"], rel=0.1)
+    # A word that the query has as it is weighs as much as ever.
+    exact = reader.search(SearchQuery("capital fiance", None, k=9, mode="lexical"))
+    assert exact.hits[0].chunk.metadata.title == "The wedding"
+    assert exact.hits[0].score > 2 * scores["The wedding"]
