@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -184,6 +185,24 @@ def test_the_bounds_themselves_are_inside(api: Api) -> None:
     assert api.post(message="x", session_id="a" * 8)[0] == 200
     assert api.post(message="x", session_id="_-Z9" * 16)[0] == 200
     assert api.post(message="x", k=1, filters={"since": "2024-01-31T12:00:00Z"})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("message", "searches"),
+    [
+        ("?!…", 0), ("the of and", 0), ("\u200b", 0), ("q", 1), ("大" * 1000, 1),
+        ("大" * 4000, 1), (" ".join(f"zq{number}x" for number in range(300)), 1),
+    ],
+)  # fmt: skip
+def test_a_message_that_says_little_or_too_much_is_answered(
+    api: Api, message: str, searches: int
+) -> None:
+    started = time.process_time()
+    status, _, body = api.post(message=message)
+    assert time.process_time() - started < 1.0
+    assert (status, len(api.client.searches)) == (200, searches)
+    assert body["answer"]
+    assert all(0 < len(search["q"]) <= 1000 for search in api.client.searches)
 
 
 @pytest.mark.parametrize("size_bytes", [64 * 1024 + 1, 10_000_000])
