@@ -37,9 +37,10 @@ def test_each_result_is_another_entity(stack: Stack, marvel_run: RunProgress) ->
 
 
 def test_a_title_finds_its_entity_first(stack: Stack, marvel_run: RunProgress) -> None:
-    for mode in ("lexical", "hybrid"):
-        answer = stack.retrieve("Ultron", mode=mode, **{"filter.entity": "character"})
-        assert answer.body["results"][0]["meta"]["title"] == "Ultron"
+    for mode in ("dense", "lexical", "hybrid"):
+        answer = stack.retrieve("Ultron", mode=mode)
+        best = answer.body["results"][0]["meta"]
+        assert (best["title"], best["entity"]) == ("Ultron", "character")
 
 
 @pytest.mark.parametrize("mode", ["lexical", "hybrid"])

@@ -33,11 +33,11 @@ from shared.index.search.shard_group import (
 )
 from shared.index.search.snapshot import Refreshed, Snapshot, SnapshotSource
 from shared.index.shard.damage import damaged_shard, is_about
-from shared.index.shard.lexical import TermStatistics, combine
+from shared.index.shard.lexical import NO_STATISTICS, TermStatistics, combine
 from shared.index.shard.shard_reader import SearchTuning
 from shared.index.shard.sidecar import StoredChunk
 from shared.index.shard.suggestions import combine_suggestions
-from shared.index.shard.tokenizer import search_terms
+from shared.index.shard.tokenizer import search_terms, whole_term
 from shared.models.base import MAXIMUM_RESULTS
 from shared.models.manifest import Manifest
 
@@ -83,9 +83,9 @@ class SearchQuery:
 class SearchHit:
     """One entity with its best passages, or one passage.
 
-    `score` orders the hits: the cosine (dense), BM25 (lexical), or how many standard deviations
-    both lie above the mean of what was found, on average (hybrid). `similarity` is the greatest
-    cosine of a passage, None in the lexical mode.
+    `score` orders the hits: the cosine, or 1 where the query is the entity's name (dense), BM25
+    (lexical), or how many standard deviations both lie above the mean of what was found, on average
+    (hybrid). `similarity` is the greatest cosine of a passage, None in the lexical mode.
     """
 
     score: float
@@ -203,8 +203,11 @@ class Searcher:
         """Start what needs no vector: other processes count words while the caller embeds."""
         snapshot = snapshot or self._source.refresh().snapshot
         groups = self.groups(snapshot, partial=partial)
-        terms = () if mode == "dense" else search_terms(text)
-        return Search(self, snapshot, groups, terms, self._tuning, by_entity=by_entity)
+        is_dense = mode == "dense"
+        terms = _name(text, by_entity=by_entity) if is_dense else search_terms(text)
+        return Search(
+            self, snapshot, groups, terms, self._tuning, by_entity=by_entity, counts=not is_dense
+        )
 
     def set_aside(self, shard_id: str, damage: DamagedIndexError) -> None:
         """Search on without a shard that was found damaged, until it is tried again."""
@@ -252,6 +255,7 @@ class Search:
         tuning: SearchTuning,
         *,
         by_entity: bool,
+        counts: bool,
     ) -> None:
         self._searcher = searcher
         self._snapshot = snapshot
@@ -260,7 +264,7 @@ class Search:
         self._terms = terms
         self._by_entity = by_entity
         self._corrected: Mapping[str, str] = {}
-        self._counting = self._count() if terms else None
+        self._counting = self._count() if terms and counts else None
 
     def _count(self) -> Round[TermStatistics]:
         terms, by_entity = self._terms, self._by_entity
@@ -305,7 +309,8 @@ class Search:
         )
 
     def _question(self, query: SearchQuery) -> GroupQuery:
-        statistics = None
+        # Whose name the query is needs no counting.
+        statistics = NO_STATISTICS if self._terms else None
         if self._counting is not None:
             statistics = combine(self._groups.finish(self._counting).values())
             correction = self._correction(query, statistics) if query.spelling else None
@@ -379,8 +384,23 @@ def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> list[tuple[
     if query.mode == "hybrid":
         scored = _fused({candidate: None for candidate, _ in (*nearest, *lexical)})
     else:
-        scored = nearest if query.mode == "dense" else lexical
+        scored = _ranked(found, _nearness, depth) if query.mode == "dense" else lexical
     return [one for one in scored if _is_wanted(one[0].unit, query)][: query.k]
+
+
+def _name(text: str, *, by_entity: bool) -> tuple[str, ...]:
+    """What finds the entities whose title, id or key a text is.
+
+    Every text that tells of "Ultron" may be nearer to that one word than what Ultron is about, so
+    vectors alone do not find an entity by its name.
+    """
+    whole = whole_term(text) if by_entity else None
+    return () if whole is None else (whole,)
+
+
+def _nearness(unit: FoundUnit) -> float | None:
+    """The cosine, or the greatest there is for a unit whose name the query is."""
+    return 1.0 if unit.words else unit.similarity
 
 
 def _ranked(
@@ -417,8 +437,9 @@ def _standard_scores(values: Sequence[float]) -> npt.NDArray[np.float64]:
 
 
 def _is_wanted(unit: FoundUnit, query: SearchQuery) -> bool:
-    """Whether the cosine reaches the threshold, or the words of a hybrid query are all there."""
-    if query.threshold is None or (query.mode == "hybrid" and unit.has_all):
+    """Whether the cosine reaches the threshold, or the words find the unit exactly."""
+    is_exact = unit.has_all if query.mode == "hybrid" else bool(unit.words)
+    if query.threshold is None or is_exact:
         return True
     return unit.similarity is not None and unit.similarity >= query.threshold
 

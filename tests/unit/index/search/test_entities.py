@@ -1,6 +1,7 @@
 """Hits are entities: each once, ranked by all of its rows, with its best passages."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,36 @@ def test_an_entity_is_first_for_its_title_its_id_and_its_key(tmp_path: Path, ask
     named = titled("team:7001", "Avengers", "A long text about many other things. " * 20)
     others = [titled(f"comic:{n}", f"Avengers {n}", "Avengers avengers 7001.") for n in range(9)]
     assert lexical(index_of(tmp_path, [named, *others]), asked)[0] == "team:7001"
+
+
+@pytest.mark.parametrize("asked", ["Avengers", "AVENGERS!", "7001", "team:7001"])
+def test_an_entity_is_first_for_its_name_however_near_others_are(
+    tmp_path: Path, asked: str
+) -> None:
+    others = [titled(f"comic:{n}", f"Avengers {n}", "Avengers avengers 7001.") for n in range(9)]
+    named = titled("team:7001", "Avengers", "A long text about many other things. " * 20)
+    reader = index_of(tmp_path, [*others, named])
+    # Opposite to the named one: that is the farthest of all.
+    vector = -unit_vectors(10, 5, DIMS)[9]
+    query = SearchQuery(asked, vector, k=3, mode="dense")
+    for asked_for in (query, replace(query, threshold=0.2)):
+        first = reader.search(asked_for).hits[0]
+        assert first.chunk.entity_key == "team:7001"
+        assert first.similarity == pytest.approx(-1.0)
+        assert first.score == 1.0
+
+
+def test_a_name_is_none_of_a_passage_nor_of_another_query(tmp_path: Path) -> None:
+    chunks = [titled(f"t:{n}", f"Avengers {n}", f"Text {n}.") for n in range(5)]
+    reader = index_of(tmp_path, chunks)
+    vector = unit_vectors(5, 5, DIMS)[3]
+    plain = reader.search(SearchQuery("what is this", vector, k=5, mode="dense"))
+    for query in (
+        SearchQuery("Avengers 1", vector, k=5, mode="dense", by_entity=False),
+        SearchQuery("Avengers", vector, k=5, mode="dense"),
+        SearchQuery("?!", vector, k=5, mode="dense"),
+    ):
+        assert [hit.score for hit in reader.search(query).hits] == [hit.score for hit in plain.hits]
 
 
 def test_a_text_that_is_the_title_does_not_count_twice(tmp_path: Path) -> None:

@@ -164,6 +164,9 @@ filters = st.sampled_from(
 )
 
 
+some_words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_hits_do_not_depend_on_how_shards_are_grouped(index: Index, data: st.DataObject) -> None:
@@ -175,7 +178,7 @@ def test_hits_do_not_depend_on_how_shards_are_grouped(index: Index, data: st.Dat
     seed = data.draw(st.integers(0, 50))
     vector = index.vectors[0] if seed == 0 else unit_vectors(1, seed)[0]
     query = SearchQuery(
-        text=" ".join(data.draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3))),
+        text=data.draw(st.sampled_from(["Title 7", "7"]) | some_words),
         vector=vector,
         k=data.draw(st.integers(1, 60)),
         by_entity=data.draw(st.booleans()),
