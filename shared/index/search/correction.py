@@ -10,8 +10,8 @@ For each such word the first of these that there is:
 6. a known word at one edit that begins with another letter;
 7. a known word at two edits that begins with the same letter, and whose stem is long.
 
-A word that the model has whole in its vocabulary is spelt right: only one that repeats a letter
-once more or less than it, or exchanges two neighbouring ones, stands for it.
+A word that the model has whole in its vocabulary is one that people write: a near word stands for
+it only if they differ in repeated letters, or in the order of their letters.
 
 Parts are known words, none of them a function word, that stand beside each other in some row. Among
 several possibilities the most frequent one is taken. A query whose words are all known does not

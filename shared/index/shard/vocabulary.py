@@ -56,12 +56,6 @@ class Vocabulary:
         self._begins = self._codes[self._starts]
         self._signatures = _signatures(self._codes, starts, separators)[order]
 
-    @property
-    def size_bytes(self) -> int:
-        """How much memory it takes."""
-        arrays = (self._codes, self._starts, self._begins, self._signatures)
-        return len(self._text) + sum(array.nbytes for array in arrays)
-
     def near(self, word: str, edits: int) -> list[Near]:
         """The words that differ by one edit, or by two and begin alike; nearer ones first."""
         if not 0 < len(word) <= _LONGEST:
