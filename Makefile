@@ -159,8 +159,8 @@ bench-load: terraform-tool environments ## GET /retrieve under load and beyond t
 bundles: environments ## the zips and layers; TARGET=aws for arm64, lambda for LocalStack (default: this machine)
 	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)
 
-model: environments ## the ONNX model
-	@$(RUN) scripts.build_model
+model: environments ## the ONNX model; MODEL=multilingual-e5-small or another recipe
+	@$(RUN) scripts.build_model --model $(or $(MODEL),all-MiniLM-L6-v2)
 
 preflight: terraform-tool environments ## which account, region and caller a real deployment would use
 	@$(RUN) scripts.preflight
