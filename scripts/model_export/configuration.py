@@ -6,7 +6,7 @@ its own; `config.json` is the transformer's (https://sbert.net/docs/package_refe
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ ACTIVATIONS: Mapping[str, Activation] = {
     "relu": "relu",
 }
 BERT_TYPES = frozenset({"bert"})
+# What sentence-transformers looks for when it encodes documents, in this order.
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 # The same encoder; positions begin after the id of the padding token.
 ROBERTA_TYPES = frozenset({"roberta", "xlm-roberta"})
 
@@ -41,6 +43,24 @@ class EncoderConfiguration:
     pooling: Pooling
     max_tokens: int
     query_prefix: str
+    document_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a recipe or the command says of a model; None keeps what the model folder says."""
+
+    query_prefix: str | None = None
+    document_prefix: str | None = None
+    pooling: Pooling | None = None
+
+    def applied_to(self, configuration: EncoderConfiguration) -> EncoderConfiguration:
+        """The configuration with what is said here in place of what it says."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(configuration, **said)
+
+
+NO_OVERRIDES = Overrides()
 
 
 def read_configuration(folder: Path) -> EncoderConfiguration:
@@ -72,6 +92,7 @@ def read_configuration(folder: Path) -> EncoderConfiguration:
             f"{folder}: {dims} dimensions cannot be split over {heads} attention heads"
         )
     _refuse_unknown_stages(folder)
+    query_prefix, document_prefix = _read_prompts(folder)
     return EncoderConfiguration(
         model_type=model_type,
         dims=dims,
@@ -83,7 +104,8 @@ def read_configuration(folder: Path) -> EncoderConfiguration:
         pad_token_id=pad_token_id,
         pooling=_read_pooling(folder),
         max_tokens=_read_max_tokens(folder, positions),
-        query_prefix=_read_query_prefix(folder),
+        query_prefix=query_prefix,
+        document_prefix=document_prefix,
     )
 
 
@@ -166,11 +188,16 @@ def _read_max_tokens(folder: Path, positions: int) -> int:
     return min(int(limit), positions) if limit is not None else positions
 
 
-def _read_query_prefix(folder: Path) -> str:
-    config = _read_optional_json(folder / "config_sentence_transformers.json")
+def _read_prompts(folder: Path) -> tuple[str, str]:
+    """What goes before queries and before documents, as sentence-transformers chooses it."""
+    path = folder / "config_sentence_transformers.json"
+    config = _read_optional_json(path)
     prompts = config.get("prompts") or {}
-    default = config.get("default_prompt_name")
-    for_documents = prompts.get("document") or (prompts.get(default) if default else "")
-    if for_documents:
-        raise BuildError(f"{folder} puts a prompt before documents, which is not supported")
-    return str(prompts.get("query") or "")
+    if not isinstance(prompts, dict) or not all(isinstance(p, str) for p in prompts.values()):
+        raise BuildError(
+            f"{path} has prompts that are no texts by name; each must be a text, such as "
+            '{"prompts": {"query": "query: ", "document": "passage: "}}'
+        )
+    default = str(prompts.get(config.get("default_prompt_name"), ""))
+    for_documents = [str(prompts[name]) for name in DOCUMENT_PROMPTS if name in prompts]
+    return str(prompts.get("query", default)), next(iter(for_documents), default)

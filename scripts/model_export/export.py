@@ -3,28 +3,20 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 from pydantic import ValidationError
 
 from scripts.build_support import BuildError, write_whole
 from scripts.model_export.calibration import ChannelRanges, calibration_rows, channel_ranges
-from scripts.model_export.configuration import EncoderConfiguration, read_configuration
+from scripts.model_export.configuration import NO_OVERRIDES, EncoderConfiguration, Overrides
 from scripts.model_export.graph import EncoderWriter
-from scripts.model_export.parameters import Parameters
+from scripts.model_export.model_parts import read_parts
 from scripts.model_export.quantization import layers_of
-from scripts.model_export.recipes import ID_SUFFIX, Precision
+from scripts.model_export.recipes import ID_SUFFIX, SAFETENSORS_NAME, Precision
 from scripts.model_export.tokenizer import tokenizer_bytes
-from scripts.model_export.weights import WEIGHTS_NAME
 from shared.embedding.model_bundle import ModelBundle, ModelFile
 from shared.embedding.model_files import DESCRIPTION_NAME, GRAPH_NAME, TOKENIZER_NAME
 from shared.models.manifest import ModelIdentity
 
-# Classes with a head on top keep the encoder under the name of its type.
-PREFIXES = ("", "bert.", "roberta.")
-PROBE = "embeddings.word_embeddings.weight"
 REVISION_DIGITS = 12
 
 
@@ -35,7 +27,8 @@ def export_bundle(
     model_id: str,
     precision: Precision,
     source: str,
-    query_prefix: str | None = None,
+    weights_name: str = SAFETENSORS_NAME,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> ModelBundle:
     """Write `model.onnx`, `tokenizer.json` and, last, `model.json` into `target`.
 
@@ -48,16 +41,18 @@ def export_bundle(
         model_id: without the suffix of the precision.
         precision: of weights and products.
         source: where the weights come from, for people.
-        query_prefix: instead of the one the folder names; None keeps that.
+        weights_name: the file of the folder that holds the weights.
+        overrides: what replaces the settings that the folder names.
 
     Raises:
         BuildError: the model needs something the exporter does not write.
     """
-    configuration = read_configuration(folder)
-    prefix = configuration.query_prefix if query_prefix is None else query_prefix
-    parameters = Parameters(read_weights(folder / WEIGHTS_NAME))
-    tokenizer = tokenizer_bytes(folder, configuration.max_tokens, configuration.pad_token_id)
-    metadata = _metadata(configuration, precision, prefix, tokenizer)
+    parts = read_parts(folder, weights_name)
+    configuration, parameters = overrides.applied_to(parts.configuration), parts.parameters
+    tokenizer = tokenizer_bytes(
+        parts.tokenizer, configuration.max_tokens, configuration.pad_token_id
+    )
+    metadata = _metadata(configuration, precision, tokenizer)
 
     def ranges() -> ChannelRanges:
         rows = calibration_rows(tokenizer, configuration.max_tokens)
@@ -76,7 +71,8 @@ def export_bundle(
             precision=precision,
             pooling=configuration.pooling,
             max_tokens=configuration.max_tokens,
-            query_prefix=prefix,
+            query_prefix=configuration.query_prefix,
+            document_prefix=configuration.document_prefix,
             source=source,
             files=tuple(_describe(name, data) for name, data in files.items()),
         )
@@ -87,40 +83,27 @@ def export_bundle(
         ) from error
     for name, data in files.items():
         write_whole(target / name, data)
-    write_whole(target / DESCRIPTION_NAME, bundle.model_dump_json(indent=2).encode() + b"\n")
+    # A release that knows no document prefix refuses the field, and reads all other models.
+    without = set() if bundle.document_prefix else {"document_prefix"}
+    description = bundle.model_dump_json(indent=2, exclude=without)
+    write_whole(target / DESCRIPTION_NAME, description.encode() + b"\n")
     return bundle
 
 
-def read_weights(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Read the tensors of the encoder as float32, under their names without a class's prefix.
-
-    Raises:
-        BuildError: the file is no safetensors, or holds no BERT encoder.
-    """
-    try:
-        tensors = safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, KeyError, OSError) as error:
-        raise BuildError(f"{path} cannot be read as safetensors: {error}") from error
-    for prefix in PREFIXES:
-        if prefix + PROBE in tensors:
-            return {
-                name.removeprefix(prefix): np.asarray(tensor, dtype=np.float32)
-                for name, tensor in tensors.items()
-                if name.startswith(prefix) and np.issubdtype(tensor.dtype, np.floating)
-            }
-    raise BuildError(f"{path} holds no BERT encoder: there is no {PROBE}")
-
-
 def _metadata(
-    configuration: EncoderConfiguration, precision: Precision, prefix: str, tokenizer: bytes
+    configuration: EncoderConfiguration, precision: Precision, tokenizer: bytes
 ) -> dict[str, str]:
-    return {
+    metadata = {
         "max_tokens": str(configuration.max_tokens),
         "pooling": configuration.pooling,
         "precision": precision,
-        "query_prefix": prefix,
+        "query_prefix": configuration.query_prefix,
         "tokenizer_sha256": hashlib.sha256(tokenizer).hexdigest(),
     }
+    # Without one there is no entry: models that were exported before keep their revision.
+    if configuration.document_prefix:
+        metadata["document_prefix"] = configuration.document_prefix
+    return metadata
 
 
 def _describe(name: str, data: bytes) -> ModelFile:

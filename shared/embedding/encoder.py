@@ -26,6 +26,8 @@ class Encoder(Protocol):
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text, in order: shape (n, dims), (0, dims) for no text.
 
+        The model's document prefix is applied.
+
         Raises:
             InvalidInputError: a text is not valid Unicode.
         """

@@ -21,7 +21,8 @@ class ModelBundle(Contract):
 
     The ONNX graph takes `input_ids` (int64, batch x tokens; the rows of a batch have one length, so
     there is no mask) and returns `embeddings` (float32, batch x dims), pooled and of unit length.
-    `query_prefix` is put before queries, never before documents.
+    `query_prefix` is put before queries, `document_prefix` before documents; the graph repeats both
+    in its metadata, so that its sha256, and with it the revision, changes with either.
     """
 
     identity: ModelIdentity
@@ -29,5 +30,6 @@ class ModelBundle(Contract):
     pooling: Literal["mean", "cls"]
     max_tokens: Annotated[int, Field(ge=8, le=8192)]
     query_prefix: str = ""
+    document_prefix: str = ""
     source: str
     files: Annotated[tuple[ModelFile, ...], Field(min_length=2)]

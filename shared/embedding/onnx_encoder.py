@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from shared.embedding.batches import plan_batches
 from shared.embedding.encoder import Vectors
 from shared.embedding.model_files import (
+    DESCRIPTION_NAME,
     GRAPH_NAME,
     TOKENIZER_NAME,
     LocalModel,
@@ -70,6 +71,7 @@ class OnnxEncoder:
         self._options = options or OnnxOptions()
         self._tokenizer = _load_tokenizer(model.directory / TOKENIZER_NAME, self._bundle.max_tokens)
         self._session = _load_session(model.directory / GRAPH_NAME)
+        self._require_its_prefixes(model.directory / GRAPH_NAME)
 
     @classmethod
     def from_directory(cls, directory: Path, options: OnnxOptions | None = None) -> "OnnxEncoder":
@@ -82,11 +84,11 @@ class OnnxEncoder:
         return self._bundle.identity
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit-length row a text, in order.
+        """Return one unit-length row a text, in order, with the document prefix before each text.
 
         The vector of a text depends neither on the other texts nor on the number of threads.
         """
-        rows = self._tokenize(texts)
+        rows = self._tokenize(texts, self._bundle.document_prefix)
         vectors = np.empty((len(rows), self.identity.dims), dtype=np.float32)
 
         def encode(positions: list[int]) -> None:
@@ -106,7 +108,7 @@ class OnnxEncoder:
 
     def encode_query(self, text: str) -> Vectors:
         """Return the unit-length vector of a question."""
-        return cast(Vectors, self._run(self._tokenize([self._bundle.query_prefix + text]))[0])
+        return cast(Vectors, self._run(self._tokenize([text], self._bundle.query_prefix))[0])
 
     def has_word(self, word: str) -> bool:
         """Whether a lower-case word is one token, as it is or as a name is written."""
@@ -117,8 +119,22 @@ class OnnxEncoder:
                 return True
         return False
 
-    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, cut at the model's limit.
+    def _require_its_prefixes(self, graph: Path) -> None:
+        """Refuse a description that was changed: the revision vouches for the graph's prefixes.
+
+        With other ones, vectors that do not fit together would meet in one index.
+        """
+        known = self._session.get_modelmeta().custom_metadata_map
+        for name in ("query_prefix", "document_prefix"):
+            described, kept = getattr(self._bundle, name), known.get(name, "")
+            if described != kept:
+                raise CorruptObjectError(
+                    f"{graph.parent / DESCRIPTION_NAME} says {name} {described!r} where the graph "
+                    f"was built with {kept!r}; build the model again with the prefix that is meant"
+                )
+
+    def _tokenize(self, texts: Sequence[str], prefix: str) -> list[list[int]]:
+        """Token ids of each text behind the prefix, cut at the model's limit.
 
         In slices: an encoding takes many times the room of the ids that are kept of it.
         """
@@ -127,7 +143,8 @@ class OnnxEncoder:
         while part := list(islice(remaining, TEXTS_PER_TOKENIZER_CALL)):
             for position, text in enumerate(part, start=len(rows)):
                 _require_unicode(text, position)
-            rows.extend(encoding.ids for encoding in self._tokenizer.encode_batch_fast(part))
+            prefixed = [prefix + text for text in part]
+            rows.extend(encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed))
         return rows
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:

@@ -24,6 +24,7 @@ class SentenceTransformersEncoder:
         model_id: str,
         revision: str,
         query_prefix: str = "",
+        document_prefix: str = "",
         device: str | None = None,
         batch_size: int = 32,
     ) -> None:
@@ -33,7 +34,8 @@ class SentenceTransformersEncoder:
             folder: a folder in the layout of sentence-transformers.
             model_id: the id under which the vectors are kept.
             revision: which weights these are.
-            query_prefix: put before queries, never before documents.
+            query_prefix: put before queries.
+            document_prefix: put before documents.
             device: `cpu`, `cuda`, …; None lets the library choose.
             batch_size: texts at a time.
 
@@ -50,6 +52,7 @@ class SentenceTransformersEncoder:
         # Untyped: the library is absent wherever the type checker runs.
         self._model: Any = sentence_transformers.SentenceTransformer(str(folder), device=device)
         self._query_prefix = query_prefix
+        self._document_prefix = document_prefix
         self._batch_size = batch_size
         dims = self._model.get_embedding_dimension()
         self._identity = ModelIdentity(id=model_id, revision=revision, dims=dims)
@@ -61,6 +64,13 @@ class SentenceTransformersEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return one unit-length row a text, in order."""
+        return self._encode([self._document_prefix + text for text in texts])
+
+    def encode_query(self, text: str) -> Vectors:
+        """Return the unit-length vector of a question."""
+        return cast(Vectors, self._encode([self._query_prefix + text])[0])
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self._identity.dims), dtype=np.float32)
         vectors = self._model.encode(
@@ -71,7 +81,3 @@ class SentenceTransformersEncoder:
             show_progress_bar=False,
         )
         return cast(Vectors, vectors.astype(np.float32, copy=False))
-
-    def encode_query(self, text: str) -> Vectors:
-        """Return the unit-length vector of a question."""
-        return cast(Vectors, self.encode_documents([self._query_prefix + text])[0])

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from scripts.build_support import BuildError
 from scripts.model_export.calibration import ROWS, calibration_rows, channel_ranges
-from scripts.model_export.configuration import read_configuration
+from scripts.model_export.configuration import NO_OVERRIDES, Overrides, read_configuration
 from scripts.model_export.export import export_bundle
 from scripts.model_export.parameters import Parameters
 from scripts.model_export.recipes import PRECISIONS, Precision
 from shared.embedding.onnx_encoder import OnnxEncoder
+from shared.errors import CorruptObjectError
 from tests.unit.embedding import bert_reference
 from tests.unit.embedding.conftest import HEADS, LAYERS, WORDS, ModelFolder, random_weights
 
@@ -26,10 +28,12 @@ def ids_of(text: str) -> list[int]:
     return [2, *(known.get(word, 1) for word in text.split()), 3]
 
 
-def export(folder: Path, precision: Precision = "fp32", prefix: str | None = None) -> Path:
+def export(
+    folder: Path, precision: Precision = "fp32", overrides: Overrides = NO_OVERRIDES
+) -> Path:
     target = folder.with_name(f"{folder.name}-{precision}")
     export_bundle(
-        folder, target, model_id="tiny", precision=precision, source="test", query_prefix=prefix
+        folder, target, model_id="tiny", precision=precision, source="test", overrides=overrides
     )
     return target
 
@@ -67,7 +71,13 @@ def test_same_weights_make_same_bytes(model_folder: ModelFolder, precision: Prec
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 8}, {"hidden_act": "relu"}, {"prompts": {"query": "ask: "}}]
+    "changes",
+    [
+        {"seed": 8},
+        {"hidden_act": "relu"},
+        {"prompts": {"query": "ask: "}},
+        {"prompts": {"document": "ask: "}},
+    ],
 )
 def test_revision_changes_with_whatever_changes_vectors(
     model_folder: ModelFolder, changes: dict[str, Any]
@@ -123,20 +133,74 @@ def test_channel_ranges_are_those_of_the_reference(model_folder: ModelFolder) ->
     )
 
 
-def test_query_prefix_of_the_folder_is_kept(model_folder: ModelFolder) -> None:
-    folder = model_folder(prompts={"query": "w5 "})
-    encoder = OnnxEncoder.from_directory(export(folder))
+@pytest.mark.parametrize(
+    ("prompts", "before_queries", "before_documents"),
+    [
+        ({"query": "w5 "}, "w5 ", ""),
+        ({"document": "w6 "}, "", "w6 "),
+        ({"query": "w5 ", "passage": "w6 w7 "}, "w5 ", "w6 w7 "),
+        ({"query": "w5 ", "document": "", "passage": "w6 "}, "w5 ", ""),
+        ({"corpus": "w6 "}, "", "w6 "),
+        ({"classification": "w8 "}, "", ""),
+    ],
+)
+def test_prompts_of_the_folder_are_kept(
+    model_folder: ModelFolder,
+    prompts: dict[str, str],
+    before_queries: str,
+    before_documents: str,
+) -> None:
+    bare = OnnxEncoder.from_directory(export(model_folder()))
+    encoder = OnnxEncoder.from_directory(export(model_folder(prompts=prompts)))
     np.testing.assert_array_equal(
-        encoder.encode_query("w1"), encoder.encode_documents(["w5 w1"])[0]
+        encoder.encode_query("w1"), bare.encode_query(f"{before_queries}w1")
+    )
+    np.testing.assert_array_equal(
+        encoder.encode_documents(["w1", "w2"]),
+        bare.encode_documents([f"{before_documents}w1", f"{before_documents}w2"]),
     )
 
 
-def test_query_prefix_can_be_replaced(model_folder: ModelFolder) -> None:
-    folder = model_folder(prompts={"query": "w5 "})
-    encoder = OnnxEncoder.from_directory(export(folder, prefix="w6 w7 "))
-    np.testing.assert_array_equal(
-        encoder.encode_query("w1"), encoder.encode_documents(["w6 w7 w1"])[0]
+def test_the_default_prompt_stands_for_those_that_are_missing(model_folder: ModelFolder) -> None:
+    folder = model_folder(prompts={"query": "w5 ", "other": "w6 "})
+    rewrite("config_sentence_transformers.json", default_prompt_name="other")(folder)
+    configuration = read_configuration(folder)
+    assert (configuration.query_prefix, configuration.document_prefix) == ("w5 ", "w6 ")
+
+
+def test_settings_of_the_folder_can_be_replaced(model_folder: ModelFolder) -> None:
+    folder = model_folder(prompts={"query": "w5 ", "document": "w4 "})
+    overrides = Overrides(query_prefix="w6 w7 ", document_prefix="", pooling="cls")
+    encoder = OnnxEncoder.from_directory(export(folder, overrides=overrides))
+    (expected,) = encoder.encode_documents(["w6 w7 w1"])
+    np.testing.assert_array_equal(encoder.encode_query("w1"), expected)
+    reference = bert_reference.encode(
+        random_weights(7), ids_of("w6 w7 w1"), heads=HEADS, layers=LAYERS, pooling="cls"
     )
+    np.testing.assert_allclose(expected, reference, atol=2e-6)
+
+
+def test_a_model_without_document_prompts_can_be_read_by_earlier_releases(
+    model_folder: ModelFolder,
+) -> None:
+    """They refuse a field that they do not know, and the revision is what they know."""
+    folder = export(model_folder(prompts={"query": "w5 "}))
+    assert "document_prefix" not in json.loads((folder / "model.json").read_text())
+    metadata = {entry.key for entry in onnx.load(folder / "model.onnx").metadata_props}
+    assert "document_prefix" not in metadata
+
+
+@pytest.mark.parametrize("name", ["query_prefix", "document_prefix"])
+def test_a_prompt_that_was_changed_in_the_description_is_refused(
+    model_folder: ModelFolder, name: str
+) -> None:
+    """Its vectors would meet others of the same revision."""
+    folder = export(model_folder(prompts={"query": "w5 ", "document": "w6 "}))
+    rewrite("model.json", **{name: "w9 "})(folder)
+    with pytest.raises(
+        CorruptObjectError, match=rf"model\.json says {name} 'w9 ' .* build the model"
+    ):
+        OnnxEncoder.from_directory(folder)
 
 
 def test_baked_in_truncation_and_padding_are_replaced(model_folder: ModelFolder) -> None:
@@ -183,8 +247,8 @@ def replace(name: str, data: bytes) -> Callable[[Path], None]:
         (rewrite("1_Pooling/config.json", include_prompt=False), "prompts out of pooling"),
         (rewrite("sentence_bert_config.json", do_lower_case=True), "lower-cases"),
         (
-            rewrite("config_sentence_transformers.json", prompts={"document": "passage: "}),
-            "a prompt before documents",
+            rewrite("config_sentence_transformers.json", prompts={"document": ["passage: "]}),
+            r"prompts that are no texts by name; each must be a text, such as",
         ),
         (replace("tokenizer.json", b"{}"), "is no tokenizer"),
         (replace("model.safetensors", b"\0" * 20), "cannot be read as safetensors"),
