@@ -71,6 +71,15 @@ class Tokenizer:
         """
         return self._words(text, _pairs_or_letter)
 
+    def words_and_query_words(self, text: str) -> tuple[list[str], list[str]]:
+        """What `words` and `query_words` give, which is mostly the same."""
+        spaced, runs = _parted(text)
+        words = self._spaced(spaced, "source", "tokens")
+        return (
+            [*words, *(word for run in runs for word in _letters_and_pairs(run))],
+            [*words, *(word for run in runs for word in _pairs_or_letter(run))],
+        )
+
     def written(self, text: str) -> tuple[list[Written], list[str]]:
         """The words of a text that spaces part, as they are written, and the runs of the others."""
         spaced, runs = _parted(text)
@@ -158,21 +167,30 @@ def query_terms(text: str) -> tuple[str, ...]:
 
     Function words of English count only in a query that has no other word.
     """
-    words = TOKENIZER.query_words(text)
-    content = [word for word in words if word not in _FUNCTION_WORDS]
-    return tuple((content or words)[:MAXIMUM_WORDS])
+    return _scoring(TOKENIZER.query_words(text))
 
 
 def search_terms(text: str) -> tuple[str, ...]:
     """The words of `query_terms`, and the whole query, which is the title, id or key of some."""
-    whole = whole_term(text)
-    return query_terms(text) if whole is None else (*query_terms(text), whole)
+    if len(text) > _LONGEST_WHOLE:
+        return query_terms(text)
+    words, query_words = TOKENIZER.words_and_query_words(text)
+    return (*_scoring(query_words), *([_whole(words)] if words else []))
+
+
+def _scoring(words: list[str]) -> tuple[str, ...]:
+    content = [word for word in words if word not in _FUNCTION_WORDS]
+    return tuple((content or words)[:MAXIMUM_WORDS])
 
 
 def whole_term(text: str) -> str | None:
     """The words of a short text as one term, so that equal texts have it; None for other texts."""
     words = TOKENIZER.words(text[:_LONGEST_WHOLE])
-    return _WHOLE + " ".join(words) if words and len(text) <= _LONGEST_WHOLE else None
+    return _whole(words) if words and len(text) <= _LONGEST_WHOLE else None
+
+
+def _whole(words: list[str]) -> str:
+    return _WHOLE + " ".join(words)
 
 
 def is_whole(term: str) -> bool:
