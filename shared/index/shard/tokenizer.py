@@ -36,6 +36,9 @@ _UNSPACED = re.compile(
     "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]+"
 )
+# As SQLite parts text that is all ASCII.
+_ASCII_WORD = re.compile("[A-Za-z0-9]+")
+_MOST_STEMS = 20_000
 # Vowel signs, tone marks and the like, which belong to the letter before them.
 _MARK_CATEGORIES = frozenset({"Mn", "Mc"})
 
@@ -52,6 +55,7 @@ class Tokenizer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._stems: dict[str, list[str]] = {}
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
         )
@@ -74,7 +78,7 @@ class Tokenizer:
     def words_and_query_words(self, text: str) -> tuple[list[str], list[str]]:
         """What `words` and `query_words` give, which is mostly the same."""
         spaced, runs = _parted(text)
-        words = self._spaced(spaced, "source", "tokens")
+        words = self._remembered(spaced)
         return (
             [*words, *(word for run in runs for word in _letters_and_pairs(run))],
             [*words, *(word for run in runs for word in _pairs_or_letter(run))],
@@ -96,6 +100,21 @@ class Tokenizer:
         spaced, runs = _parted(text)
         words = self._spaced(spaced, "source", "tokens")
         return [*words, *(word for run in runs for word in cut(run))]
+
+    def _remembered(self, text: str) -> list[str]:
+        """The stems of a short text; to ask SQLite takes ten times as long as to remember them."""
+        if not text.isascii():
+            return self._spaced(text, "source", "tokens")
+        words: list[str] = []
+        for written in _ASCII_WORD.findall(text):
+            stems = self._stems.get(written)
+            if stems is None:
+                stems = self._spaced(written, "source", "tokens")
+                if len(self._stems) >= _MOST_STEMS:
+                    self._stems = {}
+                self._stems[written] = stems
+            words += stems
+        return words
 
     def _spaced(self, text: str, source: str, tokens: str) -> list[str]:
         with self._lock:
