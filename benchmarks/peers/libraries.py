@@ -4,6 +4,7 @@ All graphs have the same M and ef_construction. What a library does by default o
 """
 
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,8 @@ class LanceDb:
     _ROWS_AT_ONCE = 50_000
 
     def __init__(self) -> None:
+        # It would warn at each search that leaves the scores out.
+        os.environ.setdefault("LANCEDB_LOG", "error")
         self._library: Any = importlib.import_module("lancedb")
         self._arrow: Any = importlib.import_module("pyarrow")
         self._table: Any = None
