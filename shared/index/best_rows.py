@@ -60,3 +60,11 @@ def best_places(
     worst = np.partition(scores, len(scores) - count)[len(scores) - count]
     kept = np.flatnonzero(scores >= worst)  # all that tie with the last, so that labels decide
     return kept[np.lexsort((labels[kept], -scores[kept]))[:count]]
+
+
+def distinct(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Some numbers, ascending and each once; of a few hundred faster than numpy's `unique`."""
+    ordered = np.sort(numbers)
+    is_first = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return ordered[is_first]

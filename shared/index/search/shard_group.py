@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shared.index.best_rows import NOTHING_RANKED, Ranked
+from shared.index.best_rows import NOTHING_RANKED, Ranked, distinct
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Labels, Vectors
 from shared.index.search.ranking import Names, Positions, Scores, best_of
@@ -270,7 +270,7 @@ class LocalGroup:
         scores = _joined([one.lexical.scores for one in found])
         held = _joined(_shifted([one.lexical for one in found]))
         lexical = held[self._best(query, scored[held], scores[held])]
-        keys = np.unique(np.concatenate((near[nearest], scored[lexical])))
+        keys = distinct(np.concatenate((near[nearest], scored[lexical])))
         similarities: Scores = np.full(len(keys), np.nan)
         similarities[np.searchsorted(keys, near[nearest])] = cosines[nearest]
         words: Scores = np.zeros(len(keys))

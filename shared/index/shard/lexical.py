@@ -135,9 +135,10 @@ class UnitPostings(NamedTuple):
             counts, title_counts = self.counts, self.title_counts
             return counts[units], None if title_counts is None else title_counts[units]
         places, holds = places_among(self.units, units)
+        counts = self.counts.take(places, mode="clip") * holds
         if self.title_counts is None:
-            return self.counts[places] * holds, None
-        return self.counts[places] * holds, self.title_counts[places] * holds
+            return counts, None
+        return counts, self.title_counts.take(places, mode="clip") * holds
 
 
 def places_among(
@@ -145,11 +146,11 @@ def places_among(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Where each of `wanted` would stand among ascending numbers, and whether it is there.
 
-    Both are of one type, or numpy would copy `found`.
+    One that is greater than all would stand behind the last. Both are of one type, or numpy would
+    copy `found`.
     """
     places = found.searchsorted(wanted)
-    np.minimum(places, len(found) - 1, out=places)
-    return places, found[places] == wanted
+    return places, found.take(places, mode="clip") == wanted
 
 
 def joined(texts: tuple[UnitNumbers, Counts], titles: tuple[UnitNumbers, Counts]) -> UnitPostings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shared.index.best_rows import best_places, rounded_scores
+from shared.index.best_rows import best_places, distinct, rounded_scores
 from shared.index.graph.hnsw_file import Labels
 from shared.index.shard.found_words import FoundWord, Gains, Gains32, LiveUnits, ShardWords
 from shared.index.shard.lexical import (
@@ -127,7 +127,7 @@ def best_units(
     """
     floor = floor or Floor(count)
     candidates = _Additions(looked_up, ranking, passing, floor.score).candidates(count)
-    units = np.unique(np.concatenate((candidates, others))) if len(others) else candidates
+    units = distinct(np.concatenate((candidates, others))) if len(others) else candidates
     found = scores_of(looked_up, ranking, units)
     places = np.searchsorted(units, candidates)
     best = places[best_places(candidates, found.scores[places], count)]
@@ -234,7 +234,9 @@ class _Additions:
             left -= self._bounds[position]
             seen += self._looked_up.words[term].units
             following = self._terms[position + 1 :]
-            if following and (seen >= count or self._floor > left):
+            # Before, so many units can hardly be better than all others can become.
+            is_likely = seen >= count and self._most > 2.0 * left
+            if following and (is_likely or self._floor > left):
                 found = self._within_reach(self._scores, count, left)
                 if found is not None:
                     return self._narrowed(found, count, following, left)
