@@ -204,7 +204,7 @@ def _scoring(words: list[str]) -> tuple[str, ...]:
 
 def whole_term(text: str) -> str | None:
     """The words of a short text as one term, so that equal texts have it; None for other texts."""
-    words = TOKENIZER.words(text[:_LONGEST_WHOLE])
+    words, _ = TOKENIZER.words_and_query_words(text[:_LONGEST_WHOLE])
     return _whole(words) if words and len(text) <= _LONGEST_WHOLE else None
 
 
