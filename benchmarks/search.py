@@ -55,7 +55,7 @@ OPENINGS = 3
 SHARD_BYTES = 100_000_000
 # A peer counts as equal in recall when it is no more than this below the engine.
 RECALL_TOLERANCE = 0.001
-PACKAGES = ("numpy", "hnswlib", "faiss-cpu", "usearch", "lancedb")
+PACKAGES = ("numpy", "hnswlib", "faiss-cpu", "usearch", "lancedb", "tantivy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class Measured:
     milliseconds: list[float] = field(default_factory=list)
     per_second: dict[int, list[float]] = field(default_factory=dict)
     ranking_milliseconds: list[float] = field(default_factory=list)
+    lexical_milliseconds: list[float] = field(default_factory=list)
     hybrid_milliseconds: list[float] = field(default_factory=list)
     filtered: dict[str, Filtered] = field(default_factory=dict)
 
@@ -182,14 +183,18 @@ class Run:
         for number in range(self.rounds):
             chosen = self._round(number)
             for name, process in processes.items():
-                breadth = results[name].breadth
-                found = process.search(chosen, breadth)
-                results[name].milliseconds += found.milliseconds
-                results[name].ranking_milliseconds += found.ranking_milliseconds
-                results[name].hybrid_milliseconds += process.hybrid(chosen)
+                breadth, result = results[name].breadth, results[name]
+                if process.breadths:
+                    found = process.search(chosen, breadth)
+                    result.milliseconds += found.milliseconds
+                    result.ranking_milliseconds += found.ranking_milliseconds
+                result.lexical_milliseconds += process.words("lexical", chosen, breadth)
+                result.hybrid_milliseconds += process.words("hybrid", chosen, breadth)
         for _ in range(self.rounds):
             for threads in (1, 2):
                 for name, process in processes.items():
+                    if not process.breadths:
+                        continue
                     rate = process.throughput(self._round(0), results[name].breadth, threads)
                     results[name].per_second.setdefault(threads, []).append(rate)
 
@@ -262,16 +267,20 @@ def print_results(results: dict[str, Measured]) -> None:
     print_table(
         ("system", "ef", "recall@10", "p50 ms", "p95 ms", "QPS 1", "QPS 2", "bytes/vector",
          "build s", "open cached s", "open from disk s", "peak MB"),
-        [_row(name, found) for name, found in results.items()],
+        [_row(name, found) for name, found in results.items() if found.milliseconds],
     )  # fmt: skip
-    for name, found in results.items():
-        if found.hybrid_milliseconds:
-            median, high = _percentiles(found.hybrid_milliseconds)
-            ranking = _median(found.ranking_milliseconds)
+    by_words = {name: found for name, found in results.items() if found.lexical_milliseconds}
+    if by_words:
+        print()
+        print_table(
+            ("by words", "lexical p50 ms", "p95 ms", "hybrid p50 ms", "p95 ms", "hybrid / dense"),
+            [_words_row(name, found) for name, found in by_words.items()],
+        )
+    for name, found in by_words.items():
+        if name == ENGINE:
             print(
-                f"{name}: p50 without reading the texts of the hits, as its peers: "
-                f"{ranking:.3f} ms; hybrid, by vector and words: p50 {median:.2f} ms, "
-                f"p95 {high:.2f} ms"
+                f"{name}: dense p50 without reading the texts of the hits, as its peers: "
+                f"{_median(found.ranking_milliseconds):.3f} ms"
             )
     filtered = {name: found for name, found in results.items() if found.filtered}
     if filtered:
@@ -302,11 +311,20 @@ def _row(name: str, found: Measured) -> list[Cell]:
     ]
 
 
+def _words_row(name: str, found: Measured) -> list[Cell]:
+    lexical = _percentiles(found.lexical_milliseconds)
+    if not found.hybrid_milliseconds:
+        return [name, *lexical, None, None, None]
+    hybrid = _percentiles(found.hybrid_milliseconds)
+    return [name, *lexical, *hybrid, hybrid[0] / _median(found.milliseconds)]
+
+
 def _figures(rows: int, found: Measured) -> dict[str, float]:
     name = f"search.{rows}"
     return {
         f"{name}.recall_at_10": found.recall,
         f"{name}.p50_ms": _median(found.milliseconds),
+        f"{name}.lexical_p50_ms": _median(found.lexical_milliseconds),
         f"{name}.hybrid_p50_ms": _median(found.hybrid_milliseconds),
         f"{name}.bytes_per_vector": found.bytes_per_vector,
         f"{name}.open_seconds_from_disk": found.open_seconds_from_disk,

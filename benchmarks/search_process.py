@@ -89,9 +89,10 @@ class Process:
         answer = self._ask("search", asked)
         return Found(answer["rows"], answer["milliseconds"], answer["ranking_milliseconds"])
 
-    def hybrid(self, queries: Sequence[int]) -> list[float]:
-        """Milliseconds of searches by vector and words; none where the system knows no words."""
-        found: list[float] = self._ask("hybrid", {"queries": list(queries)})["milliseconds"]
+    def words(self, kind: str, queries: Sequence[int], breadth: int) -> list[float]:
+        """Milliseconds of searches, `lexical` or `hybrid`; none where the system has none."""
+        asked = {"kind": kind, "queries": list(queries), "breadth": breadth}
+        found: list[float] = self._ask("words", asked)["milliseconds"]
         return found
 
     def throughput(self, queries: Sequence[int], breadth: int, threads: int) -> float:

@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.peers.libraries import FaissHnsw, HnswlibAlone, LanceDb, NumpyExact, UsearchHnsw
 from benchmarks.peers.systems import Dataset, RowFilter, System
+from benchmarks.peers.word_indexes import Tantivy
 from benchmarks.table import peak_memory_bytes
 from shared.embedding.encoder import Vectors
 
@@ -43,6 +44,7 @@ SYSTEMS: dict[str, Callable[[], System]] = {
     "faiss HNSW": FaissHnsw,
     "usearch": UsearchHnsw,
     "LanceDB": LanceDb,
+    "tantivy": Tantivy,
     "numpy exact": NumpyExact,
 }
 
@@ -57,6 +59,7 @@ class Worker:
         self._dataset = dataset
         self._folder = folder
         self._queries: Vectors = np.load(dataset.folder / "queries.npy")
+        self._texts = dataset.query_texts
 
     def build(self) -> Answer:
         """Index again, with one CPU at hand; the size is of what was written."""
@@ -72,7 +75,10 @@ class Worker:
         """Open and search once; imports came before."""
         started = time.perf_counter()
         self._open()
-        self._system.search(self._queries[0], self._system.breadths[-1], None)
+        if self._system.breadths:
+            self._system.search(self._queries[0], self._system.breadths[-1], None)
+        else:
+            self._by_words("lexical", 0, 0)
         return {"seconds": time.perf_counter() - started} | _memory()
 
     def serve(self) -> None:
@@ -96,19 +102,23 @@ class Worker:
             ranking.append(getattr(self._system, "ranking_milliseconds", milliseconds[-1]))
         return {"rows": rows, "milliseconds": milliseconds, "ranking_milliseconds": ranking}
 
-    def do_hybrid(self, queries: Sequence[int]) -> Answer:
-        """Search by vector and words, where the system can: milliseconds of each."""
-        search: Callable[[str, Vectors], Any] | None
-        search = getattr(self._system, "search_hybrid", None)
+    def do_words(self, kind: str, queries: Sequence[int], breadth: int) -> Answer:
+        """Search by words, or by vector and words, where the system can: milliseconds of each."""
         milliseconds: list[float] = []
-        if search is None:
+        if not hasattr(self._system, f"search_{kind}"):
             return {"milliseconds": milliseconds}
-        texts = self._dataset.query_texts
         for number in queries:
             started = time.perf_counter()
-            search(texts[number], self._queries[number])
+            self._by_words(kind, number, breadth)
             milliseconds.append((time.perf_counter() - started) * 1000.0)
         return {"milliseconds": milliseconds}
+
+    def _by_words(self, kind: str, number: int, breadth: int) -> None:
+        system: Any = self._system
+        if kind == "lexical":
+            system.search_lexical(self._texts[number])
+        else:
+            system.search_hybrid(self._texts[number], self._queries[number], breadth)
 
     def do_throughput(self, queries: Sequence[int], breadth: int, threads: int) -> Answer:
         """Queries a second with so many threads that ask at once."""

@@ -66,11 +66,18 @@ class Engine:
         self.ranking_milliseconds = found.milliseconds.search
         return [int(hit.chunk.metadata.source_id) for hit in found.hits]
 
-    def search_hybrid(self, text: str, query: Vectors) -> list[int]:
+    def search_lexical(self, text: str) -> list[int]:
+        """A search by words alone."""
+        return self._rows(SearchQuery(text, None, k=K, mode="lexical"))
+
+    def search_hybrid(self, text: str, query: Vectors, breadth: int) -> list[int]:  # noqa: ARG002
         """A search by vector and words, the default of the API."""
+        return self._rows(SearchQuery(text, query, k=K))
+
+    def _rows(self, query: SearchQuery) -> list[int]:
         if self._searcher is None:
             raise RuntimeError("open comes before search")
-        hits = self._searcher.search(SearchQuery(text, query, k=K)).hits
+        hits = self._searcher.search(query).hits
         return [int(hit.chunk.metadata.source_id) for hit in hits]
 
 

@@ -4,6 +4,7 @@ All graphs have the same M and ef_construction. What a library does by default o
 """
 
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from benchmarks.peers.systems import (
     RowFilter,
     bytes_below,
 )
+from benchmarks.peers.word_indexes import plain_words
 from shared.embedding.encoder import Vectors
 
 _LADDER = (16, 24, 32, 48, 64, 100, 150, 200, 250, 300, 400, 600, 800)
@@ -146,7 +148,7 @@ class NumpyExact:
 
 
 class LanceDb:
-    """LanceDB in a local folder, with its graph index in one partition and scalar indexes.
+    """LanceDB in a local folder: its graph index in one partition, its index of words, and others.
 
     Its graph keeps vectors scalar-quantised and `refine_factor` ranks by the originals again. One
     partition, as its default of several needs more probes for the same recall at these sizes.
@@ -159,6 +161,8 @@ class LanceDb:
     _ROWS_AT_ONCE = 50_000
 
     def __init__(self) -> None:
+        # It would warn at each search that leaves the scores out.
+        os.environ.setdefault("LANCEDB_LOG", "error")
         self._library: Any = importlib.import_module("lancedb")
         self._arrow: Any = importlib.import_module("pyarrow")
         self._table: Any = None
@@ -166,12 +170,14 @@ class LanceDb:
     def build(self, dataset: Dataset, folder: Path) -> int:
         """Write the table and index it."""
         index: Any = importlib.import_module("lancedb.index")
-        vectors, ranks, clusters = dataset.vectors, dataset.ranks, dataset.clusters
+        vectors, texts = dataset.vectors, dataset.texts
         database = self._library.connect(str(folder))
         table: Any = None
         for start in range(0, len(vectors), self._ROWS_AT_ONCE):
             part = slice(start, min(start + self._ROWS_AT_ONCE, len(vectors)))
-            batch = self._batch(vectors[part], part.start, ranks[part], clusters[part])
+            rows = range(part.start, part.stop)
+            words = ["\n".join(texts[row % len(texts)]) for row in rows]
+            batch = self._batch(dataset, rows, words)
             if table is None:
                 table = database.create_table("passages", batch)
             else:
@@ -186,6 +192,7 @@ class LanceDb:
                 ef_construction=CONSTRUCTION_BREADTH,
             ),
         )
+        table.create_index("text", config=index.FTS())
         table.create_index("rank", config=index.BTree())
         table.create_index("cluster", config=index.Bitmap())
         return bytes_below(folder)
@@ -203,16 +210,34 @@ class LanceDb:
         found = search.refine_factor(self._REFINE_FACTOR).to_arrow()
         return [int(row) for row in found.column("row").to_pylist()]
 
-    def _batch(self, vectors: Vectors, start: int, ranks: Any, clusters: Any) -> Any:
+    def search_lexical(self, text: str) -> list[int]:
+        """Search the index of words, for the row numbers."""
+        search = self._table.search(plain_words(text), query_type="fts", fts_columns="text")
+        found = search.select(["row", "_score"]).limit(K).to_arrow()
+        return [int(row) for row in found.column("row").to_pylist()]
+
+    def search_hybrid(self, text: str, query: Vectors, breadth: int) -> list[int]:
+        """Fuse both by reciprocal ranks, its default."""
+        search = self._table.search(
+            query_type="hybrid", vector_column_name="vector", fts_columns="text"
+        )
+        search = search.vector(query).text(plain_words(text)).distance_type("dot")
+        search = search.limit(K).nprobes(1).ef(breadth).refine_factor(self._REFINE_FACTOR)
+        return [int(row) for row in search.select(["row"]).to_arrow().column("row").to_pylist()]
+
+    def _batch(self, dataset: Dataset, rows: range, words: Sequence[str]) -> Any:
         arrow = self._arrow
-        rows, dims = vectors.shape
-        flat = arrow.array(np.ascontiguousarray(vectors).reshape(-1))
+        part = slice(rows.start, rows.stop)
+        vectors = np.ascontiguousarray(dataset.vectors[part])
         return arrow.table(
             {
-                "row": arrow.array(np.arange(start, start + rows)),
-                "rank": arrow.array(ranks),
-                "cluster": arrow.array(clusters),
-                "vector": arrow.FixedSizeListArray.from_arrays(flat, dims),
+                "row": arrow.array(np.asarray(rows)),
+                "rank": arrow.array(dataset.ranks[part]),
+                "cluster": arrow.array(dataset.clusters[part]),
+                "text": arrow.array(words),
+                "vector": arrow.FixedSizeListArray.from_arrays(
+                    arrow.array(vectors.reshape(-1)), vectors.shape[1]
+                ),
             }
         )
 

@@ -75,7 +75,9 @@ class System(Protocol):
     """One system, in a separate process.
 
     `breadths` are how widely it may be made to search, narrowest first; one value when that is
-    fixed. `filters` says whether it is measured with filters.
+    fixed, and none when it knows words alone. `filters` says whether it is measured with filters.
+    One that knows words has `search_lexical(text)`, and `search_hybrid(text, query, breadth)` if it
+    has vectors, too.
     """
 
     breadths: Sequence[int]

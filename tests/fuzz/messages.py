@@ -126,7 +126,7 @@ def group_answer(data: bytes) -> None:
     asks: tuple[Callable[[], object], ...] = (
         lambda: group.statistics(["a"], by_entity=True),
         lambda: group.suggest(Unknown(("a",), ("ab",))),
-        lambda: group.passages(query, group.search(query).units),
+        lambda: group.passages(query, answer := group.search(query), range(len(answer.units))),
         lambda: group.sample(3, 1),
     )
     for ask in asks:

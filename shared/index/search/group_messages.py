@@ -4,6 +4,7 @@ Numbers stay exact: JSON keeps every digit of a float, and vectors are sent as t
 """
 
 import base64
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
@@ -14,7 +15,7 @@ from shared.errors import CorruptObjectError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Vectors
 from shared.index.search.correction import MAXIMUM_CORRECTED, MAXIMUM_JOINED
-from shared.index.search.shard_group import FoundPassage, FoundUnit, GroupQuery, Sample
+from shared.index.search.shard_group import FoundPassage, GroupAnswer, GroupQuery, Sample
 from shared.index.shard.lexical import TermStatistics
 from shared.index.shard.sidecar import StoredChunk
 from shared.index.shard.suggestions import Suggestions
@@ -130,7 +131,7 @@ class FoundPassageMessage(Contract):
 
 
 class FoundUnitMessage(Contract):
-    """A unit with its scores and its passages, best first. See `FoundUnit`."""
+    """A unit with its scores and its passages, best first. See `GroupAnswer`."""
 
     name: str
     similarity: float | None
@@ -146,30 +147,34 @@ class SearchAnswer(Contract):
     documents: tuple[StoredChunk, ...]
 
     @classmethod
-    def of(cls, units: Sequence[FoundUnit], passages: Sequence[Sequence[FoundPassage]]) -> Self:
-        """Put an answer into words."""
+    def of(cls, answer: GroupAnswer, passages: Sequence[Sequence[FoundPassage]]) -> Self:
+        """Put an answer into words, with the passages of all its units."""
         documents: list[StoredChunk] = []
         messages: list[FoundUnitMessage] = []
-        for unit, of_unit in zip(units, passages, strict=True):
+        count = len(passages)
+        for place, (name, of_unit) in enumerate(
+            zip(answer.names(np.arange(count)), passages, strict=True)
+        ):
             first = len(documents)
             documents.extend(passage.chunk for passage in of_unit)
             shown = tuple(
-                FoundPassageMessage(document=place, similarity=passage.similarity)
-                for place, passage in enumerate(of_unit, start=first)
+                FoundPassageMessage(document=document, similarity=passage.similarity)
+                for document, passage in enumerate(of_unit, start=first)
             )
+            similarity = float(answer.similarities[place])
             messages.append(
                 FoundUnitMessage(
-                    name=unit.name,
-                    similarity=unit.similarity,
-                    words=unit.words,
-                    has_all=unit.has_all,
+                    name=name,
+                    similarity=None if math.isnan(similarity) else similarity,
+                    words=float(answer.words[place]),
+                    has_all=bool(answer.has_all[place]),
                     passages=shown,
                 )
             )
         return cls(units=tuple(messages), documents=tuple(documents))
 
-    def found_units(self) -> list[FoundUnit]:
-        """The units again; the number of each is its position.
+    def answer(self) -> GroupAnswer:
+        """The answer again; the number of each unit is its place.
 
         Raises:
             CorruptObjectError: a passage of one of them did not come.
@@ -179,10 +184,18 @@ class SearchAnswer(Contract):
             unit.passages for unit in self.units
         ):
             raise CorruptObjectError("a group answered with a hit but not with its text")
-        return [
-            FoundUnit(unit.name, unit.similarity, unit.words, unit.has_all, 0, number)
-            for number, unit in enumerate(self.units)
-        ]
+        units = self.units
+        return GroupAnswer(
+            similarities=np.array(
+                [np.nan if unit.similarity is None else unit.similarity for unit in units],
+                dtype=np.float64,
+            ),
+            words=np.array([unit.words or 0.0 for unit in units], dtype=np.float64),
+            has_all=np.array([unit.has_all for unit in units], dtype=np.bool_),
+            shards=np.zeros(len(units), dtype=np.intp),
+            units=np.arange(len(units)),
+            names=lambda some: [units[place].name for place in some.tolist()],
+        )
 
     def found_passages(self, number: int) -> list[FoundPassage]:
         """The passages of one unit."""

@@ -30,7 +30,6 @@ from shared.index.search.group_messages import (
 )
 from shared.index.search.shard_group import (
     FoundPassage,
-    FoundUnit,
     GroupAnswer,
     GroupQuery,
     Sample,
@@ -85,15 +84,16 @@ class RemoteGroup:
     def search(self, query: GroupQuery) -> GroupAnswer:
         """Ask for the best units; their passages come with them."""
         self._found = self._ask(SearchRequest.of(self._scope, query), search_answer)
-        return GroupAnswer(self._found.found_units())
+        return self._found.answer()
 
     def passages(
         self,
         query: GroupQuery,  # noqa: ARG002 - they came with the answer to it
-        units: Sequence[FoundUnit],
+        answer: GroupAnswer,  # noqa: ARG002
+        chosen: Sequence[int],
     ) -> list[list[FoundPassage]]:
         """What came with the answer."""
-        return [self._found.found_passages(found.unit) for found in units]
+        return [self._found.found_passages(place) for place in chosen]
 
     def sample(self, count: int, seed: int) -> Sample:
         """Ask for texts."""
@@ -130,8 +130,9 @@ def answer_group_request(group: ShardGroup, request: GroupRequest) -> dict[str, 
         )
         return drawn
     query = request.query()
-    units = group.search(query).units
-    return SearchAnswer.of(units, group.passages(query, units)).model_dump(mode="json")
+    answer = group.search(query)
+    passages = group.passages(query, answer, range(len(answer.units)))
+    return SearchAnswer.of(answer, passages).model_dump(mode="json")
 
 
 def _reported(report: Any) -> UltronError:

@@ -1,14 +1,15 @@
 """Search over all shards of an index: by vector, by word, or both fused."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from shared.errors import CorruptObjectError, DamagedIndexError, InvalidInputError
 from shared.index.catalog.filters import SearchFilters
@@ -22,9 +23,9 @@ from shared.index.search.correction import (
     unknown_terms,
 )
 from shared.index.search.group_calls import GroupCalls, Round
+from shared.index.search.ranking import Positions, Scores, best_of, in_order, standard_scores
 from shared.index.search.shard_group import (
     FoundPassage,
-    FoundUnit,
     GroupAnswer,
     GroupQuery,
     LocalGroup,
@@ -236,13 +237,6 @@ class Searcher:
         )
 
 
-class _Candidate(NamedTuple):
-    """A unit, and the number of the group it was found in."""
-
-    group: int
-    unit: FoundUnit
-
-
 class Search:
     """One search over one snapshot, between its two steps."""
 
@@ -298,7 +292,7 @@ class Search:
         answers = self._groups.finish(asked)
         best = _best(query, answers)
         ranked = time.perf_counter()
-        hits = self._hydrated(question, best)
+        hits = self._hydrated(question, answers, best)
         times = SearchTimes(
             search=(ranked - started) * 1000.0,
             groups=self._groups.waited_ms,
@@ -347,25 +341,28 @@ class Search:
         return words.corrected(combine_suggestions(self._groups.finish(asked).values()))
 
     def _hydrated(
-        self, question: GroupQuery, best: Sequence[tuple[_Candidate, float]]
+        self, question: GroupQuery, answers: Mapping[int, GroupAnswer], best: "_Best"
     ) -> tuple[SearchHit, ...]:
-        units: dict[int, list[FoundUnit]] = {}
-        for candidate, _ in best:
-            units.setdefault(candidate.group, []).append(candidate.unit)
-        read = {
-            number: iter(self._groups.group(number).passages(question, some))
-            for number, some in units.items()
-        }
+        passages: dict[int, list[FoundPassage]] = {}
+        for number, answer in answers.items():
+            places = np.flatnonzero(best.groups == number).tolist()
+            if places:
+                chosen = best.places[places].tolist()
+                read = self._groups.group(number).passages(question, answer, chosen)
+                passages.update(zip(places, read, strict=True))
         return tuple(
-            _hit(score, candidate.unit, tuple(next(read[candidate.group])))
-            for candidate, score in best
+            _hit(score, similarity, tuple(passages[place]))
+            for place, (score, similarity) in enumerate(
+                zip(best.scores.tolist(), best.similarities.tolist(), strict=True)
+            )
         )
 
 
-def _hit(score: float, unit: FoundUnit, passages: tuple[FoundPassage, ...]) -> SearchHit:
+def _hit(score: float, similarity: float, passages: tuple[FoundPassage, ...]) -> SearchHit:
     """A hit; of a long entity that only its words found, a passage can be nearer than the ranking
     knew, which compared some of its rows."""
-    known = [unit.similarity, *(passage.similarity for passage in passages)]
+    known = [None if math.isnan(similarity) else similarity]
+    known += [passage.similarity for passage in passages]
     return SearchHit(score, max((one for one in known if one is not None), default=None), passages)
 
 
@@ -373,19 +370,38 @@ def _depth(query: SearchQuery) -> int:
     return max(query.k, _FUSION_DEPTH) if query.mode == "hybrid" else query.k
 
 
-def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> list[tuple[_Candidate, float]]:
-    """The hits, with their scores, of what all groups found."""
-    found = [
-        _Candidate(number, unit) for number, answer in answers.items() for unit in answer.units
-    ]
-    depth = _depth(query)
-    nearest = _ranked(found, lambda unit: unit.similarity, depth)
-    lexical = _ranked(found, lambda unit: unit.words or None, depth)
+class _Best(NamedTuple):
+    """The hits, best first: who found each at which place of its answer, and their scores."""
+
+    groups: Positions
+    places: Positions
+    scores: Scores
+    similarities: Scores
+
+
+def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> _Best:
+    """The hits of what all groups found."""
+    found = _Found(answers)
+    similarities, words = found.similarities, found.words
     if query.mode == "hybrid":
-        scored = _fused({candidate: None for candidate, _ in (*nearest, *lexical)})
+        wanted = _fused(found, _depth(query))
+        similar = similarities[wanted]
+        cosines = standard_scores(np.where(np.isnan(similar), 0.0, similar))
+        scores = ((cosines + standard_scores(words[wanted])) / 2.0).round(_SCORE_DECIMALS)
+    elif query.mode == "dense":
+        # Of an entity whose name the query is, it is the greatest there is.
+        wanted = np.arange(len(similarities))
+        scores = np.where(words > 0.0, 1.0, similarities)
     else:
-        scored = _ranked(found, _nearness, depth) if query.mode == "dense" else lexical
-    return [one for one in scored if _is_wanted(one[0].unit, query)][: query.k]
+        wanted = np.flatnonzero(words > 0.0)
+        scores = words[wanted]
+    if query.threshold is not None:
+        is_wanted = similarities[wanted] >= query.threshold
+        is_wanted |= (found.has_all if query.mode == "hybrid" else words > 0.0)[wanted]
+        wanted, scores = wanted[is_wanted], scores[is_wanted]
+    order = in_order(scores, query.k, lambda places: found.names(wanted[places]))
+    best = wanted[order]
+    return _Best(found.groups[best], found.places[best], scores[order], similarities[best])
 
 
 def _name(text: str, *, by_entity: bool) -> tuple[str, ...]:
@@ -398,50 +414,48 @@ def _name(text: str, *, by_entity: bool) -> tuple[str, ...]:
     return () if whole is None else (whole,)
 
 
-def _nearness(unit: FoundUnit) -> float | None:
-    """The cosine, or the greatest there is for a unit whose name the query is."""
-    return 1.0 if unit.words else unit.similarity
+class _Found:
+    """What all groups found, as one."""
+
+    def __init__(self, answers: Mapping[int, GroupAnswer]) -> None:
+        several = list(answers.values())
+        self._answers = answers
+        self.similarities: Scores = np.concatenate([one.similarities for one in several])
+        self.words: Scores = np.concatenate([one.words for one in several])
+        self.has_all = np.concatenate([one.has_all for one in several])
+        counts = [len(one.words) for one in several]
+        self.groups = np.repeat(np.array(list(answers), dtype=np.intp), counts)
+        self.places = np.concatenate([np.arange(count) for count in counts])
+
+    def names(self, positions: Positions) -> list[str]:
+        names = [""] * len(positions)
+        groups, places = self.groups[positions], self.places[positions]
+        for number, answer in self._answers.items():
+            own = np.flatnonzero(groups == number)
+            for position, name in zip(own.tolist(), answer.names(places[own]), strict=True):
+                names[position] = name
+        return names
+
+    def names_among(self, places: Positions, some: Positions) -> list[str]:
+        return self.names(places[some])
 
 
-def _ranked(
-    found: Iterable[_Candidate], score: Callable[[FoundUnit], float | None], depth: int
-) -> list[tuple[_Candidate, float]]:
-    """The best candidates that have a score; equal ones in the order of their names."""
-    scored = [(one, value) for one in found if (value := score(one.unit)) is not None]
-    scored.sort(key=lambda item: (-item[1], item[0].unit.name))
-    return scored[:depth]
+def _fused(found: _Found, depth: int) -> Positions:
+    """What is among the first by vector or by word, and gets a score that both decide.
 
-
-def _fused(candidates: Iterable[_Candidate]) -> list[tuple[_Candidate, float]]:
-    """Candidates by the mean of their standard scores among them, of the cosine and of BM25.
-
-    Scores say by how much one is better, which ranks do not. Source: Fox and Shaw, "Combination of
+    It is the mean of the standard scores among them of the cosine and of BM25. Scores say by how
+    much one is better, which ranks do not. Source: Fox and Shaw, "Combination of
     Multiple Searches", TREC-2, 1994 (CombSUM), with standard scores as in Montague and Aslam,
     "Relevance Score Normalization for Metasearch", CIKM 2001.
     """
-    several = list(candidates)
-    cosines = _standard_scores([one.unit.similarity or 0.0 for one in several])
-    words = _standard_scores([one.unit.words or 0.0 for one in several])
-    scores = ((cosines + words) / 2.0).round(_SCORE_DECIMALS).tolist()
-    fused = list(zip(several, scores, strict=True))
-    return sorted(fused, key=lambda item: (-item[1], item[0].unit.name))
-
-
-def _standard_scores(values: Sequence[float]) -> npt.NDArray[np.float64]:
-    exact = np.array(values, dtype=np.float64)
-    if len(exact) == 0:
-        return exact
-    deviation = float(exact.std())
-    scores: npt.NDArray[np.float64] = (exact - exact.mean()) / (deviation or 1.0)
-    return scores
-
-
-def _is_wanted(unit: FoundUnit, query: SearchQuery) -> bool:
-    """Whether the cosine reaches the threshold, or the words find the unit exactly."""
-    is_exact = unit.has_all if query.mode == "hybrid" else bool(unit.words)
-    if query.threshold is None or is_exact:
-        return True
-    return unit.similarity is not None and unit.similarity >= query.threshold
+    is_fused = np.zeros(len(found.words), dtype=np.bool_)
+    for places, scores in (
+        (np.flatnonzero(~np.isnan(found.similarities)), found.similarities),
+        (np.flatnonzero(found.words > 0.0), found.words),
+    ):
+        best = best_of(scores[places], depth, partial(found.names_among, places))
+        is_fused[places[best]] = True
+    return np.flatnonzero(is_fused)
 
 
 def _check(query: SearchQuery) -> None:

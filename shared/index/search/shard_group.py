@@ -4,24 +4,31 @@ Answers do not depend on how shards are distributed over groups: every shard is 
 and as deeply as the whole index needs, and the merge has its own order.
 """
 
-import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from shared.index.best_rows import Ranked
+from shared.index.best_rows import NOTHING_RANKED, Ranked, distinct
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import Labels, Vectors
+from shared.index.search.ranking import Names, Positions, Scores, best_of
 from shared.index.shard.lexical import Bm25, TermStatistics, combine
 from shared.index.shard.shard_reader import Shard
 from shared.index.shard.sidecar import StoredChunk
 from shared.index.shard.suggestions import Suggestions, Unknown, combine_suggestions
-from shared.index.shard.word_search import LookedUp
+from shared.index.shard.word_search import NO_UNITS, Floor, LookedUp, ScoredUnits
 
 ResultT = TypeVar("ResultT")
+ScalarT = TypeVar("ScalarT", bound=np.generic)
+Keys = npt.NDArray[np.int64]
+
+# A unit of one of several shards as one number: the shard, and the unit in it.
+_UNIT_BITS = 32
+_UNIT_MASK = (1 << _UNIT_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +54,6 @@ class GroupQuery:
     exact: bool = False
 
 
-class FoundUnit(NamedTuple):
-    """An entity, or a row, that one of the rankings holds.
-
-    `name` is the chunk id of its first row. `similarity` is the greatest cosine of its rows where
-    the query has a vector; `words` is its BM25 score where the query has words, and `has_all`
-    whether it holds every one. `shard` and `unit` say where it lies in the group that found it.
-    """
-
-    name: str
-    similarity: float | None
-    words: float | None
-    has_all: bool
-    shard: int
-    unit: int
-
-
 class FoundPassage(NamedTuple):
     """A passage of a found unit, with its cosine where the query has a vector."""
 
@@ -72,9 +63,20 @@ class FoundPassage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GroupAnswer:
-    """The best units of a group by vector and by word, each once and in no order."""
+    """The entities, or rows, of a group that are among the best by vector or by word.
 
-    units: Sequence[FoundUnit] = ()
+    Each has a place in every array. `similarities` are the greatest cosines of their rows, nan
+    where the query has no vector; `words` are their BM25 scores, 0 where the query has no words,
+    and `has_all` says which hold every word. `names` gives the chunk ids of their first rows.
+    `shards` and `units` say where they lie in the group that found them.
+    """
+
+    similarities: Scores
+    words: Scores
+    has_all: npt.NDArray[np.bool_]
+    shards: Positions
+    units: Positions
+    names: Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ class ShardGroup(Protocol):
         """The best units of the group."""
         ...
 
-    def passages(self, query: GroupQuery, units: Sequence[FoundUnit]) -> list[list[FoundPassage]]:
-        """The best passages of units that `search` returned, in the order of the units."""
+    def passages(
+        self, query: GroupQuery, answer: GroupAnswer, chosen: Sequence[int]
+    ) -> list[list[FoundPassage]]:
+        """The best passages of the units at some places of what `search` answered."""
         ...
 
     def sample(self, count: int, seed: int) -> Sample:
@@ -131,19 +135,23 @@ class Spread:
         return [of_tasks[number % tasks][number // tasks] for number in range(count)]
 
 
-class _ShardRankings(NamedTuple):
+class _Rankings(NamedTuple):
+    """The best units of a shard by vector, and by word; the latter with the scores of both."""
+
     nearest: Ranked
-    lexical: Ranked
+    lexical: ScoredUnits
 
 
 class LocalGroup:
-    """Implements `ShardGroup` over open shards."""
+    """Implements `ShardGroup` over open shards, for one search."""
 
     def __init__(self, shards: Sequence[Shard], spread: Spread) -> None:
         self._shards = [shard for shard in shards if shard.descriptor.vectors]
         self._spread = spread
         self._asked: tuple[tuple[str, ...], bool] | None = None
         self._looked_up: Sequence[LookedUp] = ()
+        self._ranking: Bm25 | None = None
+        self._ranked: GroupQuery | None = None
 
     def statistics(self, terms: Sequence[str], *, by_entity: bool) -> TermStatistics:
         """Look the words up; the search that follows finds them looked up already."""
@@ -159,51 +167,47 @@ class LocalGroup:
     def search(self, query: GroupQuery) -> GroupAnswer:
         """Search every shard for itself, and complete the scores of the best units of all."""
         shards, words = self._shards, self._words(query)
+        floor = Floor(query.depth)
 
-        def search(number: int) -> _ShardRankings:
+        def search(number: int) -> _Rankings:
             shard = shards[number]
             candidates = shard.matching(query.filters)
             nearest = _nearest(shard, query, candidates)
             if words is None:
-                return _ShardRankings(nearest, [])
+                return _Rankings(nearest, NO_UNITS)
             looked_up, ranking = words[0][number], words[1]
-            lexical = shard.best_matches(looked_up, ranking, query.depth, candidates)
-            return _ShardRankings(nearest, lexical)
+            lexical = shard.best_matches(
+                looked_up, ranking, query.depth, candidates, nearest.rows, floor
+            )
+            return _Rankings(nearest, lexical)
 
-        found = self._spread(search, len(shards))
-        nearest = self._best([one.nearest for one in found], query)
-        lexical = self._best([one.lexical for one in found], query)
-        names: dict[tuple[int, int], str] = {}
-        similarities: dict[tuple[int, int], float] = {}
-        for name, score, number, unit in nearest:
-            names[number, unit] = name
-            similarities[number, unit] = score
-        for name, _, number, unit in lexical:
-            names[number, unit] = name
-        return GroupAnswer(self._completed(query, names, similarities))
+        return self._completed(query, self._spread(search, len(shards)))
 
-    def passages(self, query: GroupQuery, units: Sequence[FoundUnit]) -> list[list[FoundPassage]]:
+    def passages(
+        self, query: GroupQuery, answer: GroupAnswer, chosen: Sequence[int]
+    ) -> list[list[FoundPassage]]:
         """Choose rows and read the sidecars."""
         words = self._words(query)
-        chosen = [
-            self._shards[found.shard].passages(
-                found.unit,
+        passages: dict[int, list[FoundPassage]] = {}
+        of_shards: dict[int, list[int]] = {}
+        for place in chosen:
+            of_shards.setdefault(int(answer.shards[place]), []).append(place)
+        for number, places in of_shards.items():
+            shard = self._shards[number]
+            rows = shard.passages(
+                answer.units[places].tolist(),
                 query.passages,
                 by_entity=query.by_entity,
-                nearest=found.similarity,
+                nearest=[None] * len(places)
+                if query.vector is None
+                else answer.similarities[places].tolist(),
                 query=query.vector,
-                words=None if words is None else (words[0][found.shard], words[1]),
+                words=None if words is None else (words[0][number], words[1]),
             )
-            for found in units
-        ]
-        labels: dict[int, list[int]] = {}
-        for found, rows in zip(units, chosen, strict=True):
-            labels.setdefault(found.shard, []).extend(row.label for row in rows)
-        read = {number: self._shards[number].documents(some) for number, some in labels.items()}
-        return [
-            [FoundPassage(read[found.shard][row.label], row.similarity) for row in rows]
-            for found, rows in zip(units, chosen, strict=True)
-        ]
+            read = shard.documents([row.label for some in rows for row in some])
+            for place, some in zip(places, rows, strict=True):
+                passages[place] = [FoundPassage(read[row.label], row.similarity) for row in some]
+        return [passages[place] for place in chosen]
 
     def sample(self, count: int, seed: int) -> Sample:
         """Draw with numpy's generator, so that a seed always draws the same rows."""
@@ -226,8 +230,10 @@ class LocalGroup:
     def _words(self, query: GroupQuery) -> tuple[Sequence[LookedUp], Bm25] | None:
         if query.statistics is None:
             return None
-        ranking = Bm25.of(query.statistics, query.terms)
-        return self._look_up(query.terms, query.by_entity), ranking
+        if self._ranking is None or self._ranked is not query:
+            self._ranking = Bm25.of(query.statistics, query.terms)
+            self._ranked = query
+        return self._look_up(query.terms, query.by_entity), self._ranking
 
     def _look_up(self, terms: tuple[str, ...], by_entity: bool) -> Sequence[LookedUp]:
         if self._asked != (terms, by_entity):
@@ -239,69 +245,81 @@ class LocalGroup:
             self._asked = (terms, by_entity)
         return self._looked_up
 
-    def _best(
-        self, ranked: Sequence[Ranked], query: GroupQuery
-    ) -> list[tuple[str, float, int, int]]:
-        """The best units of all shards; only of those that may be among them is the name read."""
-        best = heapq.nlargest(query.depth, (score for part in ranked for _, score in part))
-        if not best:
-            return []
-        found: list[tuple[str, float, int, int]] = []
-        for number, part in enumerate(ranked):
-            kept = [(unit, score) for unit, score in part if score >= best[-1]]
-            names = self._shards[number].names(
-                [unit for unit, _ in kept], by_entity=query.by_entity
-            )
-            found += [
-                (name, score, number, unit) for name, (unit, score) in zip(names, kept, strict=True)
-            ]
-        found.sort(key=lambda one: (-one[1], one[0]))
-        return found[: query.depth]
+    def _best(self, query: GroupQuery, keys: Keys, scores: Scores) -> Positions:
+        """The places of the best units of all shards."""
+        return best_of(scores, query.depth, lambda places: self._names(query, keys[places]))
 
-    def _completed(
-        self,
-        query: GroupQuery,
-        names: Mapping[tuple[int, int], str],
-        similarities: Mapping[tuple[int, int], float],
-    ) -> list[FoundUnit]:
-        """The units with the scores that their own ranking did not need."""
-        of_shards: dict[int, list[int]] = {}
-        for number, unit in names:
-            of_shards.setdefault(number, []).append(unit)
-        words = self._words(query)
-        found: list[FoundUnit] = []
-        for number, units in of_shards.items():
-            cosines = self._cosines(query, number, units, similarities)
-            scores: Sequence[float | None] = [None] * len(units)
-            held = [False] * len(units)
-            if words is not None:
-                of_words = self._shards[number].word_scores(words[0][number], words[1], units)
-                scores, held = of_words.scores.tolist(), of_words.has_all.tolist()
-            for unit, cosine, score, has_all in zip(units, cosines, scores, held, strict=True):
-                name = names[number, unit]
-                found.append(FoundUnit(name, cosine, score, has_all, number, unit))
-        return found
+    def _names(self, query: GroupQuery, keys: npt.NDArray[np.int64]) -> list[str]:
+        names = [""] * len(keys)
+        numbers, units = keys >> _UNIT_BITS, keys & _UNIT_MASK
+        for number in np.unique(numbers).tolist():
+            places = np.flatnonzero(numbers == number)
+            read = self._shards[number].names(units[places], by_entity=query.by_entity)
+            for place, name in zip(places.tolist(), read, strict=True):
+                names[place] = name
+        return names
 
-    def _cosines(
-        self,
-        query: GroupQuery,
-        number: int,
-        units: Sequence[int],
-        similarities: Mapping[tuple[int, int], float],
-    ) -> Sequence[float | None]:
-        if query.vector is None:
-            return [None] * len(units)
-        lacking = [unit for unit in units if (number, unit) not in similarities]
-        read = self._shards[number].nearness(lacking, query.vector, by_entity=query.by_entity)
-        of_lacking = dict(zip(lacking, read, strict=True))
-        return [
-            of_lacking[unit] if unit in of_lacking else similarities[number, unit] for unit in units
-        ]
+    def _completed(self, query: GroupQuery, found: Sequence[_Rankings]) -> GroupAnswer:
+        """The best units of all shards, with the scores that their own ranking did not need."""
+        found = found or [_Rankings(NOTHING_RANKED, NO_UNITS)]
+        near = _keys([one.nearest.rows for one in found])
+        cosines = _joined([one.nearest.scores for one in found])
+        nearest = self._best(query, near, cosines)
+        # Ascending, as the units of each shard are; all that is among the nearest is there, too.
+        scored = _keys([one.lexical.units for one in found])
+        scores = _joined([one.lexical.scores for one in found])
+        held = _joined(_shifted([one.lexical for one in found]))
+        lexical = held[self._best(query, scored[held], scores[held])]
+        keys = distinct(np.concatenate((near[nearest], scored[lexical])))
+        similarities: Scores = np.full(len(keys), np.nan)
+        similarities[np.searchsorted(keys, near[nearest])] = cosines[nearest]
+        words: Scores = np.zeros(len(keys))
+        has_all = np.zeros(len(keys), dtype=np.bool_)
+        if query.statistics is not None:
+            places = np.searchsorted(scored, keys)
+            words = scores[places]
+            has_all = _joined([one.lexical.has_all for one in found])[places]
+        numbers, units = keys >> _UNIT_BITS, keys & _UNIT_MASK
+        if query.vector is not None:
+            self._complete(query.vector, numbers, units, similarities, by_entity=query.by_entity)
+        return GroupAnswer(
+            similarities,
+            words,
+            has_all,
+            shards=numbers,
+            units=units,
+            names=lambda some: self._names(query, keys[some]),
+        )
+
+    def _complete(
+        self, vector: Vectors, numbers: Keys, units: Keys, similarities: Scores, *, by_entity: bool
+    ) -> None:
+        """Fill in the cosines that the search by vector did not find."""
+        lacking = np.flatnonzero(np.isnan(similarities))
+        ends = np.searchsorted(numbers[lacking], np.arange(len(self._shards) + 1)).tolist()
+        for number, shard in enumerate(self._shards):
+            places = lacking[ends[number] : ends[number + 1]]
+            if len(places):
+                similarities[places] = shard.nearness(units[places], vector, by_entity=by_entity)
+
+
+def _keys(of_shards: Sequence[npt.NDArray[np.int64]]) -> Keys:
+    return _joined([number << _UNIT_BITS | units for number, units in enumerate(of_shards)])
+
+
+def _shifted(of_shards: Sequence[ScoredUnits]) -> list[Positions]:
+    """The places of the best units among those of all shards."""
+    begins = np.cumsum([0, *(len(one.units) for one in of_shards)]).tolist()
+    return [begin + one.best for begin, one in zip(begins, of_shards, strict=False)]
+
+
+def _joined(parts: Sequence[npt.NDArray[ScalarT]]) -> npt.NDArray[ScalarT]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _nearest(shard: Shard, query: GroupQuery, candidates: Labels | None) -> Ranked:
     if query.vector is None:
-        return []
+        return NOTHING_RANKED
     return shard.nearest_units(
         query.vector,
         query.depth,

@@ -9,9 +9,9 @@ take microseconds.
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -105,17 +105,60 @@ class _Field:
 
 
 class UnitPostings(NamedTuple):
-    """The units that hold a word, ascending, and how often their texts and titles do."""
+    """The units that hold a word, ascending, and how often their texts and titles do.
 
-    units: UnitNumbers
-    counts: Counts
-    title_counts: Counts
+    The arrays are of the smallest types that hold their numbers; without `title_counts` no title
+    holds it. Without `units` the counts are of all units of the shard.
+    """
+
+    units: npt.NDArray[np.int32] | None
+    counts: npt.NDArray[np.unsignedinteger]
+    title_counts: npt.NDArray[np.unsignedinteger] | None
+
+    def of_all(self, count: int) -> "UnitPostings":
+        """The counts of all units, of which there are so many."""
+        if self.units is None:
+            return self
+        counts = np.zeros(count, dtype=self.counts.dtype)
+        counts[self.units] = self.counts
+        if self.title_counts is None:
+            return UnitPostings(None, counts, None)
+        title_counts = np.zeros(count, dtype=self.title_counts.dtype)
+        title_counts[self.units] = self.title_counts
+        return UnitPostings(None, counts, title_counts)
+
+    def among(
+        self, units: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer] | None]:
+        """The counts of some units in texts and in titles."""
+        if self.units is None:
+            counts, title_counts = self.counts, self.title_counts
+            return counts[units], None if title_counts is None else title_counts[units]
+        places, holds = places_among(self.units, units)
+        counts = self.counts.take(places, mode="clip") * holds
+        if self.title_counts is None:
+            return counts, None
+        return counts, self.title_counts.take(places, mode="clip") * holds
+
+
+def places_among(
+    found: npt.NDArray[np.integer], wanted: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Where each of `wanted` would stand among ascending numbers, and whether it is there.
+
+    One that is greater than all would stand behind the last. Both are of one type, or numpy would
+    copy `found`.
+    """
+    places = found.searchsorted(wanted)
+    return places, found.take(places, mode="clip") == wanted
 
 
 def joined(texts: tuple[UnitNumbers, Counts], titles: tuple[UnitNumbers, Counts]) -> UnitPostings:
     """The postings of both fields as one."""
     units, counts = texts
     titled, title_counts = titles
+    if len(titled) == 0:
+        return UnitPostings(units.astype(np.int32), counts.astype(_type_for(counts)), None)
     places = np.searchsorted(units, titled)
     is_new = np.ones(len(titled), dtype=np.bool_)
     inside = places < len(units)
@@ -124,9 +167,13 @@ def joined(texts: tuple[UnitNumbers, Counts], titles: tuple[UnitNumbers, Counts]
         units = np.insert(units, places[is_new], titled[is_new])
         counts = np.insert(counts, places[is_new], 0)
         places = np.searchsorted(units, titled)
-    of_titles = np.zeros(len(units), dtype=np.int64)
+    of_titles = np.zeros(len(units), dtype=_type_for(title_counts))
     of_titles[places] = title_counts
-    return UnitPostings(units, counts, of_titles)
+    return UnitPostings(units.astype(np.int32), counts.astype(_type_for(counts)), of_titles)
+
+
+def _type_for(counts: Counts) -> npt.DTypeLike:
+    return np.min_scalar_type(int(counts.max(initial=0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +193,8 @@ NO_STATISTICS = TermStatistics(0, 0, 0, 0, {})
 def combine(statistics: Iterable[TermStatistics]) -> TermStatistics:
     """Statistics of several shards as of one."""
     parts = list(statistics)
+    if len(parts) == 1:
+        return parts[0]
     units_with: Counter[str] = Counter()
     for part in parts:
         units_with.update(part.units_with)
@@ -171,36 +220,63 @@ class Bm25:
 
     statistics: TermStatistics
     occurrences: Mapping[str, int]
+    rarities: Mapping[str, float]
 
     @classmethod
     def of(cls, statistics: TermStatistics, terms: Iterable[str]) -> "Bm25":
         """Rank by the words of `query_terms`."""
-        return cls(statistics, Counter(terms))
+        occurrences = Counter(terms)
+        units, units_with = statistics.units, statistics.units_with
+        holding = {term: units_with.get(term, 0) for term in occurrences}
+        rarities = {
+            term: math.log(1.0 + (units - count + 0.5) / (count + 0.5))
+            for term, count in holding.items()
+        }
+        return cls(statistics, occurrences, rarities)
 
     def weight(self, term: str) -> float:
         """How much a word tells."""
-        holding = self.statistics.units_with.get(term, 0)
-        rarity = math.log(1.0 + (self.statistics.units - holding + 0.5) / (holding + 0.5))
-        return self.occurrences[term] * rarity
+        return self.occurrences[term] * self.rarities[term]
+
+    def basis(self, term: str) -> tuple[float, ...]:
+        """All that the gains of a word depend on, but for where it occurs."""
+        known = self.statistics
+        return self.rarities[term], known.units, known.words, known.title_words
 
     def gains(self, term: str, found: UnitPostings, words: Counts, title_words: Counts) -> Scores:
-        """What a word adds to the score of each unit of `found`.
+        """What a word adds to the score of each unit of `found` where a query has it once.
 
         `words` and `title_words` are those of all units.
         """
-        units = self.statistics.units
-        in_text = found.counts / _norms(
-            words[found.units], self.statistics.words, units, _LENGTH_WEIGHT
-        )
-        in_title = found.title_counts / _norms(
-            title_words[found.units], self.statistics.title_words, units, _TITLE_LENGTH_WEIGHT
-        )
-        return self._saturated(term, in_text + _TITLE_WEIGHT * in_title)
+        if found.units is not None:
+            words, title_words = words[found.units], title_words[found.units]
+        counts = self._counts(found.counts, found.title_counts, words, title_words)
+        return _saturated(self.rarities[term], counts)
+
+    def scores(
+        self,
+        terms: Sequence[str],
+        counts: Scores,
+        title_counts: Scores,
+        words: Counts,
+        title_words: Counts,
+    ) -> Scores:
+        """The scores of some units, added up in the order of the words.
+
+        `counts` and `title_counts` have a row for each of `terms` and a column for each unit, which
+        has so many `words` and `title_words`.
+        """
+        weights = np.array([self.weight(term) for term in terms]).reshape(-1, 1)
+        gains = _saturated(weights, self._counts(counts, title_counts, words, title_words))
+        scores: Scores = np.zeros(len(words))
+        for gain in gains:
+            scores += gain
+        return scores
 
     def row_gains(self, term: str, counts: Counts, words: Counts) -> Scores:
         """What a word adds to the scores of rows, by their texts alone: one title has them all."""
         norms = _norms(words, self.statistics.words, self.statistics.rows, _LENGTH_WEIGHT)
-        return self._saturated(term, counts / norms)
+        return _saturated(self.weight(term), counts / norms)
 
     def bound(self, term: str) -> float:
         """More than a word adds to any score."""
@@ -210,8 +286,26 @@ class Bm25:
         """More than any score."""
         return sum(map(self.bound, self.occurrences))
 
-    def _saturated(self, term: str, counts: Scores) -> Scores:
-        return self.weight(term) * (_SATURATION + 1.0) * counts / (counts + _SATURATION)
+    def _counts(
+        self,
+        counts: npt.NDArray[Any],
+        title_counts: npt.NDArray[Any] | None,
+        words: Counts,
+        title_words: Counts,
+    ) -> Scores:
+        """The counts of both fields as one."""
+        known = self.statistics
+        in_text: Scores = counts / _norms(words, known.words, known.units, _LENGTH_WEIGHT)
+        if title_counts is None:
+            return in_text
+        in_title = title_counts / _norms(
+            title_words, known.title_words, known.units, _TITLE_LENGTH_WEIGHT
+        )
+        return in_text + _TITLE_WEIGHT * in_title
+
+
+def _saturated(weight: float | Scores, counts: Scores) -> Scores:
+    return weight * (_SATURATION + 1.0) * counts / (counts + _SATURATION)
 
 
 def _norms(lengths: Counts, total: int, count: int, length_weight: float) -> Scores:

@@ -10,24 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import CorruptObjectError
-from shared.index.best_rows import Ranked
+from shared.index.best_rows import NOTHING_RANKED, Ranked
 from shared.index.catalog.catalog import Catalog
 from shared.index.catalog.filters import SearchFilters
 from shared.index.graph.hnsw_file import GraphFile, Labels, MarkedGraph, RowMask, Vectors
+from shared.index.shard.found_words import LiveUnits, ShardWords, WordCache, live_units
 from shared.index.shard.lexical import Bm25
 from shared.index.shard.sidecar import Sidecar, StoredChunk
 from shared.index.shard.spelling import suggest
 from shared.index.shard.suggestions import NOTHING_SUGGESTED, Suggestions, Unknown
-from shared.index.shard.units import Units
+from shared.index.shard.units import UnitNumbers, Units
 from shared.index.shard.vocabulary import Vocabulary
 from shared.index.shard.word_search import (
+    Floor,
     LookedUp,
-    WordScores,
+    ScoredUnits,
     best_units,
     look_up,
     nothing_found,
     row_scores,
-    scores_of,
 )
 from shared.models.manifest import ShardDescriptor
 
@@ -110,6 +111,8 @@ class OpenFiles:
                 has_titles=catalog.has_titles,
             )
         self._units: dict[bool, Units] = {}
+        self._words: dict[bool, ShardWords] = {}
+        self._word_cache = WordCache(descriptor.vectors)
         self._vocabulary: Vocabulary | None = None
 
     def vocabulary(self) -> Vocabulary:
@@ -125,6 +128,17 @@ class OpenFiles:
             make = Units.entities if by_entity else Units.rows
             self._units[by_entity] = make(self.catalog)
         return self._units[by_entity]
+
+    def words(self, *, by_entity: bool) -> ShardWords | None:
+        """The words of what is ranked; None without rows."""
+        if by_entity not in self._words and self.sidecar is not None:
+            self._words[by_entity] = ShardWords(
+                self.sidecar,
+                self.units(by_entity=by_entity),
+                self._word_cache,
+                by_entity=by_entity,
+            )
+        return self._words.get(by_entity)
 
 
 def check_catalog(catalog: Catalog, descriptor: ShardDescriptor) -> None:
@@ -155,6 +169,7 @@ class Shard:
         rows = files.catalog.rows
         self._live_rows = rows if self._is_live is None else int(self._is_live.sum())
         self._marked = self._new_graph()
+        self._live: dict[bool, LiveUnits] = {}
 
     @property
     def descriptor(self) -> ShardDescriptor:
@@ -228,7 +243,7 @@ class Shard:
         rows = self._catalog.rows
         allowed = rows if candidates is None else len(candidates)
         if file is None or graph is None or allowed == 0:
-            return []
+            return NOTHING_RANKED
         if exact or not self._asks_graph(allowed):
             return file.exact(query, count, candidates)
         found = self._by_graph(graph, query, count, candidates, breadth)
@@ -313,34 +328,45 @@ class Shard:
             found = self.nearest(query, rows, candidates, breadth=breadth)
             best = units.best_of_each(found)
             if len(best) >= least:
-                return best[:count]
+                return best.first(count)
             rows *= _ROWS_GROW
         if allowed == 0:
-            return []
+            return NOTHING_RANKED
         found = file.exact_by_unit(query, count, candidates, units.of_rows)
-        return units.best_of_each(found)[:count]
+        return units.best_of_each(found).first(count)
 
     def _asks_graph(self, allowed: int) -> bool:
         """Whether comparing so many candidates would take longer than asking the graph."""
         tuning = self._tuning
         return allowed > max(tuning.exact_rows, tuning.exact_share * self._catalog.rows)
 
-    def nearness(self, numbers: Sequence[int], query: Vectors, *, by_entity: bool) -> list[float]:
+    def nearness(
+        self, numbers: npt.NDArray[np.int64], query: Vectors, *, by_entity: bool
+    ) -> npt.NDArray[np.float64]:
         """The greatest cosine of the rows of each of some units; of the longest, of 32 rows."""
         units = self._files.units(by_entity=by_entity)
-        if units.of_rows is None or not numbers:
-            return self.similarities(list(numbers), query)
-        rows = [_spread_out(units.rows_of(number)) for number in numbers]
-        scores = np.array(self.similarities(np.concatenate(rows).tolist(), query))
-        starts = np.concatenate(([0], np.cumsum([len(some) for some in rows])[:-1]))
-        return [float(score) for score in np.maximum.reduceat(scores, starts)]
+        if len(numbers) == 0 or self._files.graph is None:
+            return np.zeros(len(numbers))
+        if units.of_rows is None:
+            return self._files.graph.similarities(numbers, query)
+        # Those that the search by vector did not find are far: to compare every row of many long
+        # ones would take longer than the search.
+        rows, starts = units.rows_of_each(numbers, _ROWS_COMPARED)
+        scores = self._files.graph.similarities(rows, query)
+        greatest: npt.NDArray[np.float64] = np.maximum.reduceat(scores, starts)
+        return greatest
 
     def look_up(self, terms: Sequence[str], *, by_entity: bool) -> LookedUp:
         """Where distinct words occur, and what the live units add to the statistics."""
-        units = self._files.units(by_entity=by_entity)
-        if self._files.sidecar is None:
-            return nothing_found(units)
-        return look_up(self._files.sidecar, units, terms, self._is_live)
+        words = self._files.words(by_entity=by_entity)
+        if words is None:
+            return nothing_found(self._files.units(by_entity=by_entity))
+        return look_up(words, self._live_units(words.units, by_entity=by_entity), terms)
+
+    def _live_units(self, units: Units, *, by_entity: bool) -> LiveUnits:
+        if by_entity not in self._live:
+            self._live[by_entity] = live_units(units, self._is_live)
+        return self._live[by_entity]
 
     def suggest(self, unknown: Unknown) -> Suggestions:
         """What the shard knows that may stand for words that no shard knows."""
@@ -350,56 +376,73 @@ class Shard:
         return suggest(sidecar, self._files.vocabulary, unknown, self._is_live)
 
     def best_matches(
-        self, looked_up: LookedUp, ranking: Bm25, count: int, candidates: Labels | None
-    ) -> Ranked:
-        """The units of the rows of `matching` that hold a word, best BM25 score first."""
+        self,
+        looked_up: LookedUp,
+        ranking: Bm25,
+        count: int,
+        candidates: Labels | None,
+        others: UnitNumbers,
+        floor: Floor,
+    ) -> ScoredUnits:
+        """The units of the rows of `matching` that hold a word, best BM25 score first.
+
+        Some `others` are scored with them. See `best_units`.
+        """
         passing = None
         if candidates is not None:
             passing = looked_up.units.passing(self._is_candidate(candidates))
-        return best_units(looked_up, ranking, count, passing)
+        return best_units(looked_up, ranking, count, passing, others, floor)
 
-    def word_scores(self, looked_up: LookedUp, ranking: Bm25, numbers: Sequence[int]) -> WordScores:
-        """The BM25 scores of some units."""
-        return scores_of(looked_up, ranking, numbers)
-
-    def names(self, numbers: Sequence[int], *, by_entity: bool) -> list[str]:
+    def names(self, numbers: npt.NDArray[np.int64], *, by_entity: bool) -> list[str]:
         """The chunk ids of the first rows of some units."""
         units = self._files.units(by_entity=by_entity)
         return self._catalog.packed_chunk_ids.several(units.first_rows[numbers])
 
     def passages(
         self,
-        number: int,
+        numbers: Sequence[int],
         count: int,
         *,
         by_entity: bool,
-        nearest: float | None,
+        nearest: Sequence[float | None],
         query: Vectors | None,
         words: tuple[LookedUp, Bm25] | None,
-    ) -> list[ScoredRow]:
-        """The best rows of a unit, best first; `nearest` is the greatest cosine of its rows.
+    ) -> list[list[ScoredRow]]:
+        """The best rows of some units, best first; `nearest` is the greatest cosine of each.
 
         Rows are ordered by the cosine with `query` plus the share that the BM25 score of the row
         has of the greatest possible one, or by what there is of both.
         """
-        rows = self._files.units(by_entity=by_entity).rows_of(number)
-        if len(rows) == 1:
-            return [ScoredRow(int(rows[0]), nearest)]
-        cosines = None if query is None else np.array(self.similarities(rows.tolist(), query))
-        total = np.zeros(len(rows)) if cosines is None else cosines
+        units = self._files.units(by_entity=by_entity)
+        of_units = [units.rows_of(number) for number in numbers]
+        several = [rows for rows in of_units if len(rows) > 1]
+        if not several:
+            return [
+                [ScoredRow(int(rows[0]), cosine)]
+                for rows, cosine in zip(of_units, nearest, strict=True)
+            ]
+        labels = np.sort(np.concatenate(several))
+        cosines = None if query is None else np.array(self.similarities(labels.tolist(), query))
+        totals = np.zeros(len(labels)) if cosines is None else cosines
         if words is not None:
             looked_up, ranking = words
-            lengths = self._catalog.row_words[rows].astype(np.int64)
-            scores = row_scores(looked_up, ranking, rows, lengths)
-            total = total + scores / max(ranking.most(), _LEAST_BOUND)
-        order = np.lexsort((rows, -total))[:count]
-        return [
-            ScoredRow(
-                int(rows[place]),
-                None if cosines is None else float(cosines[place]),
+            lengths = self._catalog.row_words[labels].astype(np.int64)
+            scores = row_scores(looked_up, ranking, labels, lengths)
+            totals = totals + scores / max(ranking.most(), _LEAST_BOUND)
+        found: list[list[ScoredRow]] = []
+        for rows, cosine in zip(of_units, nearest, strict=True):
+            if len(rows) == 1:
+                found.append([ScoredRow(int(rows[0]), cosine)])
+                continue
+            places = np.searchsorted(labels, rows)
+            best = places[np.lexsort((rows, -totals[places]))[:count]].tolist()
+            found.append(
+                [
+                    ScoredRow(int(labels[at]), None if cosines is None else float(cosines[at]))
+                    for at in best
+                ]
             )
-            for place in order
-        ]
+        return found
 
     def documents(self, labels: list[int]) -> dict[int, StoredChunk]:
         """Text and metadata of some rows."""
@@ -427,17 +470,6 @@ class Shard:
         if self._files.graph is None:
             return None
         return MarkedGraph(self._files.graph, None if self._is_live is None else ~self._is_live)
-
-
-def _spread_out(rows: Labels) -> Labels:
-    """At most 32 of the rows of an entity, evenly spaced.
-
-    It is asked of entities that the search by vector did not find, which are far: to compare every
-    row of many long ones would take longer than the search.
-    """
-    if len(rows) <= _ROWS_COMPARED:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, _ROWS_COMPARED).astype(np.int64)]
 
 
 def _breadth_for(count: int, share: float) -> int:

@@ -36,6 +36,9 @@ _UNSPACED = re.compile(
     "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]+"
 )
+# As SQLite parts text that is all ASCII.
+_ASCII_WORD = re.compile("[A-Za-z0-9]+")
+_MOST_STEMS = 20_000
 # Vowel signs, tone marks and the like, which belong to the letter before them.
 _MARK_CATEGORIES = frozenset({"Mn", "Mc"})
 
@@ -52,6 +55,7 @@ class Tokenizer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._stems: dict[str, list[str]] = {}
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
         )
@@ -71,6 +75,15 @@ class Tokenizer:
         """
         return self._words(text, _pairs_or_letter)
 
+    def words_and_query_words(self, text: str) -> tuple[list[str], list[str]]:
+        """What `words` and `query_words` give, which is mostly the same."""
+        spaced, runs = _parted(text)
+        words = self._remembered(spaced)
+        return (
+            [*words, *(word for run in runs for word in _letters_and_pairs(run))],
+            [*words, *(word for run in runs for word in _pairs_or_letter(run))],
+        )
+
     def written(self, text: str) -> tuple[list[Written], list[str]]:
         """The words of a text that spaces part, as they are written, and the runs of the others."""
         spaced, runs = _parted(text)
@@ -87,6 +100,21 @@ class Tokenizer:
         spaced, runs = _parted(text)
         words = self._spaced(spaced, "source", "tokens")
         return [*words, *(word for run in runs for word in cut(run))]
+
+    def _remembered(self, text: str) -> list[str]:
+        """The stems of a short text; to ask SQLite takes ten times as long as to remember them."""
+        if not text.isascii():
+            return self._spaced(text, "source", "tokens")
+        words: list[str] = []
+        for written in _ASCII_WORD.findall(text):
+            stems = self._stems.get(written)
+            if stems is None:
+                stems = self._spaced(written, "source", "tokens")
+                if len(self._stems) >= _MOST_STEMS:
+                    self._stems = {}
+                self._stems[written] = stems
+            words += stems
+        return words
 
     def _spaced(self, text: str, source: str, tokens: str) -> list[str]:
         with self._lock:
@@ -158,21 +186,30 @@ def query_terms(text: str) -> tuple[str, ...]:
 
     Function words of English count only in a query that has no other word.
     """
-    words = TOKENIZER.query_words(text)
-    content = [word for word in words if word not in _FUNCTION_WORDS]
-    return tuple((content or words)[:MAXIMUM_WORDS])
+    return _scoring(TOKENIZER.query_words(text))
 
 
 def search_terms(text: str) -> tuple[str, ...]:
     """The words of `query_terms`, and the whole query, which is the title, id or key of some."""
-    whole = whole_term(text)
-    return query_terms(text) if whole is None else (*query_terms(text), whole)
+    if len(text) > _LONGEST_WHOLE:
+        return query_terms(text)
+    words, query_words = TOKENIZER.words_and_query_words(text)
+    return (*_scoring(query_words), *([_whole(words)] if words else []))
+
+
+def _scoring(words: list[str]) -> tuple[str, ...]:
+    content = [word for word in words if word not in _FUNCTION_WORDS]
+    return tuple((content or words)[:MAXIMUM_WORDS])
 
 
 def whole_term(text: str) -> str | None:
     """The words of a short text as one term, so that equal texts have it; None for other texts."""
-    words = TOKENIZER.words(text[:_LONGEST_WHOLE])
-    return _WHOLE + " ".join(words) if words and len(text) <= _LONGEST_WHOLE else None
+    words, _ = TOKENIZER.words_and_query_words(text[:_LONGEST_WHOLE])
+    return _whole(words) if words and len(text) <= _LONGEST_WHOLE else None
+
+
+def _whole(words: list[str]) -> str:
+    return _WHOLE + " ".join(words)
 
 
 def is_whole(term: str) -> bool:

@@ -74,12 +74,11 @@ class Units:
 
     def best_of_each(self, rows: Ranked) -> Ranked:
         """A ranking of rows as one of units, each with the score of its best row."""
-        if self.of_rows is None:
+        if self.of_rows is None or len(rows) == 0:
             return rows
-        best: dict[int, float] = {}
-        for row, score in rows:
-            best.setdefault(int(self.of_rows[row]), score)
-        return list(best.items())
+        units, firsts = np.unique(self.of_rows[rows.rows], return_index=True)
+        order = np.argsort(firsts)
+        return Ranked(units[order], rows.scores[firsts[order]])
 
     def summed(
         self, rows: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]
@@ -115,6 +114,21 @@ class Units:
         order, starts = self._rows_by_unit
         return order[starts[unit] : starts[unit + 1]]
 
+    def rows_of_each(self, units: UnitNumbers, most: int) -> tuple[Labels, UnitNumbers]:
+        """The rows of some units, one after the other, and where those of each begin.
+
+        Of a unit with more rows than `most` they are so many, evenly spaced.
+        """
+        order, starts = self._rows_by_unit
+        counts = starts[units + 1] - starts[units]
+        if counts.max(initial=0) > most:
+            several = [_evenly(self.rows_of(unit), most) for unit in units.tolist()]
+            ends = np.cumsum([len(rows) for rows in several])
+            return np.concatenate(several), np.concatenate(([0], ends[:-1]))
+        begins = np.cumsum(counts) - counts
+        shifts = np.repeat(starts[units] - begins, counts)
+        return order[np.arange(len(shifts)) + shifts], begins
+
     @cached_property
     def _is_in_order(self) -> bool:
         """Whether the rows of each unit follow each other, as all but odd keys make them do."""
@@ -130,3 +144,9 @@ class Units:
 
 def _sums(of_rows: UnitNumbers, counts: npt.NDArray[np.uint32], units: int) -> Counts:
     return np.bincount(of_rows, weights=counts, minlength=units).astype(np.int64)
+
+
+def _evenly(rows: Labels, most: int) -> Labels:
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

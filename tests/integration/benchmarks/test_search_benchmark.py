@@ -87,13 +87,14 @@ def test_a_run_measures_the_engine_and_its_peers(
     engine = results[ENGINE]
     assert engine.recall >= 0.95
     assert len(engine.milliseconds) == 4
-    assert len(engine.hybrid_milliseconds) == 4
+    assert len(engine.lexical_milliseconds) == len(engine.hybrid_milliseconds) == 4
     assert len(engine.filtered) == 6
     assert all(under.recall >= 0.95 for under in engine.filtered.values())
     assert engine.bytes_per_vector > DIMS * 4
     print_results(results)
     printed = capsys.readouterr().out
     assert "recall@10" in printed
+    assert "hybrid / dense" in printed
     assert "anti-correlated cluster" in printed
 
 

@@ -275,7 +275,8 @@ def test_a_sidecar_of_another_version_than_its_catalog_is_damaged(
 
 def test_no_passage_is_nearer_than_its_hit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of an entity that only its words find, the ranking compares some rows: here the last one."""
-    monkeypatch.setattr("shared.index.shard.shard_reader._spread_out", lambda rows: rows[-1:])
+    monkeypatch.setattr("shared.index.shard.shard_reader._ROWS_COMPARED", 1)
+    monkeypatch.setattr("shared.index.shard.units._evenly", lambda rows, _: rows[-1:])
     monkeypatch.setattr("shared.index.search.searcher._FUSION_DEPTH", 2)
     monkeypatch.setattr("shared.index.search.searcher._LEAST_FUSED", 1)
     store = MemoryObjectStore()

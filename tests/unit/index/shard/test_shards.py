@@ -29,6 +29,7 @@ from shared.index.shard.lexical import (
 )
 from shared.index.shard.shard_writer import collect_content
 from shared.index.shard.sidecar import Document, PostingsTable, Sidecar, write_sidecar
+from shared.index.shard.word_search import Floor
 from shared.models.manifest import FileReference, ModelIdentity
 from shared.storage.keys import shard_key
 from shared.storage.memory import MemoryObjectStore
@@ -122,10 +123,12 @@ def test_a_shard_without_rows_is_a_catalog_alone(tmp_path: Path) -> None:
     assert shard.matching(SearchFilters()) is None
     assert shard.similarities([], unit_vectors(1, seed=1)[0]) == []
     assert shard.documents([]) == {}
-    assert shard.nearest(unit_vectors(1, seed=1)[0], 5, None, breadth=50) == []
+    assert len(shard.nearest(unit_vectors(1, seed=1)[0], 5, None, breadth=50)) == 0
     looked_up = shard.look_up(["text"], by_entity=True)
     assert looked_up.statistics == NO_STATISTICS
-    assert shard.best_matches(looked_up, Bm25.of(looked_up.statistics, []), 5, None) == []
+    none = np.empty(0, np.int64)
+    ranking = Bm25.of(looked_up.statistics, [])
+    assert len(shard.best_matches(looked_up, ranking, 5, None, none, Floor(5)).units) == 0
 
 
 @pytest.mark.parametrize("shape", [(1, DIMS), (3, DIMS), (2, DIMS + 1), (2,)])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.index.shard.tokenizer import MAXIMUM_WORDS, TOKENIZER, query_terms
+from shared.index.shard.tokenizer import MAXIMUM_WORDS, TOKENIZER, Tokenizer, query_terms
 from shared.text.folding import folded
 
 
@@ -96,3 +96,19 @@ def test_folding_twice_changes_nothing_more(text: str) -> None:
 @given(st.text(max_size=200))
 def test_a_text_is_found_by_itself(text: str) -> None:
     assert set(query_terms(text)) <= set(TOKENIZER.words(text))
+
+
+@given(st.one_of(st.text(max_size=60), st.text(st.characters(max_codepoint=127), max_size=60)))
+def test_remembered_words_are_those_of_sqlite(text: str) -> None:
+    tokenizer = Tokenizer()
+    for _ in range(2):
+        words, query_words = tokenizer.words_and_query_words(text)
+        assert words == TOKENIZER.words(text)
+        assert query_words == TOKENIZER.query_words(text)
+
+
+def test_stems_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.index.shard.tokenizer._MOST_STEMS", 2)
+    tokenizer = Tokenizer()
+    assert tokenizer.words_and_query_words("flying cars running")[0] == ["fly", "car", "run"]
+    assert len(tokenizer._stems) <= 2
