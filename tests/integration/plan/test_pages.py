@@ -58,6 +58,7 @@ NAMED_ONLY = {
          "bench-pipeline", "bench-quality", "bench-search"),
         "minutes to hours; tests/unit/benchmarks",
     ),
+    "parity-packages": "fetches 160 MB; a change of a recipe asks for it",
     "down": "the upgrade drill runs `scripts.demo down`",
 }  # fmt: skip
 
