@@ -482,7 +482,7 @@ variable "api_key_value" {
 }
 
 variable "api_throttle" {
-  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage), and of `GET /health`, which needs no key (open): whoever finds it may cost you that many requests. plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
+  description = "Requests a second, and the burst, of each API key (plan) and of each method for all callers together (stage), and of `GET /health`, which needs no key (open): anyone who finds it may cost you that many requests. plan_requests_per_day caps what a key may cost; by default it is as much as the rate allows."
   type        = map(number)
   default     = {}
   nullable    = false
@@ -589,7 +589,7 @@ variable "monthly_budget_usd" {
 
   validation {
     condition     = var.monthly_budget_usd == null || length(var.alarm_emails) > 0
-    error_message = "monthly_budget_usd needs alarm_emails: nobody would be told."
+    error_message = "monthly_budget_usd needs alarm_emails: no address would receive the e-mail."
   }
 }
 

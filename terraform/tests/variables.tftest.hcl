@@ -157,7 +157,7 @@ run "fourth_bad_values" {
     bundle_directory       = "tests/nowhere"                                                                         # no such folder
     extra_layer_arns       = { nobody = [] }                                                                         # no such function
     alarm_topic_arns       = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]                                           # a queue
-    monthly_budget_usd     = 50                                                                                      # and nobody to tell
+    monthly_budget_usd     = 50                                                                                      # and no address  
     function_settings      = { fetch = { maximum_concurrency = 1 } }                                                 # less than two
     index_maintenance      = { shard_minimum_mb = 0 }                                                                # shards of nothing
     outbound_allowed_hosts = ["10.0.0.7:65536"]                                                                      # a port that is none
