@@ -167,7 +167,7 @@ bundles: environments ## the zips and layers; TARGET=aws for arm64, lambda for L
 model: environments ## the ONNX model; MODEL=multilingual-e5-small or another recipe
 	@$(RUN) scripts.build_model --model $(or $(MODEL),all-MiniLM-L6-v2)
 
-preflight: terraform-tool environments ## which account, region and caller a real deployment would use
+preflight: terraform-tool environments ## where a deployment would go, and whether the account takes its settings
 	@$(RUN) scripts.preflight
 
 environments: ## the virtual environments

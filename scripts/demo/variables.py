@@ -60,5 +60,18 @@ def local_variables(
         "tracing_enabled": False,
         # No local AWS asks for the role. Without logs, MiniStack plans a change each time.
         "api_access_logs_enabled": True,
+        **_of_the_target(deployment),
         **(changes or {}),
+    }
+
+
+def _of_the_target(deployment: Deployment) -> dict[str, Any]:
+    """LocalStack refuses to delete the settings of a single method, so none has its own limits."""
+    if deployment.target is None or deployment.target.kind != "LocalStack":
+        return {}
+    limits = {"rate_per_second": 50, "burst": 100}
+    return {
+        "api_throttle": {
+            f"{part}_{name}": value for part in ("stage", "open") for name, value in limits.items()
+        }
     }

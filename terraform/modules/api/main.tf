@@ -132,10 +132,11 @@ resource "aws_api_gateway_method_settings" "all" {
   }
 }
 
-# A request without a key is billed too, unless it is refused for being one too many.
+# A request without a key is billed too, unless it is refused for being one too many. Limits that are
+# those of all methods need no settings.
 resource "aws_api_gateway_method_settings" "open" {
   #checkov:skip=CKV_AWS_225:an answer is out of date at the next commit of its index, and a cache costs by the hour
-  for_each = { for name, route in var.routes : name => route if !route.key_required }
+  for_each = { for name, route in var.routes : name => route if !route.key_required && var.open_throttle != var.stage_throttle }
 
   rest_api_id = aws_api_gateway_rest_api.this.id
   stage_name  = aws_api_gateway_stage.this.stage_name

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from scripts.preflight import Caller, PreflightError, main, require_account
+from scripts.preflight import __main__ as preflight
+from scripts.preflight.caller import (
+    Caller,
+    PreflightError,
+    require_account,
+    require_region,
+    require_role,
+)
 
+ROOT = Path(__file__).resolve().parents[3]
 ACCOUNT_ID = "123456789012"
 ARN = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/deployer/somebody"
 IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
@@ -16,6 +24,11 @@ IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2
 </GetCallerIdentityResult></GetCallerIdentityResponse>"""
 EXPIRED = """<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code>
 <Message>The security token included in the request is expired</Message></Error></ErrorResponse>"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run it where there are no settings."""
+    return preflight.main(["--configuration", str(ROOT / "docs"), *arguments])
 
 
 class Sts(ThreadingHTTPServer):
@@ -130,3 +143,23 @@ def test_an_expectation_that_is_no_account_id_is_refused(expected: str) -> None:
     caller = Caller(ACCOUNT_ID, "eu-west-1", ARN, None)
     with pytest.raises(PreflightError, match="an account id has 12 digits"):
         require_account(caller, expected)
+
+
+CALLER = Caller(ACCOUNT_ID, "eu-west-1", ARN, None)
+
+
+def test_another_region_is_refused() -> None:
+    require_region(CALLER, "eu-west-1")
+    with pytest.raises(PreflightError, match=r"eu-west-1, but the settings say us-east-1; set AWS"):
+        require_region(CALLER, "us-east-1")
+
+
+@pytest.mark.parametrize("name", ["deployer", "somebody"])
+def test_the_role_and_its_session_are_known_by_name(name: str) -> None:
+    require_role(CALLER, name)
+
+
+@pytest.mark.parametrize("name", ["deploy", "assumed-role", ""])
+def test_another_role_is_refused(name: str) -> None:
+    with pytest.raises(PreflightError, match="is expected; take on that role"):
+        require_role(CALLER, name)

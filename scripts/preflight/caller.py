@@ -1,24 +1,13 @@
-"""Shows which account, region and caller a deployment would use, and stops where they are wrong.
+"""Who would deploy, to which account and region: asked by `sts:GetCallerIdentity` alone."""
 
-`make preflight EXPECTED_ACCOUNT_ID=123456789012`. Reads only; needs no permission beyond
-`sts:GetCallerIdentity`, which every caller has.
-"""
-
-import argparse
-import os
 import re
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 
-from shared.platform.command_line import complain, run_command
-from shared.platform.printing import printable
-
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 
 
 class PreflightError(Exception):
@@ -49,7 +38,7 @@ def identify() -> Caller:
                 "names"
             )
         # The regional endpoint of STS shows that the region exists and is enabled.
-        client = session.client("sts", config=_CONFIG)
+        client = session.client("sts", config=CONFIG)
         answer = client.get_caller_identity()
     except ProfileNotFound as error:
         raise PreflightError(f"{error}; choose another AWS_PROFILE or configure it") from error
@@ -91,35 +80,28 @@ def require_account(caller: Caller, expected_account_id: str) -> None:
         )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Show the caller; returns 0, or 1 where a deployment must not go on."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.preflight",
-        description="Show account, region and caller; stop where they are wrong.",
-    )
-    parser.add_argument(
-        "--expected-account-id",
-        default=os.environ.get("EXPECTED_ACCOUNT_ID") or None,
-        help="the account to deploy to (default: EXPECTED_ACCOUNT_ID)",
-    )
-    expected_account_id = parser.parse_args(arguments).expected_account_id
-    try:
-        caller = identify()
-        print(f"account  {printable(caller.account_id)}")
-        print(f"region   {caller.region}")
-        print(f"caller   {printable(caller.arn)}")
-        if caller.endpoint_url is not None:
-            print(f"endpoint {caller.endpoint_url} (not AWS itself)")
-        if expected_account_id is None:
-            print("No account is expected: set EXPECTED_ACCOUNT_ID to have this checked.")
-        else:
-            require_account(caller, expected_account_id)
-            print("This is the expected account.")
-    except PreflightError as error:
-        complain(error)
-        return 1
-    return 0
+def require_region(caller: Caller, expected_region: str) -> None:
+    """Stop unless the caller's region is the one that the settings name.
+
+    Raises:
+        PreflightError: it is another one.
+    """
+    if caller.region != expected_region:
+        raise PreflightError(
+            f"the region is {caller.region}, but the settings say {expected_region}; set "
+            f"AWS_DEFAULT_REGION={expected_region}, or change the variable `region`"
+        )
 
 
-if __name__ == "__main__":
-    sys.exit(run_command(main))
+def require_role(caller: Caller, expected_role: str) -> None:
+    """Stop unless the caller is the role, or the user, of a name.
+
+    Raises:
+        PreflightError: it is another one.
+    """
+    names = caller.arn.rpartition(":")[2].split("/")[1:]
+    if expected_role not in names:
+        raise PreflightError(
+            f"the caller is {caller.arn}, but {expected_role} is expected; take on that role, or "
+            "choose another AWS_PROFILE"
+        )

@@ -1,0 +1,1 @@
+"""What can be known of a first apply before it: `make preflight`."""
