@@ -70,9 +70,11 @@ def test_settings_that_terraform_refuses_are_said(
     configuration: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = configuration / "terraform.tfvars"
-    settings.write_text(f"{SETTINGS}alarms_enabled = {{}}\n", encoding="utf-8")
+    settings.write_text(f"{SETTINGS}tags = {{ owner = search team }}\n", encoding="utf-8")
     assert preflight.main(["--configuration", str(configuration)]) == 1
-    assert "alarms_enabled" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "Terraform refuses the settings" in error
+    assert "tags = { owner = search team }" in error
 
 
 def test_another_account_stops_it(
