@@ -1,12 +1,19 @@
 """Ports of the loopback address: which are free, and who listens."""
 
+import random
 import socket
 from collections.abc import Iterable
 
 import psutil
 
+from scripts.processes.errors import LocalProcessError
+
 # Stands for whichever port is free when a server starts.
 ANY_PORT = 0
+# Below the ports that systems give to connections (Linux from 32768, macOS from 49152): a connection
+# of any program could take one of those before the server listens.
+_PORTS_FOR_SERVERS = range(20_000, 32_000)
+_TRIED_PORTS = 200
 
 
 def is_port_free(port: int) -> bool:
@@ -21,10 +28,19 @@ def is_port_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nothing listens on; another program may take it before it is used."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on; another server may take it before it is used.
+
+    Raises:
+        LocalProcessError: all ports that were tried are taken.
+    """
+    # Two programs that start at once, and tests that set a seed, must not draw the same ports.
+    for port in random.SystemRandom().sample(_PORTS_FOR_SERVERS, _TRIED_PORTS):
+        if is_port_free(port):
+            return port
+    raise LocalProcessError(
+        f"{_TRIED_PORTS} ports between {_PORTS_FOR_SERVERS.start} and {_PORTS_FOR_SERVERS.stop} are "
+        "taken by other programs: end some of them."
+    )
 
 
 def is_listener(port: int, processes: Iterable[int]) -> bool:

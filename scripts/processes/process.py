@@ -4,7 +4,9 @@ A pid file names the process together with when it began, so a number that the s
 another program since is never signalled; it names the port too, so that later commands find it.
 """
 
+import errno
 import json
+import os
 import shutil
 import signal
 import ssl
@@ -36,6 +38,8 @@ SHOWN_LOG_LINES = 5
 PORT = "{port}"
 # A free port can be taken by another program before the server has it, but hardly often in a row.
 _PORT_ATTEMPTS = 5
+# The system's words to a server, after which the port may soon be free again.
+_ADDRESS_IN_USE = os.strerror(errno.EADDRINUSE)
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ class BackgroundServer:
             lambda: process.poll() is not None or self._answers_as(process.pid), timeout_seconds
         )
         if process.returncode is not None:
-            if not is_port_free(self.port):
+            if not is_port_free(self.port) or _ADDRESS_IN_USE in self.last_log_lines():
                 raise self._port_taken()
             raise LocalProcessError(
                 f"{_capitalised(self.title)} ended at once (status {process.returncode}); its"

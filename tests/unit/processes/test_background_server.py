@@ -215,6 +215,19 @@ def test_a_server_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
     assert server.running_pid() is None
 
 
+def test_a_port_that_was_taken_for_a_moment_only_is_one_that_is_taken(tmp_path: Path) -> None:
+    words = "import os, errno; raise SystemExit(os.strerror(errno.EADDRINUSE))"
+    server = server_in(tmp_path, (sys.executable, "-c", words))
+    with pytest.raises(PortTakenError):
+        server.start()
+
+
+def test_no_connection_of_another_program_can_take_a_free_port() -> None:
+    limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(limits.read_text().split()[0]) if limits.exists() else 49_152
+    assert all(1_024 < free_port() < first for _ in range(50))
+
+
 def test_a_silent_server_is_ended(tmp_path: Path) -> None:
     server = server_in(tmp_path, (sys.executable, "-c", "__import__('time').sleep(600)"))
     with pytest.raises(LocalProcessError, match="did not answer"):
