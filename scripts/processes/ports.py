@@ -10,7 +10,7 @@ from scripts.processes.errors import LocalProcessError
 
 # Stands for whichever port is free when a server starts.
 ANY_PORT = 0
-# Below the ports that systems give to connections (Linux from 32768, macOS from 49152): any program's
+# Below the ports that systems give to connections (Linux from 32768, macOS from 49152): a program's
 # connection could take one of those before the server listens.
 _PORTS_FOR_SERVERS = range(20_000, 32_000)
 _TRIED_PORTS = 200
@@ -38,8 +38,8 @@ def free_port() -> int:
         if is_port_free(port):
             return port
     raise LocalProcessError(
-        f"{_TRIED_PORTS} ports from {_PORTS_FOR_SERVERS.start} to {_PORTS_FOR_SERVERS.stop} are taken "
-        "by other programs: end some of them."
+        f"{_TRIED_PORTS} ports from {_PORTS_FOR_SERVERS.start} to {_PORTS_FOR_SERVERS.stop} are "
+        "taken by other programs: end some of them."
     )
 
 
