@@ -130,7 +130,9 @@ def unpack(commit: str, directory: Path) -> None:
             f"({done.stderr.strip()}); name one, or fetch more of the history"
         )
     with tarfile.open(archive) as packed:
-        packed.extractall(directory, filter="data")
+        # The first releases of Python 3.11 know no filter; the archive is our own.
+        packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        packed.extractall(directory)
 
 
 def equip(root: Path) -> None:
