@@ -71,7 +71,7 @@ run "on" {
 
   assert {
     condition     = module.functions["retrieve"].configuration.environment.MANIFEST_RECHECK_SECONDS == "30"
-    error_message = "A setting without a variable can be given all the same."
+    error_message = "A setting that has no variable can still be given."
   }
 
   assert {

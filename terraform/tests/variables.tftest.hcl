@@ -29,7 +29,7 @@ run "one_bad_value_of_each" {
     architecture                    = "riscv64"
     runtime                         = "python3.11"
     outbound_allowed_hosts          = ["https://wiki.example.internal"]
-    function_settings               = { nobody = { memory_mb = 512 } }
+    function_settings               = { unknown = { memory_mb = 512 } }
     publish_copies                  = 0
     retry_delay_seconds             = 901
     model_cache_directory           = "model"
@@ -155,7 +155,7 @@ run "fourth_bad_values" {
 
   variables {
     bundle_directory       = "tests/nowhere"                                                                         # no such folder
-    extra_layer_arns       = { nobody = [] }                                                                         # no such function
+    extra_layer_arns       = { unknown = [] }                                                                        # no such function
     alarm_topic_arns       = ["arn:aws:sqs:eu-west-1:123456789012:alarms"]                                           # a queue
     monthly_budget_usd     = 50                                                                                      # and no address  
     function_settings      = { fetch = { maximum_concurrency = 1 } }                                                 # less than two
@@ -268,8 +268,8 @@ run "eleventh_bad_values" {
 
   variables {
     function_settings        = { retrieve = { batch_size = 2 } } # a setting of queues, of a function without one
-    extra_environment        = { nobody = {} }                   # no such function
-    extra_statements         = { nobody = [] }                   # no such function
+    extra_environment        = { unknown = {} }                  # no such function
+    extra_statements         = { unknown = [] }                  # no such function
     role_path                = "teams"                           # no slashes
     permissions_boundary_arn = "boundary"                        # a name
   }

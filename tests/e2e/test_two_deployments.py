@@ -57,7 +57,7 @@ def test_one_goes_and_the_other_still_answers(stack: Stack, marvel_run: RunProgr
         assert other.retrieve("Ultron", corpus="marvel").status == 404
         assert stack.retrieve("Ultron", corpus="marvel").body["results"] == answered
     finally:
-        destroy(other.deployment, "-refresh=false")  # nobody changed it: quicker
+        destroy(other.deployment, "-refresh=false")  # quicker, and nothing changed it
 
     assert list(leftovers(client, NAME_PREFIX)) == []
     assert sorted(leftovers(client, stack.deployment.name_prefix)) == before

@@ -407,8 +407,8 @@ def _best(query: SearchQuery, answers: Mapping[int, GroupAnswer]) -> _Best:
 def _name(text: str, *, by_entity: bool) -> tuple[str, ...]:
     """What finds the entities whose title, id or key a text is.
 
-    Every text that tells of "Ultron" may be nearer to that one word than what Ultron is about, so
-    vectors alone do not find an entity by its name.
+    The vector of one word is often nearer to short texts that mention "Ultron" than to the long
+    text about Ultron, so vectors alone do not find an entity by its name.
     """
     whole = whole_term(text) if by_entity else None
     return () if whole is None else (whole,)

@@ -1,4 +1,4 @@
-# Who is told of alarms by e-mail. AWS asks each address once whether it agrees.
+# The topic that sends alarms by e-mail. AWS asks each address once whether it agrees.
 resource "aws_sns_topic" "alarms" {
   #checkov:skip=CKV_AWS_26:CloudWatch cannot send to a topic that is encrypted with the key of AWS, and a message names alarms only
   name = "${var.name_prefix}-alarms"

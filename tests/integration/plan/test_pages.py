@@ -63,7 +63,7 @@ NAMED_ONLY = {
 }  # fmt: skip
 
 FIRST = ROOT / "docs/start/aws.md"
-SHARED_STATE = ROOT / "docs/how-to/share-the-state.md"  # it needs a state of its own
+SHARED_STATE = ROOT / "docs/how-to/share-the-state.md"  # it needs a separate state
 KEYS = ROOT / "docs/reference/settings.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "terraform/README.md"])
 # The examples of the reference of commands are run by tests/e2e/test_documents.py, or read only.

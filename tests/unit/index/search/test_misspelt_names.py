@@ -1,4 +1,4 @@
-"""Names of the demo corpus as people mistype, join and part them: most are found all the same."""
+"""Names of the demo corpus as people mistype, join and part them: most are still found."""
 
 import json
 from collections.abc import Iterator
